@@ -1,0 +1,1 @@
+"""Wiring only: settings, addresses, Celery and the supervisor. Nothing is imported here."""

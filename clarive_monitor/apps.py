@@ -1,0 +1,15 @@
+"""The wiring as an app of its own."""
+
+from importlib import import_module
+
+from django.apps import AppConfig
+
+
+class WiringConfig(AppConfig):
+    """Makes the Celery application known in every process that sets Django up."""
+
+    name = "clarive_monitor"
+
+    def ready(self) -> None:
+        """Import the Celery application, so that tasks are sent with its settings."""
+        import_module("clarive_monitor.celery")

@@ -1,0 +1,247 @@
+"""Settings of Clarive Monitor, read from the environment; ``.env.example`` explains each variable."""
+
+import os
+import socket
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+from csp.constants import NONE, SELF
+
+from clarive_monitor import configuration
+from clarive_monitor.supervisor.layout import Layout
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+environ.Env.read_env(os.environ.get("CLARIVE_ENV_FILE") or BASE_DIR / ".env")
+
+# --- Clarive Monitor ---
+LAYOUT = Layout.at(os.environ.get("CLARIVE_HOME") or BASE_DIR / "var")
+CLARIVE_HOME = LAYOUT.home
+CLARIVE_HOST = os.environ.get("CLARIVE_HOST") or "127.0.0.1"
+CLARIVE_PORT = configuration.bounded_int("CLARIVE_PORT", default=8000, minimum=1, maximum=65535)
+CLARIVE_DEMO = configuration.boolean("CLARIVE_DEMO", default=True)
+CLARIVE_ADMIN_USER = os.environ.get("CLARIVE_ADMIN_USER") or "admin"
+CLARIVE_ADMIN_PASSWORD = os.environ.get("CLARIVE_ADMIN_PASSWORD", "")
+CLARIVE_WORKERS = configuration.bounded_int("CLARIVE_WORKERS", default=2, minimum=1, maximum=256)
+CLARIVE_TICK_SECONDS = configuration.bounded_int("CLARIVE_TICK_SECONDS", default=1, minimum=1, maximum=3600)
+CLARIVE_LEASE_SECONDS = configuration.bounded_int(
+    "CLARIVE_LEASE_SECONDS", default=15, minimum=1, maximum=3600
+)
+CLARIVE_CREATE_TIMEOUT_SECONDS = configuration.bounded_int(
+    "CLARIVE_CREATE_TIMEOUT_SECONDS", default=10, minimum=1, maximum=300
+)
+CLARIVE_JOB_NAME_MASK = configuration.job_name_mask(
+    "CLARIVE_JOB_NAME_MASK", default="{prefix}.{environment}-{seq:08d}"
+)
+CLARIVE_LANGUAGE = configuration.choice("CLARIVE_LANGUAGE", default="es", allowed=("es", "en"))
+CLARIVE_TIME_ZONE = configuration.time_zone("CLARIVE_TIME_ZONE", default="Europe/Madrid")
+
+# --- Django ---
+DEBUG = configuration.boolean("CLARIVE_DEBUG", default=False)
+SECRET_KEY = configuration.secret_key("CLARIVE_SECRET_KEY", kept_in=LAYOUT.secret_key, debug=DEBUG)
+# Host names with which the pages may be asked for; the machine's own when it listens to others.
+ALLOWED_HOSTS = configuration.env.list("CLARIVE_ALLOWED_HOSTS", default=[]) or [
+    "localhost", "127.0.0.1", "[::1]",
+    *([socket.gethostname()] if CLARIVE_HOST in {"0.0.0.0", "::"} else [CLARIVE_HOST]),
+]  # fmt: skip
+CSRF_TRUSTED_ORIGINS = configuration.env.list("CLARIVE_TRUSTED_ORIGINS", default=[])
+ROOT_URLCONF = "clarive_monitor.urls"
+ASGI_APPLICATION = "clarive_monitor.asgi.application"
+WSGI_APPLICATION = "clarive_monitor.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "clarive_monitor.apps.WiringConfig",
+    "permissions",
+    "rules",
+    "jobs",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "csp",
+    "django_celery_beat",
+    "django_htmx",
+    "guardian",
+    "rest_framework",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.template.context_processors.tz",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Database: only PostgreSQL; commits stay durable, since synchronous_commit is left at its default ---
+DATABASES = {
+    "default": configuration.database(
+        os.environ.get("DATABASE_URL") or LAYOUT.database_url,
+        # Set for the web process by the supervisor; workers keep one connection each.
+        pool_size=configuration.bounded_int("CLARIVE_POOL_SIZE", default=0, minimum=0, maximum=500),
+    )
+}
+
+# --- Who signs in ---
+AUTH_USER_MODEL = "permissions.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "guardian.backends.ObjectPermissionBackend",
+]
+ANONYMOUS_USER_NAME = None
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/login/"
+
+# --- Language and time ---
+LANGUAGE_CODE = CLARIVE_LANGUAGE
+LANGUAGES = [("es", "Español"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = CLARIVE_TIME_ZONE
+
+# --- Static files ---
+STATIC_URL = "/static/"
+STATIC_ROOT = LAYOUT.static
+# Hashed names need a collected folder; while developing and testing the files come straight from their apps.
+STATIC_IS_COLLECTED = configuration.boolean("CLARIVE_STATIC_COLLECTED", default=not DEBUG)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if STATIC_IS_COLLECTED
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = not STATIC_IS_COLLECTED
+WHITENOISE_AUTOREFRESH = not STATIC_IS_COLLECTED
+
+# --- Security ---
+CLARIVE_HTTPS = configuration.boolean("CLARIVE_HTTPS", default=False)
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CLARIVE_HTTPS
+SESSION_COOKIE_AGE = int(timedelta(days=7).total_seconds())
+SESSION_COOKIE_NAME = "clarive_session"
+CSRF_COOKIE_NAME = "clarive_csrf"
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SECURE = CLARIVE_HTTPS
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_SSL_REDIRECT = CLARIVE_HTTPS
+SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if CLARIVE_HTTPS else 0
+# Behind a proxy that ends TLS; without CLARIVE_HTTPS the header is not believed.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CLARIVE_HTTPS else None
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY: dict[str, Any] = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+    }
+}
+
+# --- API ---
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "permissions.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "jobs.api.errors.handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+# --- Celery: a message is a hint, the truth is in the database ---
+CELERY_BROKER_URL = os.environ.get("CLARIVE_BROKER_URL") or LAYOUT.broker_url
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False
+CELERY_WORKER_DISABLE_PREFETCH = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_REJECT_ON_WORKER_LOST = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 43200,
+    "socket_connect_timeout": 1,
+    "socket_timeout": 2,
+    "health_check_interval": 10,
+}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 0}
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_RESULT_EXPIRES = None
+CELERY_TASK_DEFAULT_QUEUE = "jobs"
+CELERY_TASK_ROUTES = {
+    "jobs.run_job": {"queue": "jobs"},
+    "jobs.create_job": {"queue": "create"},
+    "jobs.tick": {"queue": "daemon"},
+}
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULE = {
+    "jobs.tick": {
+        "task": "jobs.tick",
+        "schedule": timedelta(seconds=CLARIVE_TICK_SECONDS),
+        # A tick nobody took in time is worth nothing: the next one sees all it would have seen.
+        "options": {"queue": "daemon", "expires": 3 * CLARIVE_TICK_SECONDS},
+    }
+}
+
+# --- Log: one line an event, to the terminal or the supervisor's file ---
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)-7s %(process)d %(name)s: %(message)s"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {"django": {"level": "INFO", "handlers": [], "propagate": True}},
+}

@@ -1,0 +1,17 @@
+#!/usr/bin/env python
+"""Management commands: ``.venv/bin/python manage.py help``."""
+
+import os
+import sys
+
+from django.core.management import execute_from_command_line
+
+
+def main() -> None:
+    """Run the command given on the command line."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clarive_monitor.settings")
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()
