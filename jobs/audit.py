@@ -1,0 +1,43 @@
+"""Writing audit records: who asks for something, through which door."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from jobs.models import AuditRecord, Job
+from permissions.models import User
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person or program that acts.
+
+    Attributes:
+        user: Who.
+        source: The door: a value of ``AuditRecord.Source``.
+        address: Where from, an IP address or empty.
+    """
+
+    user: User
+    source: str
+    address: str = ""
+
+
+def record(actor: Actor, action: str, job: Job, *, now: datetime, from_status: str = "", comment: str = "") -> AuditRecord:
+    """Append the record of what ``actor`` decided about ``job``, which is as it is after the decision."""
+    return AuditRecord.objects.create(
+        at=now,
+        user=actor.user.get_username(),
+        action=action,
+        job_id=job.pk,
+        job_name=job.name,
+        environment=job.environment.code,
+        from_status=from_status,
+        to_status=job.status,
+        step=job.step,
+        attempt=job.attempt,
+        comment=comment,
+        source=actor.source,
+        address=actor.address,
+    )

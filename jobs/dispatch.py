@@ -1,0 +1,54 @@
+"""The only module that sends Celery work.
+
+A message is a hint and names no job: it says "look", and the worker that gets it takes from the database whatever is due. So nothing is
+lost when the broker is emptied, nothing runs twice when a message comes twice, and the order of work is the database's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import Final
+
+from celery import current_app
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+logger = logging.getLogger(__name__)
+
+WORK: Final = "jobs.work"
+CREATE: Final = "jobs.create_job"
+TICK: Final = "jobs.tick"
+JOBS_QUEUE: Final = "jobs"
+CREATE_QUEUE: Final = "create"
+DAEMON_QUEUE: Final = "daemon"
+
+
+def hint_work() -> None:
+    """After commit, tell the workers that a job may be due."""
+    transaction.on_commit(send_work_hint)
+
+
+def send_work_hint() -> None:
+    """Tell the workers now that a job may be due. An unreachable broker costs time, not jobs: the daemon hints again."""
+    _send(WORK, JOBS_QUEUE)
+
+
+def send_create_hint(request_id: str) -> None:
+    """Tell the workers now that somebody waits for CHECK and INIT. A second hint for the same request does nothing."""
+    _send(CREATE, CREATE_QUEUE, request_id)
+
+
+def waiting_hints() -> int | None:
+    """Return how many hints wait for a worker, ``None`` when the broker does not answer."""
+    with contextlib.suppress(OperationalError, OSError), current_app.connection_for_write() as connection:
+        queue = current_app.amqp.queues[JOBS_QUEUE](connection.default_channel)
+        return int(queue.queue_declare(passive=False).message_count)
+    return None
+
+
+def _send(name: str, queue: str, *arguments: str) -> None:
+    try:
+        current_app.send_task(name, args=arguments, queue=queue, ignore_result=True)
+    except (OperationalError, OSError) as error:
+        logger.warning("The broker did not take the hint %s: %s", name, error)

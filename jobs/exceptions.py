@@ -1,0 +1,97 @@
+"""What can go wrong with a job, as one tree of errors with stable codes. Data are attributes, HTTP is ``jobs.api.errors``' business."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class JobError(Exception):
+    """Root of the errors of this app. ``code`` is stable and part of the API."""
+
+    code = "job_error"
+
+
+class TransitionNotAllowed(JobError):
+    """The event is not in the table for this state. Also raised with the job's name once that is known."""
+
+    code = "transition_not_allowed"
+
+    def __init__(self, step: str, status: str, event: str, job_name: str = "") -> None:
+        subject = f"The job {job_name}" if job_name else "A job"
+        super().__init__(f"{subject} is at {step} / {status}; {event} is not possible there.")
+        self.step, self.status, self.event, self.job_name = step, status, event, job_name
+
+
+class StaleClaim(JobError):
+    """A runner whose claim is gone tried to write. It must stop and write nothing more."""
+
+    code = "stale_claim"
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(f"The claim on job {job_id} is gone: nothing was written.")
+        self.job_id = job_id
+
+
+class JobNotFound(JobError):
+    """No such job, or none that this user may know of."""
+
+    code = "not_found"
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(f"There is no job {job_id}.")
+        self.job_id = job_id
+
+
+class InvalidInput(JobError):
+    """What a person or program sent is not usable; nothing was changed.
+
+    Attributes:
+        errors: Messages by field name, ``revisions[0].ref`` style for nested ones.
+    """
+
+    code = "invalid"
+
+    def __init__(self, errors: Mapping[str, Sequence[str]]) -> None:
+        super().__init__("; ".join(f"{field}: {' '.join(messages)}" for field, messages in errors.items()))
+        self.errors = {field: list(messages) for field, messages in errors.items()}
+
+
+class RevisionInActiveJob(JobError):
+    """A revision of the project is under way into this environment already."""
+
+    code = "revision_in_active_job"
+
+    def __init__(self, sha: str, job_id: int | None, job_name: str) -> None:
+        super().__init__(f"The revision {sha[:12]} is in the active job {job_name} already.")
+        self.sha, self.job_id, self.job_name = sha, job_id, job_name
+
+
+class CheckFailed(JobError):
+    """CHECK refused the job; the message is the rule's."""
+
+    code = "check_failed"
+
+    def __init__(self, message: str, operation: str = "") -> None:
+        super().__init__(message)
+        self.operation = operation
+
+
+class NoWorker(JobError):
+    """No worker took the request up in time. There is no job, also when a worker takes it up later."""
+
+    code = "no_worker"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"No worker answered within {seconds:g} seconds. No job was created; try again.")
+        self.seconds = seconds
+
+
+class JobDefect(JobError):
+    """Something that cannot be, such as a pinned rule version that does not parse. A defect, not a person's mistake."""
+
+    code = "defect"
+
+    def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.details = dict(details or {})

@@ -1,0 +1,26 @@
+"""Tables of the jobs app."""
+
+from jobs.models.audit import AuditRecord
+from jobs.models.content import JobNature, JobRevision, Nature
+from jobs.models.creation import CreationRequest
+from jobs.models.fleet import DaemonState, WorkerSeen
+from jobs.models.job import Job
+from jobs.models.log_chunk import LogChunk
+from jobs.models.project import Project, ProjectEnvironment
+from jobs.models.step_run import OperationRun, StepRun
+
+__all__ = [
+    "AuditRecord",
+    "CreationRequest",
+    "DaemonState",
+    "Job",
+    "JobNature",
+    "JobRevision",
+    "LogChunk",
+    "Nature",
+    "OperationRun",
+    "Project",
+    "ProjectEnvironment",
+    "StepRun",
+    "WorkerSeen",
+]

@@ -1,0 +1,74 @@
+"""What a job carries: revisions and the natures found in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from permissions.models import Environment, code_validator
+
+
+def empty_list() -> list[Any]:
+    """Return the default of JSON columns that hold a list."""
+    return []
+
+
+class Nature(models.Model):
+    """A technology, found in contents by patterns in the style of gitignore."""
+
+    code = models.CharField(_("code"), max_length=50, unique=True, validators=[code_validator])
+    name = models.CharField(_("name"), max_length=200)
+    include = models.JSONField(_("include"), default=empty_list, blank=True)
+    exclude = models.JSONField(_("exclude"), default=empty_list, blank=True)
+
+    class Meta:
+        verbose_name = _("nature")
+        verbose_name_plural = _("natures")
+        ordering = ("code",)
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class JobNature(models.Model):
+    """A nature found in the contents of a job."""
+
+    job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, db_index=False)
+    nature = models.ForeignKey(Nature, on_delete=models.PROTECT, db_index=False)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("job", "nature"), name="job_nature_unique"),)
+        indexes = (models.Index(F("nature"), F("job").desc(), name="job_nature_newest"),)
+
+    def __str__(self) -> str:
+        return f"{self.job_id}: {self.nature_id}"
+
+
+class JobRevision(models.Model):
+    """One revision of the job's project. Environment and project are copied here, never change, and carry the uniqueness among active jobs."""
+
+    job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, related_name="revisions")
+    position = models.PositiveSmallIntegerField()
+    ref = models.CharField(_("ref"), max_length=255)
+    sha = models.CharField(_("commit"), max_length=40)
+    project = models.ForeignKey("jobs.Project", on_delete=models.PROTECT, related_name="+")
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="+")
+    active = models.BooleanField(default=True, help_text=_("The job is in an active status."))
+
+    class Meta:
+        verbose_name = _("revision")
+        verbose_name_plural = _("revisions")
+        ordering = ("position",)
+        constraints = (
+            models.UniqueConstraint(fields=("job", "position"), name="job_revision_position_unique"),
+            models.UniqueConstraint(
+                fields=("environment", "project", "sha"), name="revision_in_one_active_job", condition=Q(active=True)
+            ),
+            models.CheckConstraint(name="job_revision_sha_is_hex", condition=Q(sha__regex=r"^[0-9a-f]{40}$")),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.ref} ({self.sha[:12]})"

@@ -1,0 +1,117 @@
+"""The job (pase)."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from jobs.choices import JobType, OutcomeChoice, RollbackState, StatusChoice, StepChoice
+from jobs.lifecycle import ENDED, RUNNER_STATUSES
+from jobs.models.content import Nature
+from jobs.models.project import Project, empty
+from permissions.models import Environment
+from rules.models import Rule, RuleVersion
+
+ENDED_VALUES = sorted(status.value for status in ENDED)
+_RUNNER_VALUES = sorted(status.value for status in RUNNER_STATUSES)
+
+
+class Job(models.Model):
+    """One run of a rule that takes revisions of a project into an environment.
+
+    ``status`` and what follows from it are written by ``jobs.transitions`` alone. ``claim`` is the fencing token of the worker that has the
+    job: a runner writes only where its claim still stands. ``due_at`` is when a worker may take it, ``NULL`` when none may.
+    """
+
+    name = models.CharField(_("name"), max_length=200, unique=True)
+    type = models.CharField(_("type"), max_length=10, choices=JobType.choices, default=JobType.PROMOTE)
+    rule = models.ForeignKey(Rule, on_delete=models.PROTECT, related_name="jobs", db_index=False, verbose_name=_("rule"))
+    rule_version = models.ForeignKey(RuleVersion, on_delete=models.PROTECT, related_name="jobs", verbose_name=_("rule version"))
+    rule_pins = models.JSONField(default=empty, blank=True, help_text=_("Versions of the rules that the rule calls, by slug."))
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="jobs", verbose_name=_("environment"))
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, null=True, blank=True, related_name="jobs", verbose_name=_("project"))
+    natures: models.ManyToManyField[Nature, models.Model] = models.ManyToManyField(
+        Nature, through="jobs.JobNature", related_name="jobs", verbose_name=_("natures")
+    )
+
+    status = models.CharField(_("status"), max_length=20, choices=StatusChoice.choices)
+    step = models.CharField(_("step"), max_length=5, choices=StepChoice.choices)
+    outcome = models.CharField(_("outcome"), max_length=10, choices=OutcomeChoice.choices, null=True, blank=True)  # noqa: DJ001 - null is the API's value
+    reason = models.TextField(_("reason"), blank=True, help_text=_("Why it is in this status, in a sentence."))
+    attempt = models.PositiveIntegerField(_("attempt"), default=1)
+    rollback = models.CharField(_("rollback"), max_length=10, choices=RollbackState.choices, default=RollbackState.NONE)
+    status_before_expiry = models.CharField(max_length=20, blank=True)
+
+    urgent = models.BooleanField(_("urgent"), default=False)
+    comment = models.TextField(_("comment"), blank=True)
+    variables = models.JSONField(_("variables"), default=empty, blank=True)
+    stash = models.JSONField(default=empty, blank=True, help_text=_("Run variables as they were when the step began."))
+
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="created_jobs", verbose_name=_("user")
+    )
+    created_at = models.DateTimeField(_("created"))
+    scheduled_at = models.DateTimeField(_("scheduled date"))
+    max_start_at = models.DateTimeField(_("max start date"))
+    started_at = models.DateTimeField(_("start date"), null=True, blank=True)
+    run_began_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(_("end date"), null=True, blank=True)
+    due_at = models.DateTimeField(null=True, blank=True)
+
+    claim = models.UUIDField(null=True, blank=True)
+    claimed_by = models.CharField(max_length=200, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+
+    log_lines = models.BigIntegerField(default=0)
+    operations_done = models.PositiveIntegerField(default=0)
+    operations_expected = models.PositiveIntegerField(default=0)
+    progress_basis = models.CharField(max_length=12, default="tree")
+    percent = models.PositiveSmallIntegerField(_("progress"), default=0)
+
+    class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+        default_permissions = ()
+        indexes = (
+            models.Index(F("environment"), F("id").desc(), name="job_environment_newest"),
+            models.Index(F("status"), F("id").desc(), name="job_status_newest"),
+            models.Index(F("project"), F("id").desc(), name="job_project_newest"),
+            models.Index(F("created_by"), F("id").desc(), name="job_creator_newest"),
+            models.Index(F("rule"), F("id").desc(), name="job_rule_newest"),
+            models.Index("created_at", "id", name="job_created"),
+            models.Index("scheduled_at", "id", name="job_scheduled"),
+            models.Index("started_at", "id", name="job_started"),
+            models.Index("finished_at", "id", name="job_finished"),
+            models.Index("due_at", name="job_due", condition=Q(due_at__isnull=False)),
+            models.Index("max_start_at", name="job_may_expire", condition=Q(status__in=["ready", "pending_approval"], run_began_at=None)),
+            models.Index("id", name="job_claimed", condition=Q(claim__isnull=False)),
+        )
+        constraints = (
+            models.CheckConstraint(name="job_status_known", condition=Q(status__in=StatusChoice.values)),
+            models.CheckConstraint(name="job_step_known", condition=Q(step__in=StepChoice.values)),
+            models.CheckConstraint(
+                name="job_finished_at_iff_ended",
+                condition=Q(status__in=ENDED_VALUES, finished_at__isnull=False)
+                | (~Q(status__in=ENDED_VALUES) & Q(finished_at__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="job_claim_only_while_running", condition=Q(claim__isnull=True) | Q(status__in=_RUNNER_VALUES)
+            ),
+            models.CheckConstraint(
+                name="job_claim_has_lease",
+                condition=Q(claim__isnull=True, lease_expires_at__isnull=True)
+                | Q(claim__isnull=False, lease_expires_at__isnull=False),
+            ),
+            models.CheckConstraint(name="job_max_start_not_before_schedule", condition=Q(max_start_at__gte=F("scheduled_at"))),
+            models.CheckConstraint(name="job_attempt_from_one", condition=Q(attempt__gte=1)),
+            models.CheckConstraint(name="job_percent_at_most_100", condition=Q(percent__lte=100)),
+            models.CheckConstraint(
+                name="job_end_is_finished_or_error",
+                condition=~Q(step="END") & ~Q(status__in=["finished", "error"]) | Q(step="END", status__in=["finished", "error"]),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name

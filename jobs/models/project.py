@@ -1,0 +1,50 @@
+"""Projects: a git repository and the variables of what is deployed from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models.functions import Upper
+from django.utils.translation import gettext_lazy as _
+
+from permissions.models import Environment, code_validator
+
+
+def empty() -> dict[str, Any]:
+    """Return the default of JSON columns that hold an object."""
+    return {}
+
+
+class Project(models.Model):
+    """What jobs deploy revisions of."""
+
+    code = models.CharField(_("code"), max_length=50, unique=True, validators=[code_validator])
+    name = models.CharField(_("name"), max_length=200)
+    repository = models.CharField(_("repository"), max_length=500, blank=True, help_text=_("Path or URL of a git repository."))
+    variables = models.JSONField(_("variables"), default=empty, blank=True)
+
+    class Meta:
+        verbose_name = _("project")
+        verbose_name_plural = _("projects")
+        ordering = ("code",)
+        constraints = (models.UniqueConstraint(Upper("code"), name="project_code_unique_ignoring_case"),)
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class ProjectEnvironment(models.Model):
+    """Variables of a project in one environment."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="environments")
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+")
+    variables = models.JSONField(_("variables"), default=empty, blank=True)
+
+    class Meta:
+        verbose_name = _("variables in an environment")
+        verbose_name_plural = _("variables per environment")
+        constraints = (models.UniqueConstraint(fields=("project", "environment"), name="project_environment_unique"),)
+
+    def __str__(self) -> str:
+        return f"{self.project} · {self.environment}"

@@ -1,0 +1,55 @@
+"""Dates of a job: when RUN may begin, when it is too late, when a worker may take the job. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from jobs.lifecycle import Step, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """``scheduled_at``: RUN may begin from here on. ``max_start_at``: past it, a RUN that has not begun expires. Aware, UTC."""
+
+    scheduled_at: datetime
+    max_start_at: datetime
+
+
+class MaxStartBeforeSchedule(ValueError):
+    """``max_start_at`` lies before ``scheduled_at``: the job would expire before it may run."""
+
+
+def plan(scheduled_at: datetime | None, max_start_at: datetime | None, *, expiry: timedelta, now: datetime) -> Dates:
+    """Return the dates of a new job.
+
+    Args:
+        scheduled_at: What was asked for, ``None`` for now.
+        max_start_at: What was asked for, ``None`` for ``scheduled_at`` + ``expiry``.
+        expiry: The environment's expiry, the urgent one for urgent jobs.
+        now: The present.
+
+    Raises:
+        MaxStartBeforeSchedule: The two contradict each other.
+
+    Source: product document, "Fechas de un pase"; contract, section 2.
+    """
+    begins = scheduled_at or now
+    latest = max_start_at or begins + expiry
+    if latest < begins:
+        raise MaxStartBeforeSchedule
+    return Dates(begins, latest)
+
+
+def due_at(step: Step, status: Status, *, claimed: bool, scheduled_at: datetime, run_begun: bool, now: datetime) -> datetime | None:
+    """Return from when on a worker may take the job, ``None`` when none may.
+
+    Ready jobs of PRE and POST, and a RUN that has begun and was handed over, are due at once; a RUN that has not begun is due at
+    its date. A running job without a claim was handed over by a worker that was told to stop.
+    """
+    if status is Status.READY:
+        waits_for_date = step is Step.RUN and not run_begun
+        return scheduled_at if waits_for_date else now
+    if status in {Status.RUNNING, Status.ROLLBACK} and not claimed:
+        return now
+    return None

@@ -1,0 +1,239 @@
+"""The only writer of ``Job.status``: locked row, table, dates, step runs, revisions, and the hint after commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from jobs import dispatch, planning
+from jobs.exceptions import JobNotFound, RevisionInActiveJob, StaleClaim, TransitionNotAllowed
+from jobs.lifecycle import ACTIVE, ENDED, RUNNER_STATUSES, Event, Facts, Outcome, State, Status, Step, next_state
+from jobs.models import Job, JobRevision, StepRun
+from jobs.progress import percent
+
+_UNDO_RESULTS: Final = {
+    Event.UNDO: "running",
+    Event.ASK_ROLLBACK: "running",
+    Event.UNDONE: "succeeded",
+    Event.ASKED_UNDONE: "succeeded",
+    Event.UNDO_FAILED: "failed",
+    Event.ASKED_UNDO_FAILED: "failed",
+}
+_NEW_ATTEMPT: Final = frozenset({Event.RERUN, Event.ASK_ROLLBACK})
+_KEEPS_CLAIM: Final = frozenset({Event.START, Event.UNDO})
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a worker takes with START: its token, its name and how long its word lasts without renewal."""
+
+    token: UUID
+    worker: str
+    lease: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Everything an event brings along.
+
+    Attributes:
+        event: What happened.
+        now: When.
+        reason: Why, in a sentence for people; kept on the job.
+        asked_step: The step a rerun names.
+        claim: What START takes.
+        fields: Other columns to write in the same statement, such as new dates or the stash.
+    """
+
+    event: Event
+    now: datetime
+    reason: str = ""
+    asked_step: Step | None = None
+    claim: Claim | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+def lock(job_id: int) -> Job:
+    """Return the job with its row locked until the transaction ends.
+
+    Raises:
+        JobNotFound: It is gone.
+    """
+    job = Job.objects.select_for_update(of=("self",)).select_related("environment", "project").filter(pk=job_id).first()
+    if job is None:
+        raise JobNotFound(job_id)
+    return job
+
+
+def lock_claimed(job_id: int, claim: UUID) -> Job:
+    """Return the locked job of a runner.
+
+    Raises:
+        StaleClaim: The claim is gone; the runner must write nothing.
+    """
+    job = Job.objects.select_for_update(of=("self",)).select_related("environment", "project").filter(pk=job_id, claim=claim).first()
+    if job is None:
+        raise StaleClaim(job_id)
+    return job
+
+
+def apply(job: Job, change: Change) -> Job:
+    """Let ``change`` happen to a locked job and write all that follows from it.
+
+    Args:
+        job: Locked by ``lock`` or ``lock_claimed`` in the present transaction.
+        change: The event and what it brings.
+
+    Raises:
+        TransitionNotAllowed: The table refuses it; nothing was written.
+        RevisionInActiveJob: The job would become active while another one carries its revision.
+    """
+    before = State(Step(job.step), Status(job.status))
+    try:
+        after = next_state(before, change.event, facts_of(job, change.asked_step))
+    except TransitionNotAllowed as error:
+        raise TransitionNotAllowed(error.step, error.status, error.event, job.name) from None
+    if after is None:
+        job.delete()
+        return job
+    job.step, job.status = after.step.value, after.status.value
+    _set_result(job, change, after)
+    _set_attempt(job, change)
+    _set_dates(job, change, before, after)
+    for name, value in change.fields.items():
+        setattr(job, name, value)
+    _set_claim(job, change, after)
+    _set_progress(job, after)
+    job.save()
+    _write_step_runs(job, change, before, after)
+    _write_revisions(job, before, after)
+    if job.due_at is not None and job.due_at <= change.now:
+        dispatch.hint_work()
+    return job
+
+
+def facts_of(job: Job, asked_step: Step | None = None) -> Facts:
+    """Return what the table decides by."""
+    return Facts(
+        outcome=Outcome(job.outcome) if job.outcome else None,
+        run_begun=job.run_began_at is not None,
+        before_expiry=Status(job.status_before_expiry) if job.status_before_expiry else None,
+        last_ran=Step.RUN if job.run_began_at else Step.PRE if job.started_at else None,
+        asked_step=asked_step,
+    )
+
+
+def _set_result(job: Job, change: Change, after: State) -> None:
+    event = change.event
+    if change.reason or event in _NEW_ATTEMPT:
+        job.reason = change.reason
+    if event in _UNDO_RESULTS:
+        job.rollback = _UNDO_RESULTS[event]
+    if event in {Event.FAIL, Event.UNDONE, Event.UNDO_FAILED} and after.step is Step.POST:
+        job.outcome = Outcome.ERROR.value
+    elif event is Event.STEP_OK and after == State(Step.POST, Status.READY):
+        job.outcome = Outcome.FINISHED.value
+    elif event is Event.FAIL and after == State(Step.END, Status.ERROR) and job.outcome is None:
+        job.outcome = Outcome.ERROR.value
+    elif event is Event.RERUN and change.asked_step is not Step.POST:
+        job.outcome = None
+    job.status_before_expiry = job.status_before_expiry if after.status is Status.EXPIRED else ""
+
+
+def _set_attempt(job: Job, change: Change) -> None:
+    if change.event not in _NEW_ATTEMPT:
+        return
+    job.attempt += 1
+    job.operations_done = job.percent = 0
+    if change.asked_step is Step.PRE:
+        job.started_at = None
+    if change.asked_step in {Step.PRE, Step.RUN}:
+        job.run_began_at = None
+
+
+def _set_dates(job: Job, change: Change, before: State, after: State) -> None:
+    if change.event is Event.EXPIRE:
+        job.status_before_expiry = before.status.value
+    if change.event is Event.START and after.step is Step.PRE:
+        job.started_at = job.started_at or change.now
+    if change.event is Event.START and after.step is Step.RUN:
+        job.run_began_at = job.run_began_at or change.now
+    job.finished_at = (job.finished_at or change.now) if after.status in ENDED else None
+
+
+def _set_claim(job: Job, change: Change, after: State) -> None:
+    if after.status not in RUNNER_STATUSES or (change.event not in _KEEPS_CLAIM and change.claim is None):
+        job.claim, job.claimed_by, job.lease_expires_at = None, "", None
+    if change.claim is not None:
+        job.claim, job.claimed_by = change.claim.token, change.claim.worker
+        job.lease_expires_at = change.now + change.claim.lease
+    job.due_at = planning.due_at(
+        after.step,
+        after.status,
+        claimed=job.claim is not None,
+        scheduled_at=job.scheduled_at,
+        run_begun=job.run_began_at is not None,
+        now=change.now,
+    )
+
+
+def _set_progress(job: Job, after: State) -> None:
+    job.percent = percent(
+        job.operations_done,
+        job.operations_expected,
+        reached=job.percent,
+        finished=after.status is Status.FINISHED,
+        ended=after.status in ENDED,
+    )
+
+
+def _write_step_runs(job: Job, change: Change, before: State, after: State) -> None:
+    if change.event is Event.START:
+        StepRun.objects.get_or_create(job=job, attempt=job.attempt, step=after.step.value, defaults={"started_at": change.now})
+        return
+    ends = before.status in ACTIVE and (after.step is not before.step or after.status in ENDED)
+    if ends:
+        result = {Event.STEP_OK: StepRun.Result.COMPLETED, Event.FAIL: StepRun.Result.FAILED}.get(change.event)
+        StepRun.objects.filter(job=job, result=StepRun.Result.RUNNING).update(
+            result=result or (StepRun.Result.FAILED if after.status not in ENDED else StepRun.Result.STOPPED), finished_at=change.now
+        )
+
+
+def _write_revisions(job: Job, before: State, after: State) -> None:
+    if (before.status in ACTIVE) is (after.status in ACTIVE):
+        return
+    activate_revisions(job, active=after.status in ACTIVE)
+
+
+def activate_revisions(job: Job, *, active: bool) -> None:
+    """Say that the job's revisions are, or no longer are, in an active job.
+
+    Raises:
+        RevisionInActiveJob: Another active job of the environment carries one of them.
+    """
+    try:
+        with transaction.atomic():
+            JobRevision.objects.filter(job=job).exclude(active=active).update(active=active)
+    except IntegrityError as error:
+        raise revision_conflict(job, error) from error
+
+
+def revision_conflict(job: Job, error: IntegrityError) -> Exception:
+    """Return the domain error of a violated ``revision_in_one_active_job``, any other error as it is."""
+    diagnostics = getattr(error.__cause__, "diag", None)
+    if getattr(diagnostics, "constraint_name", "") != "revision_in_one_active_job":
+        return error
+    own = [revision.sha for revision in JobRevision.objects.filter(job=job)]
+    return conflicting_job(job.environment_id, job.project_id, own) or error
+
+
+def conflicting_job(environment_id: int, project_id: int | None, shas: list[str]) -> RevisionInActiveJob | None:
+    """Return the error that names the first active job with one of ``shas``, ``None`` when there is none."""
+    rows = JobRevision.objects.filter(active=True, environment_id=environment_id, project_id=project_id, sha__in=shas)
+    first = rows.select_related("job").order_by("job_id").first()
+    return RevisionInActiveJob(first.sha, first.job_id, first.job.name) if first else None

@@ -1,0 +1,44 @@
+"""The six rights: short names of the API, the user's keys, codenames in Django, and labels."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+class Right(StrEnum):
+    """What one may do with the jobs of an environment. The value is the name in the API and in grants."""
+
+    VIEW_MONITOR = "view_monitor"
+    APPROVE_ALL = "approve_all"
+    RESTART = "restart"
+    CANCEL = "cancel"
+    DELETE = "delete"
+    CREATE = "create"
+
+    @property
+    def codename(self) -> str:
+        """The user's key, which is also Django's codename: ``action.job.restart``."""
+        return f"action.job.{self.value}"
+
+    @property
+    def permission(self) -> str:
+        """The permission as Django and guardian name it."""
+        return f"permissions.{self.codename}"
+
+
+LABELS: Final[dict[Right, Promise | str]] = {
+    Right.VIEW_MONITOR: _("See the jobs in the monitor for the authorised environments"),
+    Right.APPROVE_ALL: _("Approve any job, even when not in the approval list"),
+    Right.RESTART: _("Restart a job"),
+    Right.CANCEL: _("Cancel a job"),
+    Right.DELETE: _("Delete a job from the monitor"),
+    Right.CREATE: _("Create a job"),
+}
+
+BY_CODENAME: Final = {right.codename: right for right in Right}
+EVERYWHERE: Final = "*"
+"""The environment of a grant that covers all environments, also those created later."""

@@ -1,0 +1,86 @@
+"""What the engine asks of whoever runs it: the seam between rules, which know no job, and the runner of jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from rules.engine.outcomes import Record
+from rules.tree import RuleNode
+
+Level = Literal["debug", "info", "warning", "error"]
+Stream = Literal["stdout", "stderr"]
+
+
+class Host(Protocol):
+    """One step of one attempt of one job, or a check before the job exists.
+
+    Every method that writes raises the host's own error once the right to write is lost; the engine lets it pass through.
+    """
+
+    @property
+    def names(self) -> Mapping[str, Any]:
+        """The fixed names of expressions as plain data: ``job``, ``environment``, ``revision``, ``step`` …"""
+
+    @property
+    def directory(self) -> Path:
+        """The job's own directory on this machine."""
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment variables of processes."""
+
+    @property
+    def marker(self) -> str:
+        """What marks processes as this runner's."""
+
+    def now(self) -> datetime:
+        """Return the present, aware."""
+
+    def recorded(self, path: str) -> Record | None:
+        """Return what is known of the operation under ``path`` in this attempt."""
+
+    def begin(self, path: str, node: RuleNode, name: str, record: Record, *, durable: bool) -> None:
+        """Record that an operation begins. ``durable``: it is in the database, with all before it, when this returns."""
+
+    def finish(self, path: str, node: RuleNode, name: str, record: Record, *, done: int) -> None:
+        """Record how an operation ended. It may be written later, but before anything that comes after it has effects.
+
+        Args:
+            path: The operation.
+            node: The operation as written.
+            name: Its rendered name.
+            record: How it ended.
+            done: Leaf operations done so far in this step, a loop's body counted once.
+        """
+
+    def stopping(self) -> bool:
+        """Return whether the worker was told to stop: the operation at hand may still end."""
+
+    def lost(self) -> bool:
+        """Return whether the right to run is gone (cancelled, taken over): stop what runs at once."""
+
+    def check(self) -> None:
+        """Do nothing while the runner may go on.
+
+        Raises:
+            Interrupted: It was told to stop.
+        """
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep for ``seconds``; return ``False`` when cut short because of ``lost`` or ``stopping``."""
+
+    def log(self, path: str, node: RuleNode, level: Level, text: str) -> None:
+        """Write a line to the log."""
+
+    def output(self, path: str, node: RuleNode, stream: Stream, data: bytes) -> None:
+        """Append raw output of a process to the log."""
+
+    def checkout(self, directory: Path) -> str:
+        """Put the contents of the job's first revision into ``directory`` and return its commit.
+
+        Raises:
+            OperationFailed: There is no project, no revision, or git refused.
+        """

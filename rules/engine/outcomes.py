@@ -1,0 +1,116 @@
+"""How walking a step of a rule can end, and the signals that travel up the tree on the way there. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+
+class RecordStatus(StrEnum):
+    """How one operation is, as recorded under its path."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    SKIPPED = "skipped"
+    IGNORED = "ignored"
+    FAILED = "failed"
+    WAITING = "waiting"
+
+
+DONE: Final = frozenset({RecordStatus.COMPLETED, RecordStatus.SKIPPED, RecordStatus.IGNORED})
+"""What progress counts and what is never executed again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is known of one operation of this attempt.
+
+    Attributes:
+        status: How it is.
+        value: What it answered, plain data; ``save_as`` and ``set`` are replayed from it.
+        memo: What it decided: ``branch``, ``items``, ``turns``, ``tries``, ``caught``.
+        error: Why it failed, or was ignored.
+        started_at: When it began; a time limit counts from here, also in another worker.
+        finished_at: When it was done.
+    """
+
+    status: RecordStatus
+    value: Any = None
+    memo: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    error: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """Every operation of the step was completed, skipped or ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An operation failed and nothing caught it."""
+
+    message: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """The worker was told to stop; another goes on from the recorded place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The job waits for a person or a slot and holds no worker meanwhile.
+
+    Attributes:
+        kind: What it waits for.
+        path: The operation that waits; its record is ``waiting``.
+        details: Plain data for the waiting room: approvers, the error of a trap, the semaphore's name.
+    """
+
+    kind: Literal["approval", "trap", "semaphore"]
+    path: str
+    details: Mapping[str, Any]
+
+
+StepOutcome = Completed | Failed | HandedOver | Waiting
+
+
+class OperationFailed(Exception):
+    """An operation did not do what it should: expected, so it can be retried, ignored, caught or trapped.
+
+    Args:
+        message: One or more sentences for people.
+        path: The operation, filled in by the walker when the operation itself does not know.
+        value: What ``save_as`` holds all the same, such as the return code.
+    """
+
+    def __init__(self, message: str, *, path: str = "", value: Any = None) -> None:
+        super().__init__(message)
+        self.message, self.path, self.value = message, path, value
+
+
+class TimedOut(OperationFailed):
+    """The time limit of ``owner`` ran out. Only the owner's own options may deal with it, not those of the operation inside that noticed."""
+
+    def __init__(self, message: str, *, owner: str) -> None:
+        super().__init__(message, path=owner)
+        self.owner = owner
+
+
+class Suspended(Exception):
+    """An operation makes the job wait."""
+
+    def __init__(self, waiting: Waiting) -> None:
+        super().__init__(waiting.kind)
+        self.waiting = waiting
+
+
+class Interrupted(Exception):
+    """The runner must leave: it was told to hand over. Nothing in a rule can catch this."""
