@@ -92,11 +92,12 @@ class Layout:
         return f"redis+socket://{self.broker_socket}"
 
 
-def make_private(folder: Path) -> Path:
+def make_private(folder: Path, *, also_owner: int | None = None) -> Path:
     """Create a folder for this user alone, or check that an existing one is that.
 
     Args:
         folder: Absolute path; its parent exists.
+        also_owner: Another user id whose folder is accepted: of a server that root starts as somebody else.
 
     Returns:
         The same path.
@@ -106,7 +107,7 @@ def make_private(folder: Path) -> Path:
     """
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.getuid(), also_owner}:
         raise UnsafeFolder(
             f"{folder} is not a folder of this user; remove it or choose another CLARIVE_HOME."
         )
