@@ -100,6 +100,11 @@ class Child:
             self.send_to_group(SIGKILL)
         return code
 
+    def wait(self) -> None:
+        """Wait for the end of the latest instance, whatever has been done to end it."""
+        if self._process is not None:
+            self._process.wait()
+
     def is_ready(self) -> bool:
         """Return whether the instance lives and its probe has succeeded once."""
         if self.returncode() is not None or self._process is None:

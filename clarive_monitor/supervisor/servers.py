@@ -90,12 +90,13 @@ def postgres(layout: Layout, *, connections: int = 100, durable: bool = True) ->
     )
 
 
-def valkey(layout: Layout, *, durable: bool = True) -> Service:
+def valkey(layout: Layout, *, durable: bool = True, databases: int = 16) -> Service:
     """Return how the broker is run.
 
     Args:
         layout: Where things are kept; the home exists.
         durable: Whether messages survive a fall of the broker; they are only hints either way.
+        databases: How many numbered databases.
 
     Raises:
         ServerMissing: No program for it here.
@@ -109,7 +110,8 @@ def valkey(layout: Layout, *, durable: bool = True) -> Service:
         name="valkey",
         command=(
             str(program), "--port", "0", "--unixsocket", str(layout.broker_socket), "--unixsocketperm", "700",
-            "--dir", str(layout.broker), "--save", "", "--daemonize", "no", *keep,
+            "--dir", str(layout.broker), "--save", "", "--daemonize", "no",
+            "--databases", str(databases), *keep,
         ),
         log=layout.logs / "valkey.log",
         ready=lambda _child: _answers_ping(layout.broker_socket),

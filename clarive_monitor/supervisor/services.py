@@ -1,0 +1,117 @@
+"""The product's own processes: web, workers, beat and the demo's hosts."""
+
+import http.client
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from signal import SIGKILL
+from typing import Final
+
+from clarive_monitor.supervisor.layout import Layout
+from clarive_monitor.supervisor.processes import Child, Service, log_says
+
+BASE_DIR: Final = Path(__file__).resolve().parent.parent.parent
+POOL_SIZE: Final = 20
+# Workers give a running task this long before they cut it (Celery's soft shutdown), then some time to go.
+WORKER_GRACE_SECONDS: Final = 12.0
+CELERY: Final = (sys.executable, "-m", "celery", "-A", "clarive_monitor")
+
+
+def web(layout: Layout, environment: Mapping[str, str], *, host: str, port: int) -> Service:
+    """Return how the web server is run.
+
+    Args:
+        layout: Where its log goes.
+        environment: Of the process; the pool's size is added.
+        host: Address to listen to.
+        port: A free port.
+    """
+    return Service(
+        name="web",
+        command=(
+            sys.executable, "-m", "uvicorn", "clarive_monitor.asgi:application",
+            "--host", host, "--port", str(port), "--timeout-graceful-shutdown", "3",
+            "--lifespan", "off", "--no-access-log", "--no-server-header",
+        ),
+        log=layout.logs / "web.log",
+        ready=lambda _child: answers_http(host, port),
+        environment={"CLARIVE_POOL_SIZE": str(POOL_SIZE), **environment},
+        folder=BASE_DIR,
+        grace_seconds=8.0,
+    )  # fmt: skip
+
+
+def worker(
+    layout: Layout, environment: Mapping[str, str], *, name: str, queues: tuple[str, ...], concurrency: int
+) -> Service:
+    """Return how a Celery worker is run.
+
+    Args:
+        layout: Where its log goes.
+        environment: Of the process.
+        name: First part of the node's name and of the log's.
+        queues: What it takes work from.
+        concurrency: How many tasks at once.
+    """
+    return Service(
+        name=f"worker-{name}",
+        command=(
+            *CELERY, "worker", "-Q", ",".join(queues), "-c", str(concurrency), "-n", f"{name}@%h",
+            "--without-gossip", "--without-mingle",
+        ),
+        log=layout.logs / f"worker-{name}.log",
+        ready=log_says(b" ready."),
+        # A plain SIGTERM would wait for a task of any length.
+        environment={**environment, "REMAP_SIGTERM": "SIGQUIT"},
+        folder=BASE_DIR,
+        # Its pool ends with it, and a job's own processes end with the worker's side of their pipe.
+        death_signal=SIGKILL,
+        grace_seconds=WORKER_GRACE_SECONDS,
+    )  # fmt: skip
+
+
+def beat(layout: Layout, environment: Mapping[str, str]) -> Service:
+    """Return how the clock that fires the tick is run."""
+    return Service(
+        name="beat",
+        command=(*CELERY, "beat", "--pidfile="),
+        log=layout.logs / "beat.log",
+        ready=log_says(b"beat: Starting..."),
+        environment=environment,
+        folder=BASE_DIR,
+        death_signal=SIGKILL,
+        grace_seconds=5.0,
+    )
+
+
+def demo_hosts(layout: Layout, environment: Mapping[str, str]) -> Service | None:
+    """Return how the demo's environments are served, or None when the demo is not installed."""
+    if not (BASE_DIR / "demo" / "hosts.py").exists() and not (BASE_DIR / "demo" / "hosts").is_dir():
+        return None
+    return Service(
+        name="demo-hosts",
+        command=(sys.executable, "-m", "demo.hosts"),
+        log=layout.logs / "demo-hosts.log",
+        ready=_is_alive,
+        environment=environment,
+        folder=BASE_DIR,
+        grace_seconds=5.0,
+    )
+
+
+def answers_http(host: str, port: int) -> bool:
+    """Return whether the web server says that it is alive."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    connection = http.client.HTTPConnection(reachable, port, timeout=5)
+    try:
+        connection.request("GET", "/healthz", headers={"Host": "localhost"})
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _is_alive(child: Child) -> bool:
+    """Return true at once: the hosts wait for their releases, which may come much later."""
+    return child.pid is not None

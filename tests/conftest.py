@@ -1,0 +1,147 @@
+"""Fixtures for every test: the database on the tests' own server, and real workers on it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+from urllib.parse import quote
+
+import pytest
+import redis
+from django.conf import settings
+from django.db import connection
+
+from clarive_monitor.supervisor import servers, services
+from clarive_monitor.supervisor.layout import Layout
+from clarive_monitor.supervisor.processes import Child, Service, stop_together
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, postgres_server: None
+) -> None:
+    """Start the server before pytest-django makes the test database in it."""
+
+
+class Worker:
+    """A real process of the product: ``kill()`` as a crash does, ``term()`` as the supervisor does."""
+
+    def __init__(self, service: Service) -> None:
+        self._child = Child(service)
+        self._child.start()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the parent process."""
+        assert self._child.pid is not None
+        return self._child.pid
+
+    @property
+    def log_path(self) -> Path:
+        """Where its output goes."""
+        return self._child.service.log
+
+    @property
+    def log(self) -> str:
+        """All it has said."""
+        return self._child.new_output().decode(errors="replace")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the parent process lives."""
+        return self._child.returncode() is None
+
+    def wait_ready(self, seconds: float = 60.0) -> "Worker":
+        """Wait until it takes work; a failure shows the end of its log."""
+        servers.wait_until_ready(self._child, seconds)
+        return self
+
+    def kill(self) -> None:
+        """Kill the parent process alone, with -9, and wait for its end."""
+        self._child.send(SIGKILL)
+        self._child.wait()
+
+    def kill_group(self) -> None:
+        """Kill parent and pool with -9, and wait for the parent's end."""
+        self._child.send_to_group(SIGKILL)
+        self._child.wait()
+
+    def term(self) -> None:
+        """Ask it to end, without waiting."""
+        self._child.send(SIGTERM)
+
+    def stop(self) -> None:
+        """Ask it to end and wait; what takes too long is killed."""
+        stop_together([self._child])
+
+
+class Workers:
+    """Starts workers on the test database and stops them after the test."""
+
+    def __init__(self, layout: Layout, environment: dict[str, str]) -> None:
+        self._layout = layout
+        self.environment = environment
+        self._started: list[Worker] = []
+
+    def start_worker(
+        self,
+        queues: tuple[str, ...] = ("jobs",),
+        concurrency: int = 1,
+        *,
+        environment: dict[str, str] | None = None,
+        wait: bool = True,
+    ) -> Worker:
+        """Start one worker.
+
+        Args:
+            queues: Among jobs, daemon and create.
+            concurrency: How many tasks at once.
+            environment: Variables on top of the usual ones, such as ``CLARIVE_LEASE_SECONDS``.
+            wait: False to start several and call ``wait_ready`` on each afterwards.
+        """
+        service = services.worker(
+            self._layout,
+            {**self.environment, **(environment or {})},
+            name=f"{queues[0]}-{len(self._started)}",
+            queues=queues,
+            concurrency=concurrency,
+        )
+        return self._keep(service, wait=wait)
+
+    def start_beat(self, *, environment: dict[str, str] | None = None, wait: bool = True) -> Worker:
+        """Start the clock that fires the tick."""
+        return self._keep(services.beat(self._layout, {**self.environment, **(environment or {})}), wait=wait)
+
+    def stop(self) -> None:
+        """Stop all that still run, quickly."""
+        for worker in self._started:
+            worker.kill_group()
+
+    def _keep(self, service: Service, *, wait: bool) -> Worker:
+        worker = Worker(service)
+        self._started.append(worker)
+        return worker.wait_ready() if wait else worker
+
+
+@pytest.fixture
+def workers(transactional_db: None, broker: str, tmp_path: Path) -> Iterator[Workers]:
+    """A factory of real workers: ``workers.start_worker(("jobs",), concurrency=2)``."""
+    database = connection.settings_dict
+    user = quote(database["USER"], safe="") + (
+        f":{quote(database['PASSWORD'], safe='')}" if database["PASSWORD"] else ""
+    )
+    host = quote(database["HOST"], safe="") + (f":{database['PORT']}" if database["PORT"] else "")
+    factory = Workers(
+        Layout(tmp_path),
+        {**os.environ, "DATABASE_URL": f"postgresql://{user}@{host}/{database['NAME']}"},
+    )
+    yield factory
+    factory.stop()
+    empty_broker()
+
+
+def empty_broker() -> None:
+    """Remove every message of this test process's own broker database."""
+    url = settings.CELERY_BROKER_URL.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()

@@ -1,0 +1,121 @@
+"""Servers of the tests' own, from the same wheels and the same code as ``make run``.
+
+Loaded by ``-p`` before Django's settings are, so that no setting of this machine reaches a test. The
+servers are started by whoever first needs them: a run of unit tests starts none. With pytest-xdist the
+controller starts them, and each of its workers has a database and a broker database of its own.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from clarive_monitor.supervisor import servers
+from clarive_monitor.supervisor.layout import Layout
+from clarive_monitor.supervisor.processes import Child, Service, stop_together
+
+CONNECTIONS = 300
+
+
+def _is_xdist_worker() -> bool:
+    return "PYTEST_XDIST_WORKER" in os.environ
+
+
+def _broker_url(given: str, layout: Layout) -> str:
+    """Return the broker's address with a database number for this pytest process."""
+    number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    if given:
+        return urlsplit(given)._replace(path=f"/{number}").geturl()
+    return f"{layout.broker_url}?virtual_host={number}"
+
+
+def _isolate() -> Layout:
+    """Point every variable at a temporary home and drop those of the machine."""
+    home = os.environ.get("CLARIVE_TEST_HOME") or tempfile.mkdtemp(prefix="clarive-test-")
+    layout = Layout.at(home)
+    for name in [name for name in os.environ if name.startswith("CLARIVE_") or name == "DATABASE_URL"]:
+        del os.environ[name]
+    os.environ.update(
+        CLARIVE_TEST_HOME=home,
+        CLARIVE_HOME=home,
+        CLARIVE_ENV_FILE=os.devnull,
+        CLARIVE_SECRET_KEY="only-for-tests-" + "0" * 32,
+        CLARIVE_STATIC_COLLECTED="0",
+        CLARIVE_DEMO="0",
+        DATABASE_URL=os.environ.get("TEST_DATABASE_URL") or layout.database_url,
+        CLARIVE_BROKER_URL=_broker_url(os.environ.get("TEST_BROKER_URL", ""), layout),
+    )
+    return layout
+
+
+class TestServers:
+    """The servers of one pytest run."""
+
+    __test__ = False
+
+    def __init__(self, layout: Layout) -> None:
+        """Start nothing yet."""
+        self.layout = layout
+        self._children: dict[str, Child] = {}
+
+    def need_postgres(self) -> None:
+        """Start PostgreSQL unless it runs or one was given."""
+        if not os.environ.get("TEST_DATABASE_URL") and self._is_ours("postgres"):
+            self._start(servers.postgres(self.layout, connections=CONNECTIONS, durable=False))
+
+    def need_valkey(self) -> None:
+        """Start Valkey unless it runs or one was given."""
+        if not os.environ.get("TEST_BROKER_URL") and self._is_ours("valkey"):
+            self._start(servers.valkey(self.layout, durable=False, databases=64))
+
+    def stop(self) -> None:
+        """Stop what was started and remove its data."""
+        stop_together(self._children.values())
+        if not _is_xdist_worker():
+            shutil.rmtree(self.layout.sockets, ignore_errors=True)
+            shutil.rmtree(self.layout.home, ignore_errors=True)
+
+    def _is_ours(self, name: str) -> bool:
+        return name not in self._children and not _is_xdist_worker()
+
+    def _start(self, service: Service) -> None:
+        child = self._children[service.name] = Child(service)
+        child.start()
+        servers.wait_until_ready(child)
+
+
+SERVERS = TestServers(_isolate())
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers before xdist starts its workers."""
+    if config.getoption("numprocesses", default=None) and not _is_xdist_worker():
+        SERVERS.need_postgres()
+        SERVERS.need_valkey()
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing behind."""
+    SERVERS.stop()
+
+
+@pytest.fixture(scope="session")
+def home() -> Path:
+    """The temporary ``CLARIVE_HOME`` of this run."""
+    return SERVERS.layout.home
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> None:
+    """A running PostgreSQL; the ``db`` fixtures ask for it themselves."""
+    SERVERS.need_postgres()
+
+
+@pytest.fixture(scope="session")
+def broker() -> str:
+    """A running broker; its address."""
+    SERVERS.need_valkey()
+    return os.environ["CLARIVE_BROKER_URL"]
