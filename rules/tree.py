@@ -1,6 +1,7 @@
 """The tree of a rule as plain, frozen data: what the parser makes and the interpreter walks.
 
-Pure: no Django, no YAML, no I/O. Paths are the heart of durable execution, so their making lives here and nowhere else.
+Pure: no Django, no YAML, no I/O. Paths are the heart of durable execution, so their making lives here and
+nowhere else.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ class RuleNode:
 
     Attributes:
         key: Palette key, such as ``run`` or ``foreach``.
-        arguments: What the rule says under the key, as plain data with templates not yet rendered and child operations taken out.
+        arguments: What the rule says under the key, as plain data with templates not yet rendered and child
+            operations taken out.
         blocks: Child operations by path segment: ``then``, ``else``, ``foreach``, ``try``, ``catch`` …
         options: See ``Options``.
         position: Where the operation begins in the source.
@@ -116,7 +118,7 @@ def child_path(parent: str, block: str, index: int, turn: int | None = None) -> 
 
 
 def static_path(path: str) -> str:
-    """Return the place in the tree that ``path`` belongs to: loop turns and retries of a group are one place."""
+    """Return the place in the tree that ``path`` belongs to: turns and retries of a group are one place."""
     return _TURNS.sub("", _RETRIES.sub("", path))
 
 

@@ -1,0 +1,176 @@
+"""What each operation of the palette takes, says and holds: schemas, help texts and blocks, as data only.
+
+The modules beside this one add what executes them. The schemas describe the value under the palette key
+with child operations taken out (for ``group`` nothing is left: null). ``x-kind`` says what a string is, see
+``rules.engine.registry.OperationType``; ``x-hint`` is what the editor suggests when the value does not fit.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rules.engine.registry import Block, Schema
+
+RULE_SLUG_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,79}$"
+MAX_WHILE_TURNS: Final = 100_000
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+
+# --- control --------------------------------------------------------------------------------
+
+GROUP_SCHEMA: Final[Schema] = {"type": "null"}
+GROUP_HELP: Final = (
+    "Runs its operations one after the other. Options written on the group act on the whole of it: a "
+    "retry runs all of it again, a timeout bounds all of it, on_error says what its failure means."
+)
+GROUP_BLOCKS: Final = (Block("group", "argument", required=True),)
+
+IF_SCHEMA: Final[Schema] = {
+    "type": ["string", "boolean"],
+    "minLength": 1,
+    "x-kind": "expression",
+    "x-hint": 'Write a condition such as environment == "PROD".',
+}
+IF_HELP: Final = (
+    "Runs the operations under then when the condition holds, otherwise those under else, when there "
+    "are any. The condition is an expression, without braces."
+)
+IF_BLOCKS: Final = (
+    Block("then", "sibling", "then", required=True),
+    Block("else", "sibling", "else"),
+)
+
+FOREACH_SCHEMA: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "items": {
+            "type": ["string", "array"],
+            "minLength": 1,
+            "x-kind": "expression",
+            "x-hint": "Write a list, or an expression that gives one, such as revisions.",
+        },
+        "as": {"type": "string", "x-kind": "name", "default": "item"},
+    },
+    "required": ["items"],
+    "additionalProperties": False,
+    "x-hint": "Write items (a list or an expression), as (a name) and do (the operations).",
+}
+FOREACH_HELP: Final = (
+    "Runs the operations under do once for each of the items, which are a list or an expression that "
+    "gives one. Inside, the item is known under the name given with as (item when left out)."
+)
+FOREACH_BLOCKS: Final = (Block("foreach", "member", "do", required=True),)
+
+WHILE_SCHEMA: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "condition": {
+            "type": ["string", "boolean"],
+            "minLength": 1,
+            "x-kind": "expression",
+            "x-hint": "Write a condition such as variables.tries < 3.",
+        },
+        "max": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_WHILE_TURNS,
+            "x-hint": "Say how many turns there may be at most, a number from 1 to 100000.",
+        },
+    },
+    "required": ["condition", "max"],
+    "additionalProperties": False,
+    "x-hint": "Write condition, max (the most turns there may be) and do (the operations).",
+}
+WHILE_HELP: Final = (
+    "Runs the operations under do again and again as long as the condition holds, at most max times; "
+    "when it still holds then, the operation fails."
+)
+WHILE_BLOCKS: Final = (Block("while", "member", "do", required=True),)
+
+TRY_SCHEMA: Final[Schema] = {"type": "null"}
+TRY_HELP: Final = (
+    "Runs its operations; when one fails, those under catch run instead of failing. The operations "
+    "under finally run in any case. At least one of catch and finally must be there."
+)
+TRY_BLOCKS: Final = (
+    Block("try", "argument", required=True),
+    Block("catch", "sibling", "catch", one_of="handlers"),
+    Block("finally", "sibling", "finally", one_of="handlers"),
+)
+
+RULE_SCHEMA: Final[Schema] = {
+    "type": "string",
+    "pattern": RULE_SLUG_PATTERN,
+    "x-kind": "literal",
+    "x-hint": "Write the name of a rule as it is, without a template.",
+}
+RULE_HELP: Final = (
+    "Runs the operations that another rule has in the same step. The version of that rule is fixed "
+    "when the job is created."
+)
+RULE_BLOCKS: Final = (Block("rule", "linked"),)
+
+FAIL_SCHEMA: Final[Schema] = {"type": "string", "minLength": 1}
+FAIL_HELP: Final = (
+    "Fails with this text. Together with when it is the way to check that something is as it must be."
+)
+
+# --- data --------------------------------------------------------------------------------
+
+SET_SCHEMA: Final[Schema] = {
+    "type": "object",
+    "minProperties": 1,
+    "propertyNames": {"x-kind": "name"},
+    "additionalProperties": {},
+    "x-hint": "Write names and values, such as set: {service: shop}.",
+}
+SET_HELP: Final = (
+    "Gives variables a value, to be read as variables.name from then on. A value that is exactly one "
+    "{{ … }} keeps its type: a list stays a list, a number a number."
+)
+
+LOG_SCHEMA: Final[Schema] = {
+    "type": ["string", "object"],
+    "properties": {"text": {"type": "string"}, "level": {"type": "string", "enum": list(LOG_LEVELS)}},
+    "required": ["text"],
+    "additionalProperties": False,
+    "x-hint": "Write a text, or text and level.",
+}
+LOG_HELP: Final = "Writes a line into the job's log: a text, or text and level (debug, info, warning, error)."
+
+# --- work --------------------------------------------------------------------------------
+
+RUN_SCHEMA: Final[Schema] = {
+    "type": ["string", "array"],
+    "minLength": 1,
+    "minItems": 1,
+    "items": {"type": "string"},
+    "x-hint": "Write a shell command, or a list of a program and its arguments.",
+}
+RUN_HELP: Final = (
+    "Runs a command in the job's directory: a text is given to the shell, a list is a program and its "
+    "arguments without a shell. Its output goes to the log as it comes; it fails on a return code "
+    "other than 0. With save_as the name holds returncode and output."
+)
+
+WRITE_SCHEMA: Final[Schema] = {
+    "type": "object",
+    "properties": {"path": {"type": "string", "minLength": 1}, "content": {"type": "string"}},
+    "required": ["path", "content"],
+    "additionalProperties": False,
+    "x-hint": "Write path and content.",
+}
+WRITE_HELP: Final = "Writes a file: path is relative to the job's directory, content is its text."
+
+GIT_SCHEMA: Final[Schema] = {
+    "type": ["object", "null"],
+    "properties": {"directory": {"type": "string", "minLength": 1}},
+    "additionalProperties": False,
+    "x-hint": "Write git: {} or git: {directory: source}.",
+}
+GIT_HELP: Final = (
+    "Checks the job's first revision out of the project's repository into the job's directory, or "
+    "into the directory below it that is named."
+)
+
+SLEEP_SCHEMA: Final[Schema] = {"type": "string", "x-kind": "duration"}
+SLEEP_HELP: Final = "Waits for a time such as 5s, 2m or 1h. The worker stays occupied meanwhile."
