@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 
 _UNTOUCHED = {signal.SIGKILL, signal.SIGSTOP}
-# Whoever tells the worker to stop may tell everything below it, too; these processes end when the worker does.
+# Who tells the worker to stop may tell everything below it; these processes end when the worker does.
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE)
 
 

@@ -87,11 +87,13 @@ class Launcher:
             CommandNotStarted: The program or the directory is missing, or may not be used.
             LauncherLost: The launcher died at this very moment.
         """
+        if not command.argv:
+            raise CommandNotStarted("There is no command to run.")
         order = _order(command, marker)
         mine, keepers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pipes = {stream: OutputPipe() for stream in Stream}
         try:
-            with keepers, open(order, "rb", buffering=0):
+            with keepers:
                 far = [pipes[Stream.STDOUT].writer, pipes[Stream.STDERR].writer, order, keepers.fileno()]
                 self._send(RUN, far)
             for pipe in pipes.values():
@@ -102,6 +104,8 @@ class Launcher:
             for pipe in pipes.values():
                 pipe.close()
             raise
+        finally:
+            os.close(order)
         return Running(pid, mine, pipes, command.grace_seconds)
 
     def sweep(self) -> None:
@@ -142,7 +146,7 @@ class Launcher:
             with far:
                 self._process = subprocess.Popen(
                     [sys.executable, "-I", "-S", str(_MAIN)],
-                    stdin=far,
+                    stdin=far.fileno(),
                     stdout=subprocess.DEVNULL,
                     cwd="/",
                     env={"LC_ALL": "C.UTF-8"},
@@ -186,7 +190,7 @@ def _started(control: socket.socket, command: Command) -> int:
 
 
 def _reason(message: dict[str, Any], command: Command) -> str:
-    name = command.argv[0] if command.argv else ""
+    name = command.argv[0]
     if message["at"] == "directory":
         reasons = {
             errno.ENOENT: f"The directory {command.cwd} does not exist.",
@@ -197,7 +201,7 @@ def _reason(message: dict[str, Any], command: Command) -> str:
         reasons = {
             errno.ENOENT: f"Command not found: {name}",
             errno.EACCES: f"No permission to run {name}",
-            errno.ENOEXEC: f"{name} is neither a program nor a script with a first line that names its interpreter.",
+            errno.ENOEXEC: f"{name} is neither a program nor a script that names its interpreter.",
             errno.E2BIG: f"The arguments and the environment of {name} are too long.",
         }
     return reasons.get(message["errno"], f"{name} could not be started: {message['text']}")

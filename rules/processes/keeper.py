@@ -1,8 +1,8 @@
 """The keeper of one command: starts it, waits for it, and leaves nothing of it behind.
 
-Forked by the launcher. It adopts every orphan below it, so that "no child left" means that no process of the command
-is left. It ends the whole tree when the command has ended, when it is asked to, and at once when the worker or the
-launcher is gone.
+Forked by the launcher. It adopts every orphan below it, so that "no child left" means that no process of the
+command is left. It ends the whole tree when the command has ended, when it is asked to, and at once when the
+worker or the launcher is gone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import signal
 import socket
 from typing import Any
 
-from rules.processes.children import Watch, settle_signals
+from rules.processes.children import Watch
 from rules.processes.linux import become_subreaper, close_all_but
 from rules.processes.tree import EndedProcess, TreeEnding
 
@@ -134,7 +134,6 @@ def keep(stdout: int, stderr: int, order_fd: int, control_fd: int, life_fd: int)
     """
     os.setsid()
     become_subreaper()
-    settle_signals()
     close_all_but({stdout, stderr, order_fd, control_fd, life_fd})
     order = json.loads(os.pread(order_fd, os.fstat(order_fd).st_size, 0))
     os.close(order_fd)

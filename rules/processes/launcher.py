@@ -1,12 +1,13 @@
 """The launcher: one small process per worker child, parent of everything the child runs.
 
-A worker child is large and has threads, so forking it is slow and delicate. The launcher is small, has one thread
-and forks a keeper for each command in about a millisecond. It ends everything below it when the worker child is
-gone, and what a killed keeper left behind.
+A worker child is large and has threads, so forking it is slow and delicate. The launcher is small, has one
+thread and forks a keeper for each command in about a millisecond. It ends everything below it when the worker
+child is gone, and what a killed keeper left behind.
 """
 
 from __future__ import annotations
 
+import array
 import gc
 import os
 import socket
@@ -19,6 +20,7 @@ from rules.processes.linux import become_subreaper
 from rules.processes.tree import TreeEnding
 
 RUN, SWEEP = b"r", b"s"
+_MOST_FDS = 4
 
 
 class Launcher:
@@ -56,10 +58,10 @@ class Launcher:
         self._done = True
 
     def _on_request(self) -> None:
-        data, fds, _flags, _address = socket.recv_fds(self._worker, 16, 4, socket.MSG_CMSG_CLOEXEC)
+        data, fds = _receive(self._worker)
         if not data:
             self._done = True
-        elif data == RUN and len(fds) == 4:
+        elif data == RUN and len(fds) == _MOST_FDS:
             self._fork_keeper(fds)
         elif data == SWEEP:
             self._watch.collect()
@@ -92,6 +94,20 @@ class Launcher:
         self._orphans = False
         ending = TreeEnding(os.getpid(), 0, self._keepers)
         ending.run(self._watch.wait, lambda: self._watch.childless)
+
+
+def _receive(worker: socket.socket) -> tuple[bytes, list[int]]:
+    """Return a request and its descriptors, none of which a command inherits.
+
+    ``socket.recv_fds`` would do, but drops its ``flags`` in Python 3.11 and 3.12.
+    """
+    received = array.array("i")
+    size = socket.CMSG_SPACE(_MOST_FDS * received.itemsize)
+    data, ancillary, _flags, _address = worker.recvmsg(16, size, socket.MSG_CMSG_CLOEXEC)
+    for level, kind, content in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            received.frombytes(content[: len(content) - len(content) % received.itemsize])
+    return data, list(received)
 
 
 def main() -> None:

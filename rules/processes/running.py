@@ -108,11 +108,13 @@ class Running:
         self._stop_asked = False
 
     def __enter__(self) -> Self:
+        """Return the command itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """End what is left of the command."""
         self.close()
 
     def close(self) -> None:
@@ -126,10 +128,10 @@ class Running:
                 pipe.close()
 
     def stop(self, grace_seconds: float | None = None) -> None:
-        """Ask for the end of the whole tree; ``pump`` returns when it is there. May be called from any thread.
+        """Ask for the end of the whole tree; ``pump`` returns when it is there. Any thread may call this.
 
         Args:
-            grace_seconds: Time between TERM and KILL; by default what the command was started with, 0 is KILL at once.
+            grace_seconds: Time between TERM and KILL; by default the command's own, 0 is KILL at once.
         """
         grace = self._grace_seconds if grace_seconds is None else grace_seconds
         self._stop_asked = True
@@ -147,8 +149,9 @@ class Running:
         """Hand over the output as it comes, until the command and everything it started has ended.
 
         Args:
-            on_output: Gets pieces of any length, at most ``READ_SIZE``; while it works nothing is read, so a slow
-                store slows the command down instead of filling the memory. What it raises ends the command.
+            on_output: Gets pieces of any length, at most ``READ_SIZE``; while it works nothing is read, so a
+                slow store slows the command down instead of filling the memory. What it raises ends the
+                command.
             deadline: On the clock of ``time.monotonic``; past it the command is stopped.
             interrupted: Asked every ``poll_seconds``; once it is true the command is stopped.
             poll_seconds: See ``interrupted``.

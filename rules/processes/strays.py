@@ -43,7 +43,7 @@ def reap_strays(is_alive: Callable[[str], bool], *, scope: str) -> list[Stray]:
         scope: Which installation; processes of others are left alone.
 
     Returns:
-        What was killed. What changed its environment is not found here, but it is if it descends from one that is.
+        What was killed. What replaced its environment is found only below a process that did not.
     """
     verdicts: dict[str, bool] = {}
     own = own_line()

@@ -1,7 +1,7 @@
 """Finding and ending every descendant of a process.
 
-A descendant cannot get away: its ancestors include a subreaper, so the chain of parents always leads back here,
-also after a double fork, in a session of its own or with its parent dead.
+A descendant cannot get away: its ancestors include a subreaper, so the chain of parents always leads back
+here, also after a double fork, in a session of its own or with its parent dead.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class EndedProcess(NamedTuple):
     Attributes:
         pid: Its number.
         command: Its command line, cut to a readable length.
-        how: ``TERM``, ``KILL``, ``gone`` (ended by itself before a signal reached it), ``not permitted`` (it belongs
-            to another user) or ``alive`` (the kernel does not let go of it).
+        how: ``TERM``, ``KILL``, ``gone`` (ended by itself before a signal reached it), ``not permitted`` (it
+            belongs to another user) or ``alive`` (the kernel does not let go of it).
     """
 
     pid: int
