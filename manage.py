@@ -6,11 +6,16 @@ import sys
 
 from django.core.management import execute_from_command_line
 
+from clarive_monitor.configuration import BadVariable
+
 
 def main() -> None:
     """Run the command given on the command line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clarive_monitor.settings")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except BadVariable as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -1,162 +1,211 @@
-"""Reads the environment strictly for settings.py: every bad value is one error naming its variable."""
+"""The product's variables, read strictly: every bad value is one error that names its variable.
+
+Free of Django, because the supervisor reads the same variables before anything else is started.
+"""
 
 import os
 import secrets
 import zoneinfo
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
+from typing import Final
+from urllib.parse import urlsplit
 
 import environ
-from django.core.exceptions import ImproperlyConfigured
 
-env = environ.Env()
+from clarive_monitor.supervisor.layout import Layout
 
-
-def boolean(name: str, *, default: bool) -> bool:
-    """Return a switch: 1/0, true/false, yes/no, on/off.
-
-    Raises:
-        ImproperlyConfigured: The value is none of these.
-    """
-    text = os.environ.get(name, "").strip().lower()
-    if not text:
-        return default
-    if text in {"1", "true", "yes", "on"}:
-        return True
-    if text in {"0", "false", "no", "off"}:
-        return False
-    raise ImproperlyConfigured(f"{name} must be 1 or 0, not {text!r}.")
+BASE_DIR: Final = Path(__file__).resolve().parent.parent
+SHORTEST_SECRET: Final = 32
+LONGEST_JOB_NAME: Final = 100
 
 
-def bounded_int(name: str, *, default: int, minimum: int, maximum: int) -> int:
-    """Return a whole number between two bounds, both allowed.
-
-    Raises:
-        ImproperlyConfigured: No whole number, or out of bounds.
-    """
-    text = os.environ.get(name, "").strip()
-    try:
-        value = int(text) if text else default
-    except ValueError:
-        raise ImproperlyConfigured(f"{name} must be a whole number, not {text!r}.") from None
-    if not minimum <= value <= maximum:
-        raise ImproperlyConfigured(f"{name} must be between {minimum} and {maximum}, not {value}.")
-    return value
+class BadVariable(Exception):
+    """A variable has a value that cannot be used."""
 
 
-def choice(name: str, *, default: str, allowed: tuple[str, ...]) -> str:
-    """Return one of a few words.
+@dataclass(frozen=True)
+class Configuration:
+    """What the operator has asked for; ``.env.example`` explains each field's variable."""
 
-    Raises:
-        ImproperlyConfigured: The value is not among them.
-    """
-    value = os.environ.get(name, "").strip() or default
-    if value not in allowed:
-        raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
-    return value
-
-
-def time_zone(name: str, *, default: str) -> str:
-    """Return the name of a time zone that exists.
-
-    Raises:
-        ImproperlyConfigured: No such zone.
-    """
-    value = os.environ.get(name, "").strip() or default
-    try:
-        zoneinfo.ZoneInfo(value)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ImproperlyConfigured(f"{name} must be a time zone such as {default}, not {value!r}.") from None
-    return value
-
-
-def job_name_mask(name: str, *, default: str) -> str:
-    """Return the mask of job names after trying it on an example.
-
-    Raises:
-        ImproperlyConfigured: It names an unknown field, has no ``{seq}`` or gives an empty or overlong name.
-    """
-    mask = os.environ.get(name, "") or default
-    try:
-        first, second = (mask.format(prefix="N", environment="PROD", seq=seq) for seq in (1, 2))
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
-        raise ImproperlyConfigured(
-            f"{name} may use {{prefix}}, {{environment}} and {{seq}} only: {error}."
-        ) from None
-    if first == second or len(first) > 100:
-        raise ImproperlyConfigured(
-            f"{name} must hold {{seq}} and give names of at most 100 characters, not {mask!r}."
-        )
-    return mask
+    layout: Layout
+    host: str
+    port: int
+    allowed_hosts: list[str]
+    trusted_origins: list[str]
+    https: bool
+    debug: bool
+    static_is_collected: bool
+    database_url: str
+    embeds_database: bool
+    broker_url: str
+    embeds_broker: bool
+    pool_size: int
+    admin_user: str
+    admin_password: str
+    demo: bool
+    workers: int
+    tick_seconds: int
+    lease_seconds: int
+    create_timeout_seconds: int
+    job_name_mask: str
+    language: str
+    time_zone: str
 
 
-def database(url: str, *, pool_size: int) -> dict[str, Any]:
-    """Return Django's settings of the one database.
+def read(variables: Mapping[str, str] | None = None) -> Configuration:
+    """Return the configuration that the environment and the ``.env`` file of the checkout describe.
 
     Args:
-        url: A ``postgresql://`` address; a socket folder as host is percent-encoded, as libpq wants it.
-        pool_size: Most connections of this process; 0 keeps one open connection a thread instead.
+        variables: What to read instead, for tests.
 
     Raises:
-        ImproperlyConfigured: The address cannot be read or is no PostgreSQL.
+        BadVariable: One of them cannot be used.
     """
-    try:
-        # environ declares its result loosely, the keys are Django's.
-        found: dict[str, Any] = dict(environ.Env.db_url_config(url))
-    except (ValueError, KeyError):
-        raise ImproperlyConfigured(
-            "DATABASE_URL must be postgresql://USER:PASSWORD@HOST:PORT/NAME."
-        ) from None
-    if found.get("ENGINE") != "django.db.backends.postgresql" or not found.get("NAME"):
-        raise ImproperlyConfigured("DATABASE_URL must be postgresql://USER:PASSWORD@HOST:PORT/NAME.")
-    found["HOST"] = unquote(found.get("HOST") or "")
-    options: dict[str, Any] = {"connect_timeout": 5, **found.get("OPTIONS", {})}
-    if pool_size:
-        # A web request has a thread of its own, so a connection kept by thread would never be found again.
-        options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 10}
-    found["OPTIONS"] = options
-    found["CONN_MAX_AGE"] = 0 if pool_size else None
-    found["CONN_HEALTH_CHECKS"] = True
-    return found
+    if variables is None:
+        environ.Env.read_env(os.environ.get("CLARIVE_ENV_FILE") or BASE_DIR / ".env")
+        variables = os.environ
+    reader = _Reader(variables)
+    layout = Layout.at(reader.text("CLARIVE_HOME", str(BASE_DIR / "var")))
+    debug = reader.boolean("CLARIVE_DEBUG", default=False)
+    return Configuration(
+        layout=layout,
+        host=reader.text("CLARIVE_HOST", "127.0.0.1"),
+        port=reader.number("CLARIVE_PORT", default=8000, minimum=1, maximum=65535),
+        allowed_hosts=reader.words("CLARIVE_ALLOWED_HOSTS"),
+        trusted_origins=reader.words("CLARIVE_TRUSTED_ORIGINS"),
+        https=reader.boolean("CLARIVE_HTTPS", default=False),
+        debug=debug,
+        static_is_collected=reader.boolean("CLARIVE_STATIC_COLLECTED", default=not debug),
+        database_url=reader.database_url("DATABASE_URL", default=layout.database_url),
+        embeds_database=not reader.text("DATABASE_URL", ""),
+        broker_url=reader.text("CLARIVE_BROKER_URL", layout.broker_url),
+        embeds_broker=not reader.text("CLARIVE_BROKER_URL", ""),
+        pool_size=reader.number("CLARIVE_POOL_SIZE", default=0, minimum=0, maximum=500),
+        admin_user=reader.text("CLARIVE_ADMIN_USER", "admin"),
+        admin_password=reader.text("CLARIVE_ADMIN_PASSWORD", ""),
+        demo=reader.boolean("CLARIVE_DEMO", default=True),
+        workers=reader.number("CLARIVE_WORKERS", default=2, minimum=1, maximum=256),
+        tick_seconds=reader.number("CLARIVE_TICK_SECONDS", default=1, minimum=1, maximum=3600),
+        lease_seconds=reader.number("CLARIVE_LEASE_SECONDS", default=15, minimum=1, maximum=3600),
+        create_timeout_seconds=reader.number(
+            "CLARIVE_CREATE_TIMEOUT_SECONDS", default=10, minimum=1, maximum=300
+        ),
+        job_name_mask=reader.job_name_mask(
+            "CLARIVE_JOB_NAME_MASK", default="{prefix}.{environment}-{seq:08d}"
+        ),
+        language=reader.choice("CLARIVE_LANGUAGE", default="es", allowed=("es", "en")),
+        time_zone=reader.time_zone("CLARIVE_TIME_ZONE", default="Europe/Madrid"),
+    )
 
 
-def secret_key(name: str, *, kept_in: Path, debug: bool) -> str:
+def secret_key(given: str, *, kept_in: Path, debug: bool) -> str:
     """Return the signing key: the one given, else the one kept in the home, made there the first time.
 
     Args:
-        name: Variable that may give the key.
+        given: Value of ``CLARIVE_SECRET_KEY``, or nothing.
         kept_in: File of the kept key.
         debug: Whether this is a development set-up, where any home will do.
 
     Raises:
-        ImproperlyConfigured: Not given, and the home belongs to somebody else or cannot be written.
+        BadVariable: Too short; or none, and the home belongs to somebody else or cannot be written.
     """
-    given = os.environ.get(name, "")
     if given:
-        if len(given) < 32:
-            raise ImproperlyConfigured(f"{name} must have at least 32 characters.")
+        if len(given) < SHORTEST_SECRET:
+            raise BadVariable(f"CLARIVE_SECRET_KEY must have at least {SHORTEST_SECRET} characters.")
         return given
     home = kept_in.parent
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not debug and home.stat().st_uid != os.getuid():
-            raise ImproperlyConfigured(f"{name} is required: {home} belongs to another user.")
+            raise BadVariable(f"CLARIVE_SECRET_KEY is required: {home} belongs to another user.")
         if not kept_in.exists():
             _keep(kept_in, secrets.token_urlsafe(64))
         return kept_in.read_text(encoding="ascii").strip()
     except OSError as error:
-        raise ImproperlyConfigured(
-            f"{name} is required: no key can be kept in {home} ({error.strerror})."
-        ) from None
+        raise BadVariable(f"CLARIVE_SECRET_KEY is required: {home} keeps none ({error.strerror}).") from None
+
+
+class _Reader:
+    """Reads single variables; an empty one counts as not given."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+
+    def text(self, name: str, default: str) -> str:
+        """Return the value without blanks around it."""
+        return self._variables.get(name, "").strip() or default
+
+    def words(self, name: str) -> list[str]:
+        """Return the words between commas."""
+        return [word.strip() for word in self.text(name, "").split(",") if word.strip()]
+
+    def boolean(self, name: str, *, default: bool) -> bool:
+        """Return a switch: 1/0, true/false, yes/no, on/off."""
+        text = self.text(name, str(int(default))).lower()
+        if text in {"1", "true", "yes", "on"}:
+            return True
+        if text in {"0", "false", "no", "off"}:
+            return False
+        raise BadVariable(f"{name} must be 1 or 0, not {text!r}.")
+
+    def number(self, name: str, *, default: int, minimum: int, maximum: int) -> int:
+        """Return a whole number between two bounds, both allowed."""
+        text = self.text(name, str(default))
+        try:
+            value = int(text)
+        except ValueError:
+            raise BadVariable(f"{name} must be a whole number, not {text!r}.") from None
+        if not minimum <= value <= maximum:
+            raise BadVariable(f"{name} must be between {minimum} and {maximum}, not {value}.")
+        return value
+
+    def choice(self, name: str, *, default: str, allowed: tuple[str, ...]) -> str:
+        """Return one of a few words."""
+        value = self.text(name, default)
+        if value not in allowed:
+            raise BadVariable(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
+        return value
+
+    def database_url(self, name: str, *, default: str) -> str:
+        """Return the address of a PostgreSQL database."""
+        value = self.text(name, default)
+        parts = urlsplit(value)
+        if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
+            # The value is not shown: it may hold a password.
+            raise BadVariable(f"{name} must be postgresql://USER:PASSWORD@HOST:PORT/NAME.")
+        return value
+
+    def time_zone(self, name: str, *, default: str) -> str:
+        """Return the name of a time zone that exists."""
+        value = self.text(name, default)
+        try:
+            zoneinfo.ZoneInfo(value)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            raise BadVariable(f"{name} must be a time zone such as {default}, not {value!r}.") from None
+        return value
+
+    def job_name_mask(self, name: str, *, default: str) -> str:
+        """Return the mask of job names after trying it on two examples."""
+        mask = self.text(name, default)
+        try:
+            first, second = (mask.format(prefix="N", environment="PROD", seq=seq) for seq in (1, 2))
+        except (KeyError, IndexError, ValueError, AttributeError):
+            raise BadVariable(
+                f"{name} may use {{prefix}}, {{environment}} and {{seq}} only, not {mask!r}."
+            ) from None
+        if first == second or len(first) > LONGEST_JOB_NAME:
+            raise BadVariable(
+                f"{name} must hold {{seq}} and give at most {LONGEST_JOB_NAME} characters, not {mask!r}."
+            )
+        return mask
 
 
 def _keep(path: Path, text: str) -> None:
     """Write a private file in one piece; whoever comes second keeps the first one's."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(
-        os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii"
-    ) as file:
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text + "\n")
     try:
         os.link(draft, path)

@@ -3,49 +3,43 @@
 import os
 import socket
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import environ
 from csp.constants import NONE, SELF
 
 from clarive_monitor import configuration
-from clarive_monitor.supervisor.layout import Layout
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-environ.Env.read_env(os.environ.get("CLARIVE_ENV_FILE") or BASE_DIR / ".env")
+CONFIGURATION = configuration.read()
+BASE_DIR = configuration.BASE_DIR
 
 # --- Clarive Monitor ---
-LAYOUT = Layout.at(os.environ.get("CLARIVE_HOME") or BASE_DIR / "var")
-CLARIVE_HOME = LAYOUT.home
-CLARIVE_HOST = os.environ.get("CLARIVE_HOST") or "127.0.0.1"
-CLARIVE_PORT = configuration.bounded_int("CLARIVE_PORT", default=8000, minimum=1, maximum=65535)
-CLARIVE_DEMO = configuration.boolean("CLARIVE_DEMO", default=True)
-CLARIVE_ADMIN_USER = os.environ.get("CLARIVE_ADMIN_USER") or "admin"
-CLARIVE_ADMIN_PASSWORD = os.environ.get("CLARIVE_ADMIN_PASSWORD", "")
-CLARIVE_WORKERS = configuration.bounded_int("CLARIVE_WORKERS", default=2, minimum=1, maximum=256)
-CLARIVE_TICK_SECONDS = configuration.bounded_int("CLARIVE_TICK_SECONDS", default=1, minimum=1, maximum=3600)
-CLARIVE_LEASE_SECONDS = configuration.bounded_int(
-    "CLARIVE_LEASE_SECONDS", default=15, minimum=1, maximum=3600
-)
-CLARIVE_CREATE_TIMEOUT_SECONDS = configuration.bounded_int(
-    "CLARIVE_CREATE_TIMEOUT_SECONDS", default=10, minimum=1, maximum=300
-)
-CLARIVE_JOB_NAME_MASK = configuration.job_name_mask(
-    "CLARIVE_JOB_NAME_MASK", default="{prefix}.{environment}-{seq:08d}"
-)
-CLARIVE_LANGUAGE = configuration.choice("CLARIVE_LANGUAGE", default="es", allowed=("es", "en"))
-CLARIVE_TIME_ZONE = configuration.time_zone("CLARIVE_TIME_ZONE", default="Europe/Madrid")
+CLARIVE_HOME = CONFIGURATION.layout.home
+CLARIVE_DEMO = CONFIGURATION.demo
+CLARIVE_ADMIN_USER = CONFIGURATION.admin_user
+CLARIVE_ADMIN_PASSWORD = CONFIGURATION.admin_password
+CLARIVE_WORKERS = CONFIGURATION.workers
+CLARIVE_TICK_SECONDS = CONFIGURATION.tick_seconds
+CLARIVE_LEASE_SECONDS = CONFIGURATION.lease_seconds
+CLARIVE_CREATE_TIMEOUT_SECONDS = CONFIGURATION.create_timeout_seconds
+CLARIVE_JOB_NAME_MASK = CONFIGURATION.job_name_mask
+CLARIVE_LANGUAGE = CONFIGURATION.language
+CLARIVE_TIME_ZONE = CONFIGURATION.time_zone
 
 # --- Django ---
-DEBUG = configuration.boolean("CLARIVE_DEBUG", default=False)
-SECRET_KEY = configuration.secret_key("CLARIVE_SECRET_KEY", kept_in=LAYOUT.secret_key, debug=DEBUG)
+DEBUG = CONFIGURATION.debug
+SECRET_KEY = configuration.secret_key(
+    os.environ.get("CLARIVE_SECRET_KEY", ""), kept_in=CONFIGURATION.layout.secret_key, debug=DEBUG
+)
 # Host names with which the pages may be asked for; the machine's own when it listens to others.
-ALLOWED_HOSTS = configuration.env.list("CLARIVE_ALLOWED_HOSTS", default=[]) or [
-    "localhost", "127.0.0.1", "[::1]",
-    *([socket.gethostname()] if CLARIVE_HOST in {"0.0.0.0", "::"} else [CLARIVE_HOST]),
-]  # fmt: skip
-CSRF_TRUSTED_ORIGINS = configuration.env.list("CLARIVE_TRUSTED_ORIGINS", default=[])
+ALLOWED_HOSTS = CONFIGURATION.allowed_hosts or [
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+    socket.gethostname() if CONFIGURATION.host in {"0.0.0.0", "::"} else CONFIGURATION.host,
+]
+CSRF_TRUSTED_ORIGINS = CONFIGURATION.trusted_origins
 ROOT_URLCONF = "clarive_monitor.urls"
 ASGI_APPLICATION = "clarive_monitor.asgi.application"
 WSGI_APPLICATION = "clarive_monitor.wsgi.application"
@@ -102,13 +96,28 @@ TEMPLATES = [
 ]
 
 # --- Database: only PostgreSQL; commits stay durable, since synchronous_commit is left at its default ---
-DATABASES = {
-    "default": configuration.database(
-        os.environ.get("DATABASE_URL") or LAYOUT.database_url,
-        # Set for the web process by the supervisor; workers keep one connection each.
-        pool_size=configuration.bounded_int("CLARIVE_POOL_SIZE", default=0, minimum=0, maximum=500),
-    )
-}
+
+
+def _database(url: str, *, pool_size: int) -> dict[str, Any]:
+    """Return Django's settings of the one database.
+
+    Args:
+        url: As libpq writes it; a socket folder as host is percent-encoded.
+        pool_size: Most connections of this process; 0 keeps one open connection a thread instead.
+    """
+    found: dict[str, Any] = dict(environ.Env.db_url_config(url))
+    found["HOST"] = unquote(found.get("HOST") or "")
+    found["OPTIONS"] = {"connect_timeout": 5, **found.get("OPTIONS", {})}
+    if pool_size:
+        # A web request has a thread of its own, so a connection kept by thread would never be found again.
+        found["OPTIONS"]["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 10}
+    found["CONN_MAX_AGE"] = 0 if pool_size else None
+    found["CONN_HEALTH_CHECKS"] = True
+    return found
+
+
+# The supervisor sets the pool's size for the web process; workers keep one connection each.
+DATABASES = {"default": _database(CONFIGURATION.database_url, pool_size=CONFIGURATION.pool_size)}
 
 # --- Who signs in ---
 AUTH_USER_MODEL = "permissions.User"
@@ -140,9 +149,9 @@ TIME_ZONE = CLARIVE_TIME_ZONE
 
 # --- Static files ---
 STATIC_URL = "/static/"
-STATIC_ROOT = LAYOUT.static
+STATIC_ROOT = CONFIGURATION.layout.static
 # Hashed names need a collected folder; while developing and testing the files come straight from their apps.
-STATIC_IS_COLLECTED = configuration.boolean("CLARIVE_STATIC_COLLECTED", default=not DEBUG)
+STATIC_IS_COLLECTED = CONFIGURATION.static_is_collected
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -155,7 +164,7 @@ WHITENOISE_USE_FINDERS = not STATIC_IS_COLLECTED
 WHITENOISE_AUTOREFRESH = not STATIC_IS_COLLECTED
 
 # --- Security ---
-CLARIVE_HTTPS = configuration.boolean("CLARIVE_HTTPS", default=False)
+CLARIVE_HTTPS = CONFIGURATION.https
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CLARIVE_HTTPS
@@ -197,7 +206,7 @@ REST_FRAMEWORK = {
 }
 
 # --- Celery: a message is a hint, the truth is in the database ---
-CELERY_BROKER_URL = os.environ.get("CLARIVE_BROKER_URL") or LAYOUT.broker_url
+CELERY_BROKER_URL = CONFIGURATION.broker_url
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_DISABLE_PREFETCH = True
