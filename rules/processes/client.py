@@ -106,7 +106,7 @@ class Launcher:
             raise
         finally:
             os.close(order)
-        return Running(pid, mine, pipes, command.grace_seconds)
+        return Running(pid, mine, pipes, command.grace_seconds, self.sweep)
 
     def sweep(self) -> None:
         """End what a killed keeper left behind, and wait for it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -55,8 +56,6 @@ class OutputPipe:
 
     def __init__(self) -> None:
         """Make the pipe, larger than usual where the kernel lets us: fewer and larger reads."""
-        import fcntl
-
         self.reader, self.writer = os.pipe()
         os.set_blocking(self.reader, False)
         with contextlib.suppress(OSError):  # the user's budget for pipes is used up: the usual size will do
@@ -87,8 +86,13 @@ class Running:
     """A started command. Leaving the ``with`` block ends whatever is left of it, with KILL and at once."""
 
     def __init__(
-        self, pid: int, control: socket.socket, pipes: dict[Stream, OutputPipe], grace_seconds: float
-    ):
+        self,
+        pid: int,
+        control: socket.socket,
+        pipes: dict[Stream, OutputPipe],
+        grace_seconds: float,
+        sweep: Callable[[], None],
+    ) -> None:
         """Take over a command that the launcher has started.
 
         Args:
@@ -96,8 +100,10 @@ class Running:
             control: Connection with its keeper.
             pipes: Its output.
             grace_seconds: Time between TERM and KILL when it is stopped.
+            sweep: Ends what a killed keeper left behind, and waits for it.
         """
         self.pid = pid
+        self._sweep = sweep
         self._control = control
         self._pipes = pipes
         self._open = {pipe.reader: stream for stream, pipe in pipes.items()}
@@ -201,6 +207,8 @@ class Running:
         except OSError:
             data = b""
         if not data:
+            with contextlib.suppress(OSError):  # the launcher is gone as well; nobody is left to ask
+                self._sweep()
             raise LauncherLost("The process that watches over the command was killed; the command was ended.")
         message = json.loads(data)
         if message["kind"] == "processes":

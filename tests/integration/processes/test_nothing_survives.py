@@ -114,25 +114,23 @@ def test_kill_of_the_keeper_ends_everything(own_launcher: Runner, tmp_path: Path
     with launcher.start(own_launcher.command(*zoo(ready)), marker=own_launcher.marker) as running:
         wait_until(ready.exists)
         os.kill(psutil.Process(running.pid).ppid(), signal.SIGKILL)
+        wait_until(lambda: marked(own_launcher.marker) == [], 10)
         with pytest.raises(LauncherLost):
             running.pump(own_launcher.keep)
-    launcher.sweep()
-    assert marked(own_launcher.marker) == []
     assert own_launcher.shell("exit 2").returncode == 2
 
 
 def test_kill_of_one_keeper_leaves_the_commands_of_others_alone(own_launcher: Runner) -> None:
     launcher = own_launcher.launcher
+    os.mkfifo(own_launcher.cwd / "go")
     first = launcher.start(own_launcher.command("/bin/sleep", "64"), marker=own_launcher.marker)
     second = launcher.start(
         own_launcher.command("/bin/sh", "-c", "read x < go; exit 6"), marker=own_launcher.marker
     )
-    os.mkfifo(own_launcher.cwd / "go")
     with first, second:
         os.kill(psutil.Process(first.pid).ppid(), signal.SIGKILL)
         with pytest.raises(LauncherLost):
             first.pump(own_launcher.keep)
-        launcher.sweep()
         assert not psutil.pid_exists(first.pid)
         assert psutil.pid_exists(second.pid)
         second.stop()
