@@ -1,0 +1,146 @@
+"""The use-case behind ``manage.py apply``: documents become configuration in one transaction, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import connection, transaction
+
+from jobs.configuration.documents import Source, Value, compose
+from jobs.configuration.kinds.base import Kind, Run
+from jobs.configuration.kinds.environments import Environments
+from jobs.configuration.kinds.grants import Grants
+from jobs.configuration.kinds.groups import Groups
+from jobs.configuration.kinds.natures import Natures
+from jobs.configuration.kinds.projects import Projects
+from jobs.configuration.kinds.rules import Rules
+from jobs.configuration.kinds.users import Users
+from jobs.configuration.problems import Place, did_you_mean
+
+KINDS: Final[tuple[Kind[Any], ...]] = (
+    Environments(), Groups(), Users(), Natures(), Rules(), Projects(), Grants(),
+)  # fmt: skip
+"""In the order of saving, so that what is referred to is there already; pruning goes the other way."""
+
+NOT_YET: Final = frozenset({"schedules", "subscriptions"})
+_LOCK: Final = 0x636C617269766501
+"""Key of the advisory lock that keeps two runs from mixing."""
+
+
+class _Undone(Exception):
+    """Rolls a dry run back."""
+
+
+@dataclass(slots=True)
+class _Part:
+    """All items of one kind.
+
+    Attributes:
+        place: Where the kind is named first.
+        specs: What the items say, by name.
+        places: Where each is written.
+    """
+
+    place: Place
+    specs: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
+
+
+def apply_documents(
+    sources: Sequence[Source], *, now: datetime, prune: bool = False, dry_run: bool = False
+) -> list[str]:
+    """Make the configuration say what the documents say.
+
+    Args:
+        sources: The documents; together they are one.
+        now: The moment of what is written.
+        prune: Also remove what the kinds present in the documents do not name.
+        dry_run: Do all of it, then take it back.
+
+    Returns:
+        What was changed, a sentence each; nothing when all was so already.
+
+    Raises:
+        ConfigurationInvalid: There are mistakes, all of which it holds; nothing was changed.
+    """
+    run = Run(now, folders={source.label: source.folder for source in sources})
+    roots = [compose(source, run.problems) for source in sources]
+    # What cannot be read may hold what the rest refers to: nobody is sent after mistakes that are none.
+    run.problems.raise_if_any()
+    parts = _read(roots, run)
+    # Something without a usable name would look like something to remove.
+    may_prune = prune and not run.problems
+    try:
+        with transaction.atomic():
+            hold_lock()
+            _save(parts, run)
+            if may_prune:
+                _prune(parts, run)
+            run.problems.raise_if_any()
+            if dry_run:
+                raise _Undone
+    except _Undone:
+        pass
+    return run.lines
+
+
+def _read(roots: Sequence[Value | None], run: Run) -> dict[str, _Part]:
+    """Return what the documents say by top key."""
+    parts: dict[str, _Part] = {}
+    by_key = {kind.key: kind for kind in KINDS}
+    for root in roots:
+        if root is None:
+            continue
+        if not isinstance(root.data, dict):
+            run.problems.add(root.place, f"A document is a mapping with the keys {', '.join(by_key)}.")
+            continue
+        for key, value in root.data.items():
+            place = root.place_of(key)
+            if key in NOT_YET:
+                run.problems.add(place, f"This version cannot apply {key}.", "Take them out of the document.")
+            elif key not in by_key:
+                run.problems.add(place, f"There is no top key {key}.", did_you_mean(key, by_key))
+            elif not isinstance(value.data, list):
+                run.problems.add(place, f"{key} must be a list.")
+            else:
+                _read_items(by_key[key], value.data, parts.setdefault(key, _Part(place)), run)
+    return parts
+
+
+def _read_items(kind: Kind[Any], values: list[Value], part: _Part, run: Run) -> None:
+    """Add the items of a list to those of the same kind that came before."""
+    for value in values:
+        found = kind.read(value, run)
+        if found is None:
+            continue
+        name, spec = found
+        if name in part.specs:
+            first = part.places[name]
+            run.problems.add(
+                value.place,
+                f"{kind.noun} {name} is written twice, first in {first.file} on line {first.line}.",
+            )
+            continue
+        part.specs[name], part.places[name] = spec, value.place
+    run.declared.setdefault(kind.key, set()).update(part.specs)
+
+
+def hold_lock() -> None:
+    """Wait until no other run of apply is under way; the end of the transaction gives the lock back."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+
+
+def _save(parts: dict[str, _Part], run: Run) -> None:
+    for kind in KINDS:
+        if kind.key in parts:
+            kind.save_all(list(parts[kind.key].specs.values()), run)
+
+
+def _prune(parts: dict[str, _Part], run: Run) -> None:
+    for kind in reversed(KINDS):
+        if kind.key in parts:
+            kind.prune(list(parts[kind.key].specs.values()), parts[kind.key].place, run)

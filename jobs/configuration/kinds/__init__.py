@@ -1,0 +1,1 @@
+"""What documents may hold: one module for each top key."""

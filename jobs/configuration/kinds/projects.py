@@ -1,0 +1,113 @@
+"""``projects {code, name, repository, variables, environments: {CODE: {variables}}}``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.configuration.items import Item
+from jobs.configuration.kinds.base import Kind, Run, put, remove, same
+from jobs.configuration.kinds.environments import Environments
+from jobs.configuration.problems import Place, did_you_mean
+from jobs.models import Project, ProjectEnvironment
+from permissions.models import Environment
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSpec:
+    """What a document says of a project; ``None`` for what it leaves out.
+
+    Attributes:
+        item: Where it is written.
+        code: Which project.
+        name: For people.
+        repository: Path or URL.
+        variables: Of the project everywhere.
+        environments: Place and variables by environment code.
+    """
+
+    item: Item
+    code: str
+    name: str | None
+    repository: str | None
+    variables: dict[str, Any] | None
+    environments: Mapping[str, tuple[Place, dict[str, Any]]] | None
+
+
+class Projects(Kind[ProjectSpec]):
+    """What jobs deploy revisions of."""
+
+    key, noun = "projects", "project"
+    keys = ("code", "name", "repository", "variables", "environments")
+
+    def parse(self, item: Item, run: Run) -> tuple[str, ProjectSpec] | None:
+        """Read one project."""
+        code = item.identity("code")
+        name, repository, variables = item.text("name"), item.text("repository"), item.data("variables")
+        spec = ProjectSpec(item, code or "", name, repository, variables, _environments(item))
+        return (code, spec) if code else None
+
+    def save(self, spec: ProjectSpec, run: Run) -> None:
+        """Create or change the project and its variables in environments."""
+        found = Project.objects.select_for_update().filter(code__iexact=spec.code).first()
+        if found and found.code != spec.code:
+            spec.item.note("code", f"The project {found.code} exists and differs only in its letters' case.")
+            return
+        values = {
+            "code": ("code", spec.code),
+            "name": ("name", spec.name),
+            "repository": ("repository", spec.repository),
+            "variables": ("variables", spec.variables),
+        }
+        row = put(run, spec.item, found, Project(name=spec.code), spec.code, values)
+        for code, (place, variables) in (spec.environments or {}).items():
+            self._save_variables(row, code, place, variables, run)
+
+    def prune(self, specs: Sequence[ProjectSpec], place: Place, run: Run) -> None:
+        """Remove projects that no document names, and variables in environments that one does not list."""
+        for row in Project.objects.exclude(code__in=[spec.code for spec in specs]):
+            remove(run, row, self.noun, row.code, place)
+        for spec in specs:
+            if spec.environments is None:
+                continue
+            unnamed = ProjectEnvironment.objects.filter(project__code=spec.code).exclude(
+                environment__code__in=list(spec.environments)
+            )
+            for values in unnamed.select_related("environment"):
+                remove(
+                    run, values, "variables", f"of {spec.code} in {values.environment.code}", spec.item.place
+                )
+
+    def _save_variables(
+        self, row: Project | None, code: str, place: Place, variables: dict[str, Any], run: Run
+    ) -> None:
+        environment = Environment.objects.filter(code=code).first()
+        if environment is None:
+            if not run.is_declared(Environments.key, code):
+                known = Environment.objects.values_list("code", flat=True)
+                run.problems.add(place, f"There is no environment {code}.", did_you_mean(code, known))
+            return
+        if row is None:
+            return
+        found = ProjectEnvironment.objects.filter(project=row, environment=environment).first()
+        if found is None:
+            ProjectEnvironment.objects.create(project=row, environment=environment, variables=variables)
+        elif same(found.variables, variables):
+            return
+        else:
+            found.variables = variables
+            found.save()
+        run.changed(self.noun, row.code, [f"variables in {code}"])
+
+
+def _environments(item: Item) -> dict[str, tuple[Place, dict[str, Any]]] | None:
+    """Return the variables of each environment that a project lists."""
+    written = item.mapping("environments")
+    if written is None:
+        return None
+    found = {}
+    for code, value in written.items():
+        inner = Item(value, f"environments.{code}", ("variables",), item.problems)
+        found[code] = (value.place, inner.data("variables") or {})
+    return found

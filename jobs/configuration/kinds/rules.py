@@ -1,0 +1,151 @@
+"""``rules {source}`` or ``{file}``, a path relative to the document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Final
+
+from django.db import transaction
+from rules.actions.publish_rule import publish_rule
+
+from jobs.configuration.documents import Source, Value, compose
+from jobs.configuration.items import Item
+from jobs.configuration.kinds.base import Kind, Run, remove
+from jobs.configuration.problems import Place, Problems
+from rules.exceptions import RuleInvalid
+from rules.models import Rule
+
+_LARGEST_FILE: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSpec:
+    """A rule of a document.
+
+    Attributes:
+        place: Where the item is written.
+        name: The ``name`` in its source.
+        source: The rule itself.
+        first: Where its first line is.
+        calls: Names of the rules that it calls.
+    """
+
+    place: Place
+    name: str
+    source: str
+    first: Place
+    calls: frozenset[str]
+
+
+class Rules(Kind[RuleSpec]):
+    """What jobs execute."""
+
+    key, noun = "rules", "rule"
+    keys = ("source", "file")
+
+    def parse(self, item: Item, run: Run) -> tuple[str, RuleSpec] | None:
+        """Read one rule; what is wrong inside it is found when it is saved."""
+        if item.has("source") == item.has("file"):
+            run.problems.add(item.place, "rule needs either source or file.")
+            return None
+        found = _from_file(item, run) if item.has("file") else _from_source(item)
+        if found is None:
+            return None
+        source, first = found
+        name, calls = outline(source)
+        if not name:
+            # Nothing to call it by, so it is published last, where the parser says what is wrong.
+            name = f"at {first.file}:{first.line}"
+        return name, RuleSpec(item.place, name, source, first, calls)
+
+    def save_all(self, specs: Sequence[RuleSpec], run: Run) -> None:
+        """Publish the rules, those that are called before those that call them."""
+        for spec in _called_first(specs):
+            self.save(spec, run)
+
+    def save(self, spec: RuleSpec, run: Run) -> None:
+        """Publish the rule, which makes a version only when the source is another one."""
+        try:
+            with transaction.atomic():
+                version, is_new = publish_rule(source=spec.source, author=None, comment="", now=run.now)
+        except RuleInvalid as error:
+            for problem in error.problems:
+                place = Place(spec.first.file, spec.first.line + problem.line - 1)
+                run.problems.add(place, problem.message, problem.hint)
+        else:
+            if is_new:
+                run.lines.append(f"rule {version.name} version {version.number}")
+
+    def prune(self, specs: Sequence[RuleSpec], place: Place, run: Run) -> None:
+        """Remove rules that no document names; one that a remaining rule calls stays, which is a mistake."""
+        callers: dict[str, list[str]] = {}
+        for spec in specs:
+            for called in spec.calls:
+                callers.setdefault(called, []).append(spec.name)
+        for row in Rule.objects.exclude(slug__in=[spec.name for spec in specs]):
+            if row.slug in callers:
+                by = ", ".join(sorted(callers[row.slug]))
+                run.problems.add(
+                    place,
+                    f"rule {row.slug} is not in the documents and cannot be removed: it is called by {by}.",
+                )
+            else:
+                remove(run, row, self.noun, row.slug, place)
+
+
+def outline(source: str) -> tuple[str, frozenset[str]]:
+    """Return the name of a rule and the names of those it calls, as far as they can be read."""
+    root = compose(Source("", source, Path()), Problems())
+    if root is None or not isinstance(root.data, dict):
+        return "", frozenset()
+    name = root.data.get("name")
+    calls = frozenset(_calls(root.data["steps"])) if "steps" in root.data else frozenset()
+    return (name.data if name is not None and isinstance(name.data, str) else ""), calls
+
+
+def _calls(value: Value) -> Iterable[str]:
+    """Yield what stands under a key ``rule`` anywhere in the steps."""
+    if isinstance(value.data, list):
+        for child in value.data:
+            yield from _calls(child)
+    elif isinstance(value.data, dict):
+        for key, child in value.data.items():
+            if key == "rule" and isinstance(child.data, str):
+                yield child.data
+            yield from _calls(child)
+
+
+def _called_first(specs: Sequence[RuleSpec]) -> list[RuleSpec]:
+    """Return the rules so that each stands after those it calls; in a circle the order is as written."""
+    by_name: Mapping[str, RuleSpec] = {spec.name: spec for spec in specs}
+    graph = {spec.name: sorted(spec.calls & by_name.keys()) for spec in specs}
+    try:
+        return [by_name[name] for name in TopologicalSorter(graph).static_order()]
+    except CycleError:
+        return list(specs)
+
+
+def _from_source(item: Item) -> tuple[str, Place] | None:
+    source = item.text("source")
+    return None if source is None else (source, Place(item.place.file, item.text_line("source")))
+
+
+def _from_file(item: Item, run: Run) -> tuple[str, Place] | None:
+    name = item.text("file")
+    if name is None:
+        return None
+    path = run.folders[item.place.file] / name
+    label = name if item.place.file.startswith("<") else str(Path(item.place.file).parent / name)
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            item.note("file", f"The file {label} is too long for a rule.")
+            return None
+        return path.read_text(encoding="utf-8"), Place(label)
+    except OSError as error:
+        item.note("file", f"The file {label} cannot be read: {error.strerror}.")
+    except UnicodeDecodeError:
+        item.note("file", f"The file {label} is not UTF-8 text.")
+    return None
