@@ -8,12 +8,16 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 slug_validator = RegexValidator(
-    r"^[a-z0-9][a-z0-9_-]*\Z", _("Use lower-case letters, digits, dash and underscore, and begin with a letter or digit.")
+    r"^[a-z0-9][a-z0-9_-]*\Z",
+    _("Use lower-case letters, digits, dash and underscore, and begin with a letter or digit."),
 )
 
 
 class Rule(models.Model):
-    """A rule by its slug, which is the ``name`` in its source. What it does is in its versions; the highest number is the current one."""
+    """A rule by its slug, which is the ``name`` in its source.
+
+    What it does is in its versions; the highest number is the current one.
+    """
 
     slug = models.CharField(_("name"), max_length=100, unique=True, validators=[slug_validator])
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -37,7 +41,9 @@ class RuleVersion(models.Model):
     description = models.TextField(_("description"), blank=True)
     comment = models.TextField(_("comment"), blank=True)
     operations = models.PositiveIntegerField(_("operations"), default=0)
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     created_at = models.DateTimeField(_("created"))
 
     class Meta:

@@ -23,7 +23,9 @@ class Stash:
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:
         """Return the stash that ``data`` holds; it shares nothing with ``data``."""
-        return cls(copy.deepcopy(dict(data.get("variables", {}))), copy.deepcopy(dict(data.get("results", {}))))
+        return cls(
+            copy.deepcopy(dict(data.get("variables", {}))), copy.deepcopy(dict(data.get("results", {})))
+        )
 
     def to_data(self) -> dict[str, Any]:
         """Return plain data for storage."""

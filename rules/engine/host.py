@@ -22,7 +22,7 @@ class Host(Protocol):
 
     @property
     def names(self) -> Mapping[str, Any]:
-        """The fixed names of expressions as plain data: ``job``, ``environment``, ``revision``, ``step`` …"""
+        """The fixed names of expressions as plain data: ``job``, ``environment``, ``revision``, ``step``."""
 
     @property
     def directory(self) -> Path:
@@ -78,8 +78,12 @@ class Host(Protocol):
     def output(self, path: str, node: RuleNode, stream: Stream, data: bytes) -> None:
         """Append raw output of a process to the log."""
 
-    def checkout(self, directory: Path) -> str:
+    def checkout(self, directory: Path, seconds: float | None) -> str:
         """Put the contents of the job's first revision into ``directory`` and return its commit.
+
+        Args:
+            directory: In the job's directory; made when missing.
+            seconds: How long it may take, ``None`` without limit.
 
         Raises:
             OperationFailed: There is no project, no revision, or git refused.

@@ -24,6 +24,9 @@ class RecordStatus(StrEnum):
 DONE: Final = frozenset({RecordStatus.COMPLETED, RecordStatus.SKIPPED, RecordStatus.IGNORED})
 """What progress counts and what is never executed again."""
 
+ENDED: Final = DONE | {RecordStatus.FAILED}
+"""What is recorded for good in this attempt."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -97,7 +100,10 @@ class OperationFailed(Exception):
 
 
 class TimedOut(OperationFailed):
-    """The time limit of ``owner`` ran out. Only the owner's own options may deal with it, not those of the operation inside that noticed."""
+    """The time limit of ``owner`` ran out.
+
+    Only the owner's own options may deal with it, not those of the operation inside that noticed.
+    """
 
     def __init__(self, message: str, *, owner: str) -> None:
         super().__init__(message, path=owner)

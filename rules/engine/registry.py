@@ -59,11 +59,15 @@ class OperationType:
     Attributes:
         key: Palette key, also the first key by which the parser knows the operation.
         schema: JSON Schema (2020-12) of the value under the key, child operations taken out. ``"x-kind"`` marks strings:
-            ``expression`` (evaluated by the operation), ``literal`` (never rendered), ``duration`` (``90s``, ``15m``), ``name`` (a name
-            that operations in its blocks may read; never rendered); any other string is a template. ``"x-hint"`` helps whoever got it wrong.
+            ``expression`` (evaluated by the operation), ``literal`` (never rendered), ``duration`` (``90s``,
+            ``15m``), ``name`` (a name
+            that operations in its blocks may read; never rendered); any other string is a template.
+            ``"x-hint"`` helps whoever got it wrong.
         help: One paragraph for the editor.
         blocks: Child blocks.
         may_wait: It can make the job wait for a person or a slot, so CHECK and INIT refuse it.
+        pure: It touches nothing outside the job's own record, so its beginning need not be on disk before it acts.
+        sets_variables: Its answer is a mapping that becomes run variables.
     """
 
     key: str
@@ -73,6 +77,8 @@ class OperationType:
     walk: Callable[[Walker, Frame], None] | None = None
     blocks: tuple[Block, ...] = ()
     may_wait: bool = False
+    pure: bool = False
+    sets_variables: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a type that is neither leaf nor composite."""

@@ -1,4 +1,4 @@
-"""The operations that a rule may use, one module per family."""
+"""The palette: the operations of the product, one module per family. Importing a module registers its operations."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from importlib import import_module
 from typing import Final
 
 FAMILIES: Final = ("control", "variables", "files", "git", "processes", "timing")
-"""Modules of this package that register operations when they are imported."""
 
 
 def load() -> None:
-    """Import every family, so that its operations are in ``rules.engine.registry.registry``."""
+    """Register every operation of the product."""
     for family in FAMILIES:
-        import_module(f"{__name__}.{family}")
+        import_module(f"rules.palette.{family}")

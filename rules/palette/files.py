@@ -1,0 +1,23 @@
+"""Operations on files in the job's directory."""
+
+from __future__ import annotations
+
+from rules.engine.call import Call
+from rules.engine.outcomes import OperationFailed
+from rules.engine.registry import OperationType, registry
+from rules.palette import schemas
+
+
+def _write(call: Call) -> dict[str, int | str]:
+    path = call.file(call.arguments["path"])
+    content = call.arguments["content"].encode()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise OperationFailed(f"{call.arguments['path']}: {error.strerror}") from error
+    call.log(f"Wrote {len(content)} bytes to {call.arguments['path']}.")
+    return {"path": str(path), "bytes": len(content)}
+
+
+registry.register(OperationType("write", schemas.WRITE_SCHEMA, schemas.WRITE_HELP, execute=_write))
