@@ -127,7 +127,14 @@ class Target:
 
 
 ACTIVE: Final = frozenset(
-    {Status.READY, Status.RUNNING, Status.PENDING_APPROVAL, Status.TRAPPED, Status.TRAP_PAUSED, Status.ROLLBACK}
+    {
+        Status.READY,
+        Status.RUNNING,
+        Status.PENDING_APPROVAL,
+        Status.TRAPPED,
+        Status.TRAP_PAUSED,
+        Status.ROLLBACK,
+    }
 )
 ENDED: Final = frozenset(Status) - ACTIVE
 RUNNER_STATUSES: Final = frozenset({Status.RUNNING, Status.ROLLBACK})
@@ -192,7 +199,9 @@ def _can_be(step: Step, status: Status) -> bool:
     return status not in {Status.FINISHED, Status.ERROR} and step is not Step.CHECK
 
 
-STATES: Final = frozenset(State(step, status) for step, status in product(Step, Status) if _can_be(step, status))
+STATES: Final = frozenset(
+    State(step, status) for step, status in product(Step, Status) if _can_be(step, status)
+)
 """Every state a job can be in."""
 
 

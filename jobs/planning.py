@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from jobs.lifecycle import Step, Status
+from jobs.lifecycle import Status, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,9 @@ class MaxStartBeforeSchedule(ValueError):
     """``max_start_at`` lies before ``scheduled_at``: the job would expire before it may run."""
 
 
-def plan(scheduled_at: datetime | None, max_start_at: datetime | None, *, expiry: timedelta, now: datetime) -> Dates:
+def plan(
+    scheduled_at: datetime | None, max_start_at: datetime | None, *, expiry: timedelta, now: datetime
+) -> Dates:
     """Return the dates of a new job.
 
     Args:
@@ -41,7 +43,9 @@ def plan(scheduled_at: datetime | None, max_start_at: datetime | None, *, expiry
     return Dates(begins, latest)
 
 
-def due_at(step: Step, status: Status, *, claimed: bool, scheduled_at: datetime, run_begun: bool, now: datetime) -> datetime | None:
+def due_at(
+    step: Step, status: Status, *, claimed: bool, scheduled_at: datetime, run_begun: bool, now: datetime
+) -> datetime | None:
     """Return from when on a worker may take the job, ``None`` when none may.
 
     Ready jobs of PRE and POST, and a RUN that has begun and was handed over, are due at once; a RUN that has not begun is due at

@@ -1,0 +1,24 @@
+"""Variables and their origins."""
+
+from __future__ import annotations
+
+from jobs.variables import Variable, merge
+
+
+def test_the_stronger_origin_wins_name_by_name() -> None:
+    found = merge(
+        {
+            "job": {"a": 5},
+            "project_environment": {"a": 4, "b": 4},
+            "environment": {"b": 3, "c": 3},
+            "project": {"c": 2, "d": 2},
+            "rule": {"d": 1, "e": 1},
+        }
+    )
+    assert found == {
+        "a": Variable(5, "job"),
+        "b": Variable(4, "project_environment"),
+        "c": Variable(3, "environment"),
+        "d": Variable(2, "project"),
+        "e": Variable(1, "rule"),
+    }
