@@ -229,7 +229,7 @@ CELERY_TIMEZONE = TIME_ZONE
 CELERY_RESULT_EXPIRES = None
 CELERY_TASK_DEFAULT_QUEUE = "jobs"
 CELERY_TASK_ROUTES = {
-    "jobs.run_job": {"queue": "jobs"},
+    "jobs.work": {"queue": "jobs"},
     "jobs.create_job": {"queue": "create"},
     "jobs.tick": {"queue": "daemon"},
 }

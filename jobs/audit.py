@@ -24,7 +24,9 @@ class Actor:
     address: str = ""
 
 
-def record(actor: Actor, action: str, job: Job, *, now: datetime, from_status: str = "", comment: str = "") -> AuditRecord:
+def record(
+    actor: Actor, action: str, job: Job, *, now: datetime, from_status: str = "", comment: str = ""
+) -> AuditRecord:
     """Append the record of what ``actor`` decided about ``job``, which is as it is after the decision."""
     return AuditRecord.objects.create(
         at=now,

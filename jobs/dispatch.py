@@ -1,6 +1,7 @@
 """The only module that sends Celery work.
 
-A message is a hint and names no job: it says "look", and the worker that gets it takes from the database whatever is due. So nothing is
+A message is a hint and names no job: it says "look", and the worker that gets it takes from the database
+whatever is due. So nothing is
 lost when the broker is emptied, nothing runs twice when a message comes twice, and the order of work is the database's.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import Final
+from typing import Any, Final
 
 from celery import current_app
 from django.db import transaction
@@ -43,7 +44,8 @@ def waiting_hints() -> int | None:
     """Return how many hints wait for a worker, ``None`` when the broker does not answer."""
     with contextlib.suppress(OperationalError, OSError), current_app.connection_for_write() as connection:
         queue = current_app.amqp.queues[JOBS_QUEUE](connection.default_channel)
-        return int(queue.queue_declare(passive=False).message_count)
+        declared: Any = queue.queue_declare(passive=False)
+        return int(declared.message_count)
     return None
 
 

@@ -1,4 +1,7 @@
-"""What can go wrong with a job, as one tree of errors with stable codes. Data are attributes, HTTP is ``jobs.api.errors``' business."""
+"""What can go wrong with a job, as one tree of errors with stable codes.
+
+Data are attributes, HTTP is ``jobs.api.errors``' business.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,18 @@ from django.db import IntegrityError, transaction
 
 from jobs import dispatch, planning
 from jobs.exceptions import JobNotFound, RevisionInActiveJob, StaleClaim, TransitionNotAllowed
-from jobs.lifecycle import ACTIVE, ENDED, RUNNER_STATUSES, Event, Facts, Outcome, State, Status, Step, next_state
+from jobs.lifecycle import (
+    ACTIVE,
+    ENDED,
+    RUNNER_STATUSES,
+    Event,
+    Facts,
+    Outcome,
+    State,
+    Status,
+    Step,
+    next_state,
+)
 from jobs.models import Job, JobRevision, StepRun
 from jobs.progress import percent
 
@@ -64,7 +75,12 @@ def lock(job_id: int) -> Job:
     Raises:
         JobNotFound: It is gone.
     """
-    job = Job.objects.select_for_update(of=("self",)).select_related("environment", "project").filter(pk=job_id).first()
+    job = (
+        Job.objects.select_for_update(of=("self",))
+        .select_related("environment", "project")
+        .filter(pk=job_id)
+        .first()
+    )
     if job is None:
         raise JobNotFound(job_id)
     return job
@@ -76,7 +92,12 @@ def lock_claimed(job_id: int, claim: UUID) -> Job:
     Raises:
         StaleClaim: The claim is gone; the runner must write nothing.
     """
-    job = Job.objects.select_for_update(of=("self",)).select_related("environment", "project").filter(pk=job_id, claim=claim).first()
+    job = (
+        Job.objects.select_for_update(of=("self",))
+        .select_related("environment", "project")
+        .filter(pk=job_id, claim=claim)
+        .first()
+    )
     if job is None:
         raise StaleClaim(job_id)
     return job
@@ -194,13 +215,18 @@ def _set_progress(job: Job, after: State) -> None:
 
 def _write_step_runs(job: Job, change: Change, before: State, after: State) -> None:
     if change.event is Event.START:
-        StepRun.objects.get_or_create(job=job, attempt=job.attempt, step=after.step.value, defaults={"started_at": change.now})
+        StepRun.objects.get_or_create(
+            job=job, attempt=job.attempt, step=after.step.value, defaults={"started_at": change.now}
+        )
         return
     ends = before.status in ACTIVE and (after.step is not before.step or after.status in ENDED)
     if ends:
-        result = {Event.STEP_OK: StepRun.Result.COMPLETED, Event.FAIL: StepRun.Result.FAILED}.get(change.event)
+        result = {Event.STEP_OK: StepRun.Result.COMPLETED, Event.FAIL: StepRun.Result.FAILED}.get(
+            change.event
+        )
         StepRun.objects.filter(job=job, result=StepRun.Result.RUNNING).update(
-            result=result or (StepRun.Result.FAILED if after.status not in ENDED else StepRun.Result.STOPPED), finished_at=change.now
+            result=result or (StepRun.Result.FAILED if after.status not in ENDED else StepRun.Result.STOPPED),
+            finished_at=change.now,
         )
 
 
@@ -220,20 +246,28 @@ def activate_revisions(job: Job, *, active: bool) -> None:
         with transaction.atomic():
             JobRevision.objects.filter(job=job).exclude(active=active).update(active=active)
     except IntegrityError as error:
-        raise revision_conflict(job, error) from error
+        own = list(JobRevision.objects.filter(job=job).values_list("sha", flat=True))
+        raise revision_error(error, job.environment_id, job.project_id, own) or error from error
 
 
-def revision_conflict(job: Job, error: IntegrityError) -> Exception:
-    """Return the domain error of a violated ``revision_in_one_active_job``, any other error as it is."""
+def revision_error(
+    error: IntegrityError, environment_id: int, project_id: int | None, shas: list[str]
+) -> RevisionInActiveJob | None:
+    """Return the domain error of a violated ``revision_in_one_active_job``, ``None`` for any other constraint."""
     diagnostics = getattr(error.__cause__, "diag", None)
     if getattr(diagnostics, "constraint_name", "") != "revision_in_one_active_job":
-        return error
-    own = [revision.sha for revision in JobRevision.objects.filter(job=job)]
-    return conflicting_job(job.environment_id, job.project_id, own) or error
+        return None
+    return conflicting_job(environment_id, project_id, shas)
 
 
-def conflicting_job(environment_id: int, project_id: int | None, shas: list[str]) -> RevisionInActiveJob | None:
+def conflicting_job(
+    environment_id: int, project_id: int | None, shas: list[str]
+) -> RevisionInActiveJob | None:
     """Return the error that names the first active job with one of ``shas``, ``None`` when there is none."""
-    rows = JobRevision.objects.filter(active=True, environment_id=environment_id, project_id=project_id, sha__in=shas)
+    if project_id is None or not shas:
+        return None
+    rows = JobRevision.objects.filter(
+        active=True, environment_id=environment_id, project_id=project_id, sha__in=shas
+    )
     first = rows.select_related("job").order_by("job_id").first()
     return RevisionInActiveJob(first.sha, first.job_id, first.job.name) if first else None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise
 
 
 class Right(StrEnum):
@@ -30,7 +32,7 @@ class Right(StrEnum):
         return f"permissions.{self.codename}"
 
 
-LABELS: Final[dict[Right, Promise | str]] = {
+LABELS: Final[dict[Right, StrPromise]] = {
     Right.VIEW_MONITOR: _("See the jobs in the monitor for the authorised environments"),
     Right.APPROVE_ALL: _("Approve any job, even when not in the approval list"),
     Right.RESTART: _("Restart a job"),

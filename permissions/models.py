@@ -18,7 +18,8 @@ from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 from permissions.catalog import LABELS, Right
 
 code_validator = RegexValidator(
-    r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z", _("Use letters, digits, dot, dash and underscore, and begin with a letter or digit.")
+    r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z",
+    _("Use letters, digits, dot, dash and underscore, and begin with a letter or digit."),
 )
 colour_validator = RegexValidator(r"^#[0-9a-fA-F]{6}\Z", _("Write the colour as #rrggbb."))
 
@@ -43,7 +44,7 @@ class User(AbstractUser):
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True, validators=[validate_time_zone])
     theme = models.CharField(_("theme"), max_length=10, choices=Theme.choices, default=Theme.SYSTEM)
 
-    class Meta(AbstractUser.Meta):
+    class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.db.models import Q, QuerySet
@@ -71,7 +71,9 @@ def rights_of(user: AnyUser) -> Rights:
     held: dict[int, set[Right]] = {}
     codenames = tuple(BY_CODENAME)
     own = EnvironmentUserGrant.objects.filter(user=user, permission__codename__in=codenames)
-    through_groups = EnvironmentGroupGrant.objects.filter(group__user=user, permission__codename__in=codenames)
+    through_groups = EnvironmentGroupGrant.objects.filter(
+        group__user=user, permission__codename__in=codenames
+    )
     fields = ("content_object_id", "permission__codename")
     for environment_id, codename in own.values_list(*fields).union(through_groups.values_list(*fields)):
         held.setdefault(environment_id, set()).add(BY_CODENAME[codename])
@@ -117,7 +119,7 @@ def environment_filter(rights: Rights, right: Right, lookup: str) -> Q:
 def grant(principal: Principal, right: Right, environment: Environment | None) -> None:
     """Grant ``right`` on ``environment``, on all of them when ``None``. Granting twice is granting once."""
     if environment is None:
-        _held_everywhere(principal).add(_permissions().get(codename=right.codename))
+        _everywhere(principal).add(_permissions().get(codename=right.codename))
     else:
         assign_perm(right.permission, principal, environment)
 
@@ -125,7 +127,7 @@ def grant(principal: Principal, right: Right, environment: Environment | None) -
 def revoke(principal: Principal, right: Right, environment: Environment | None) -> None:
     """Take ``right`` on ``environment`` (``None``: the grant on ``*``) away. Nothing happens when it was not held."""
     if environment is None:
-        _held_everywhere(principal).remove(_permissions().get(codename=right.codename))
+        _everywhere(principal).remove(_permissions().get(codename=right.codename))
     else:
         remove_perm(right.permission, principal, environment)
 
@@ -141,7 +143,9 @@ def granted(principal: Principal) -> dict[str, set[Right]]:
     for code, codename in rows.values_list("content_object__code", "permission__codename"):
         if codename in BY_CODENAME:
             found.setdefault(code, set()).add(BY_CODENAME[codename])
-    for codename in _held_everywhere(principal).filter(codename__in=BY_CODENAME).values_list("codename", flat=True):
+    for codename in (
+        _everywhere(principal).filter(codename__in=BY_CODENAME).values_list("codename", flat=True)
+    ):
         found.setdefault(EVERYWHERE, set()).add(BY_CODENAME[codename])
     return found
 
@@ -150,5 +154,6 @@ def _permissions() -> QuerySet[Permission]:
     return Permission.objects.filter(content_type__app_label="permissions", codename__in=tuple(BY_CODENAME))
 
 
-def _held_everywhere(principal: Principal) -> ManyRelatedManager[Permission]:
+def _everywhere(principal: Principal) -> ManyRelatedManager[Permission, Any]:
+    """Return the manager of the permissions that ``principal`` holds without an object, ours and those of the admin."""
     return principal.user_permissions if isinstance(principal, User) else principal.permissions

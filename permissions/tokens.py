@@ -21,7 +21,9 @@ def digest(token: str) -> str:
 def issue(user: User, *, name: str = "", expires_at: datetime | None = None) -> str:
     """Make a token for ``user`` and return it; it cannot be read again."""
     token = PREFIX + secrets.token_urlsafe(32)
-    ApiToken.objects.create(user=user, name=name, digest=digest(token), hint=token[:10], expires_at=expires_at)
+    ApiToken.objects.create(
+        user=user, name=name, digest=digest(token), hint=token[:10], expires_at=expires_at
+    )
     return token
 
 

@@ -48,7 +48,10 @@ class JobNature(models.Model):
 
 
 class JobRevision(models.Model):
-    """One revision of the job's project. Environment and project are copied here, never change, and carry the uniqueness among active jobs."""
+    """One revision of the job's project.
+
+    Environment and project are copied here, never change, and carry the uniqueness among active jobs.
+    """
 
     job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, related_name="revisions")
     position = models.PositiveSmallIntegerField()
@@ -65,7 +68,9 @@ class JobRevision(models.Model):
         constraints = (
             models.UniqueConstraint(fields=("job", "position"), name="job_revision_position_unique"),
             models.UniqueConstraint(
-                fields=("environment", "project", "sha"), name="revision_in_one_active_job", condition=Q(active=True)
+                fields=("environment", "project", "sha"),
+                name="revision_in_one_active_job",
+                condition=Q(active=True),
             ),
             models.CheckConstraint(name="job_revision_sha_is_hex", condition=Q(sha__regex=r"^[0-9a-f]{40}$")),
         )

@@ -11,7 +11,10 @@ from jobs.models.project import empty
 
 
 class CreationRequest(models.Model):
-    """One asker's wish. Its state moves by compare-and-set, so a worker that comes late finds it abandoned and creates nothing."""
+    """One asker's wish.
+
+    Its state moves by compare-and-set, so a worker that comes late finds it abandoned and creates nothing.
+    """
 
     class State(models.TextChoices):
         """Where the request is."""

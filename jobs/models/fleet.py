@@ -29,7 +29,8 @@ class WorkerSeen(models.Model):
 class DaemonState(models.Model):
     """The only row says when the daemon ticked last and since when it has ticked without a gap.
 
-    After a gap (database or daemon away) nobody could renew a lease, so leases count as lost only once the daemon has been steady for
+    After a gap (database or daemon away) nobody could renew a lease, so leases count as lost only once the
+    daemon has been steady for
     a whole lease: a live worker is never declared dead.
     """
 

@@ -21,36 +21,63 @@ _RUNNER_VALUES = sorted(status.value for status in RUNNER_STATUSES)
 class Job(models.Model):
     """One run of a rule that takes revisions of a project into an environment.
 
-    ``status`` and what follows from it are written by ``jobs.transitions`` alone. ``claim`` is the fencing token of the worker that has the
+    ``status`` and what follows from it are written by ``jobs.transitions`` alone. ``claim`` is the fencing
+    token of the worker that has the
     job: a runner writes only where its claim still stands. ``due_at`` is when a worker may take it, ``NULL`` when none may.
     """
 
     name = models.CharField(_("name"), max_length=200, unique=True)
     type = models.CharField(_("type"), max_length=10, choices=JobType.choices, default=JobType.PROMOTE)
-    rule = models.ForeignKey(Rule, on_delete=models.PROTECT, related_name="jobs", db_index=False, verbose_name=_("rule"))
-    rule_version = models.ForeignKey(RuleVersion, on_delete=models.PROTECT, related_name="jobs", verbose_name=_("rule version"))
-    rule_pins = models.JSONField(default=empty, blank=True, help_text=_("Versions of the rules that the rule calls, by slug."))
-    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="jobs", verbose_name=_("environment"))
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, null=True, blank=True, related_name="jobs", verbose_name=_("project"))
+    rule = models.ForeignKey(
+        Rule, on_delete=models.PROTECT, related_name="jobs", db_index=False, verbose_name=_("rule")
+    )
+    rule_version = models.ForeignKey(
+        RuleVersion, on_delete=models.PROTECT, related_name="jobs", verbose_name=_("rule version")
+    )
+    rule_pins = models.JSONField(
+        default=empty, blank=True, help_text=_("Versions of the rules that the rule calls, by slug.")
+    )
+    environment = models.ForeignKey(
+        Environment, on_delete=models.PROTECT, related_name="jobs", verbose_name=_("environment")
+    )
+    project = models.ForeignKey(
+        Project,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="jobs",
+        verbose_name=_("project"),
+    )
     natures: models.ManyToManyField[Nature, models.Model] = models.ManyToManyField(
         Nature, through="jobs.JobNature", related_name="jobs", verbose_name=_("natures")
     )
 
     status = models.CharField(_("status"), max_length=20, choices=StatusChoice.choices)
     step = models.CharField(_("step"), max_length=5, choices=StepChoice.choices)
-    outcome = models.CharField(_("outcome"), max_length=10, choices=OutcomeChoice.choices, null=True, blank=True)  # noqa: DJ001 - null is the API's value
-    reason = models.TextField(_("reason"), blank=True, help_text=_("Why it is in this status, in a sentence."))
+    outcome = models.CharField(  # noqa: DJ001 - null is the contract's value for "not known yet"
+        _("outcome"), max_length=10, choices=OutcomeChoice.choices, null=True, blank=True
+    )
+    reason = models.TextField(
+        _("reason"), blank=True, help_text=_("Why it is in this status, in a sentence.")
+    )
     attempt = models.PositiveIntegerField(_("attempt"), default=1)
-    rollback = models.CharField(_("rollback"), max_length=10, choices=RollbackState.choices, default=RollbackState.NONE)
+    rollback = models.CharField(
+        _("rollback"), max_length=10, choices=RollbackState.choices, default=RollbackState.NONE
+    )
     status_before_expiry = models.CharField(max_length=20, blank=True)
 
     urgent = models.BooleanField(_("urgent"), default=False)
     comment = models.TextField(_("comment"), blank=True)
     variables = models.JSONField(_("variables"), default=empty, blank=True)
-    stash = models.JSONField(default=empty, blank=True, help_text=_("Run variables as they were when the step began."))
+    stash = models.JSONField(
+        default=empty, blank=True, help_text=_("Run variables as they were when the step began.")
+    )
 
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="created_jobs", verbose_name=_("user")
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="created_jobs",
+        verbose_name=_("user"),
     )
     created_at = models.DateTimeField(_("created"))
     scheduled_at = models.DateTimeField(_("scheduled date"))
@@ -80,12 +107,19 @@ class Job(models.Model):
             models.Index(F("project"), F("id").desc(), name="job_project_newest"),
             models.Index(F("created_by"), F("id").desc(), name="job_creator_newest"),
             models.Index(F("rule"), F("id").desc(), name="job_rule_newest"),
+            models.Index(
+                F("rule"), F("environment"), F("id").desc(), name="job_finished_newest", condition=Q(status="finished")
+            ),
             models.Index("created_at", "id", name="job_created"),
             models.Index("scheduled_at", "id", name="job_scheduled"),
             models.Index("started_at", "id", name="job_started"),
             models.Index("finished_at", "id", name="job_finished"),
             models.Index("due_at", name="job_due", condition=Q(due_at__isnull=False)),
-            models.Index("max_start_at", name="job_may_expire", condition=Q(status__in=["ready", "pending_approval"], run_began_at=None)),
+            models.Index(
+                "max_start_at",
+                name="job_may_expire",
+                condition=Q(status__in=["ready", "pending_approval"], run_began_at=None),
+            ),
             models.Index("id", name="job_claimed", condition=Q(claim__isnull=False)),
         )
         constraints = (
@@ -97,19 +131,23 @@ class Job(models.Model):
                 | (~Q(status__in=ENDED_VALUES) & Q(finished_at__isnull=True)),
             ),
             models.CheckConstraint(
-                name="job_claim_only_while_running", condition=Q(claim__isnull=True) | Q(status__in=_RUNNER_VALUES)
+                name="job_claim_only_while_running",
+                condition=Q(claim__isnull=True) | Q(status__in=_RUNNER_VALUES),
             ),
             models.CheckConstraint(
                 name="job_claim_has_lease",
                 condition=Q(claim__isnull=True, lease_expires_at__isnull=True)
                 | Q(claim__isnull=False, lease_expires_at__isnull=False),
             ),
-            models.CheckConstraint(name="job_max_start_not_before_schedule", condition=Q(max_start_at__gte=F("scheduled_at"))),
+            models.CheckConstraint(
+                name="job_max_start_not_before_schedule", condition=Q(max_start_at__gte=F("scheduled_at"))
+            ),
             models.CheckConstraint(name="job_attempt_from_one", condition=Q(attempt__gte=1)),
             models.CheckConstraint(name="job_percent_at_most_100", condition=Q(percent__lte=100)),
             models.CheckConstraint(
                 name="job_end_is_finished_or_error",
-                condition=~Q(step="END") & ~Q(status__in=["finished", "error"]) | Q(step="END", status__in=["finished", "error"]),
+                condition=~Q(step="END") & ~Q(status__in=["finished", "error"])
+                | Q(step="END", status__in=["finished", "error"]),
             ),
         )
 

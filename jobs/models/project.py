@@ -21,7 +21,9 @@ class Project(models.Model):
 
     code = models.CharField(_("code"), max_length=50, unique=True, validators=[code_validator])
     name = models.CharField(_("name"), max_length=200)
-    repository = models.CharField(_("repository"), max_length=500, blank=True, help_text=_("Path or URL of a git repository."))
+    repository = models.CharField(
+        _("repository"), max_length=500, blank=True, help_text=_("Path or URL of a git repository.")
+    )
     variables = models.JSONField(_("variables"), default=empty, blank=True)
 
     class Meta:
@@ -44,7 +46,9 @@ class ProjectEnvironment(models.Model):
     class Meta:
         verbose_name = _("variables in an environment")
         verbose_name_plural = _("variables per environment")
-        constraints = (models.UniqueConstraint(fields=("project", "environment"), name="project_environment_unique"),)
+        constraints = (
+            models.UniqueConstraint(fields=("project", "environment"), name="project_environment_unique"),
+        )
 
     def __str__(self) -> str:
         return f"{self.project} · {self.environment}"

@@ -40,7 +40,9 @@ class StepRun(models.Model):
         ordering = ("started_at", "id")
         constraints = (
             models.UniqueConstraint(fields=("job", "attempt", "step"), name="step_run_unique"),
-            models.UniqueConstraint(fields=("job",), name="step_run_one_running_per_job", condition=Q(result="running")),
+            models.UniqueConstraint(
+                fields=("job",), name="step_run_one_running_per_job", condition=Q(result="running")
+            ),
         )
 
     def __str__(self) -> str:
@@ -50,11 +52,14 @@ class StepRun(models.Model):
 class OperationRun(models.Model):
     """The record of one operation under its path: what durable execution reads when a job is taken up again.
 
-    ``value`` is what the operation answered, ``memo`` what it decided (branch, items, turns, tries), so that walking the tree again
+    ``value`` is what the operation answered, ``memo`` what it decided (branch, items, turns, tries), so that
+    walking the tree again
     leads the same way without executing anything twice.
     """
 
-    job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, related_name="operation_runs", db_index=False)
+    job = models.ForeignKey(
+        "jobs.Job", on_delete=models.CASCADE, related_name="operation_runs", db_index=False
+    )
     attempt = models.PositiveIntegerField()
     path = models.CharField(max_length=500)
     identifier = models.CharField(max_length=200, help_text=_("The operation's id, or its path."))
@@ -74,7 +79,9 @@ class OperationRun(models.Model):
         ordering = ("id",)
         constraints = (
             models.UniqueConstraint(fields=("job", "attempt", "path"), name="operation_run_once_per_attempt"),
-            models.CheckConstraint(name="operation_run_status_known", condition=Q(status__in=OperationStatus.values)),
+            models.CheckConstraint(
+                name="operation_run_status_known", condition=Q(status__in=OperationStatus.values)
+            ),
         )
 
     def __str__(self) -> str:

@@ -1,0 +1,247 @@
+"""Creating a job: the asker's side. The web process validates and waits; CHECK and INIT run on a worker."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection
+from rules.selectors import newest_version
+
+from jobs import dispatch, planning
+from jobs.audit import Actor
+from jobs.choices import JobType
+from jobs.exceptions import CheckFailed, InvalidInput, JobError, NoWorker, RevisionInActiveJob
+from jobs.models import CreationRequest, Job, Project, ProjectEnvironment
+from jobs.wishes import Plan, Wish, wake_channel
+from permissions import policy
+from permissions.catalog import Right
+from permissions.exceptions import EnvironmentHidden
+from permissions.models import Environment
+from rules.exceptions import RuleNotFound
+from rules.models import RuleVersion
+
+State = CreationRequest.State
+
+MOST_REVISIONS: Final = 50
+MOST_COMMENT: Final = 10_000
+_HINT_SECONDS: Final = 1.0
+_GRACE: Final = timedelta(seconds=2)
+"""How much longer than the deadline to wait for a job that exists: its INIT is being ended."""
+
+
+def create_job(wish: Wish, *, actor: Actor, now: datetime) -> Job:
+    """Create a job and return it as it is once INIT is over.
+
+    Args:
+        wish: What is wanted.
+        actor: Who wants it.
+        now: The present.
+
+    Raises:
+        InvalidInput: Something in the wish is unknown or makes no sense; also an environment the actor may not see.
+        RightMissing: The actor sees the environment but may not create jobs there.
+        RevisionInActiveJob: One of the revisions is under way there.
+        CheckFailed: CHECK refused.
+        NoWorker: No worker answered in time; there is no job, and will be none.
+    """
+    plan = make_plan(wish, actor, now)
+    seconds = settings.CLARIVE_CREATE_TIMEOUT_SECONDS
+    request = CreationRequest(
+        id=uuid.uuid4(),
+        wish=plan.to_data(),
+        actor=actor.user,
+        source=actor.source,
+        address=actor.address,
+        created_at=now,
+        deadline=now + timedelta(seconds=seconds),
+    )
+    with _woken(str(request.pk)):
+        request.save(force_insert=True)
+        _wait(request, seconds)
+    return _answer(request, seconds)
+
+
+def make_plan(wish: Wish, actor: Actor, now: datetime) -> Plan:
+    """Find everything the wish names.
+
+    Raises:
+        InvalidInput: With all that is wrong, by field.
+        RightMissing: The actor may not create jobs there.
+    """
+    errors: dict[str, list[str]] = {}
+    environment = _environment(wish, actor, errors)
+    project = _project(wish, errors)
+    version = _version(wish, errors)
+    _check_words(wish, errors)
+    dates = _dates(wish, environment, now, errors)
+    if errors or environment is None or version is None or dates is None:
+        raise InvalidInput(errors)
+    return Plan(
+        rule_id=version.rule_id,
+        rule_version_id=version.pk,
+        environment_id=environment.pk,
+        project_id=project.pk if project else None,
+        repository=project.repository if project else "",
+        type=wish.type,
+        revisions=wish.revisions,
+        scheduled_at=dates.scheduled_at,
+        max_start_at=dates.max_start_at,
+        urgent=wish.urgent,
+        comment=wish.comment,
+        variables=dict(wish.variables),
+        layers=_layers(project, environment),
+    )
+
+
+def _environment(wish: Wish, actor: Actor, errors: dict[str, list[str]]) -> Environment | None:
+    """Return the environment; one that is hidden from the actor is as unknown as one that is not there."""
+    found = Environment.objects.filter(code=wish.environment).first()
+    try:
+        if found is None:
+            raise EnvironmentHidden(wish.environment)
+        policy.require(actor.user, Right.CREATE, found)
+    except EnvironmentHidden as error:
+        errors["environment"] = [str(error)]
+        return None
+    return found
+
+
+def _project(wish: Wish, errors: dict[str, list[str]]) -> Project | None:
+    if wish.project is None:
+        if wish.revisions:
+            errors["project"] = ["Revisions need a project."]
+        return None
+    found = Project.objects.filter(code=wish.project).first()
+    if found is None:
+        errors["project"] = [f"Unknown project: {wish.project}."]
+    elif wish.revisions and not found.repository:
+        errors["revisions"] = [f"The project {found.code} has no repository."]
+    return found
+
+
+def _version(wish: Wish, errors: dict[str, list[str]]) -> RuleVersion | None:
+    try:
+        return newest_version(wish.rule)
+    except RuleNotFound as error:
+        errors["rule"] = [str(error)]
+        return None
+
+
+def _check_words(wish: Wish, errors: dict[str, list[str]]) -> None:
+    if wish.type not in JobType.values:
+        errors["type"] = [f"Unknown type: {wish.type}. Write one of {', '.join(JobType.values)}."]
+    if len(wish.revisions) > MOST_REVISIONS:
+        errors["revisions"] = [f"At most {MOST_REVISIONS} revisions."]
+    if len(wish.comment) > MOST_COMMENT:
+        errors["comment"] = [f"At most {MOST_COMMENT} characters."]
+    for name in wish.variables:
+        if not name.isidentifier():
+            errors.setdefault("variables", []).append(
+                f"{name!r} is not a name: use letters, digits and underscore."
+            )
+
+
+def _dates(
+    wish: Wish, environment: Environment | None, now: datetime, errors: dict[str, list[str]]
+) -> planning.Dates | None:
+    if environment is None:
+        return None
+    expiry = environment.expiry_urgent if wish.urgent else environment.expiry
+    try:
+        dates = planning.plan(wish.scheduled_at, wish.max_start_at, expiry=expiry, now=now)
+    except planning.MaxStartBeforeSchedule:
+        errors["max_start_at"] = [
+            "It lies before the scheduled date: the job would expire before it may run."
+        ]
+        return None
+    except OverflowError:
+        errors["scheduled_at"] = ["The date is too far away."]
+        return None
+    if dates.max_start_at < now:
+        errors["max_start_at" if wish.max_start_at else "scheduled_at"] = [
+            "The job would have expired already."
+        ]
+        return None
+    return dates
+
+
+def _layers(project: Project | None, environment: Environment) -> dict[str, Mapping[str, Any]]:
+    layers: dict[str, Mapping[str, Any]] = {"environment": environment.variables}
+    if project is not None:
+        layers["project"] = project.variables
+        both = ProjectEnvironment.objects.filter(project=project, environment=environment).first()
+        layers["project_environment"] = both.variables if both else {}
+    return layers
+
+
+@contextmanager
+def _woken(request_id: str) -> Iterator[None]:
+    """Listen for the end of one request."""
+    channel = wake_channel(request_id)
+    with connection.cursor() as cursor:
+        cursor.execute(f'LISTEN "{channel}"')
+        try:
+            yield
+        finally:
+            cursor.execute(f'UNLISTEN "{channel}"')
+
+
+def _wait(request: CreationRequest, seconds: float) -> None:
+    """Wait until the request is over, hinting again each second in case the broker lost the hint; give it up at its deadline."""
+    begun = time.monotonic()
+    while True:
+        if request.state == State.ASKED:
+            dispatch.send_create_hint(str(request.pk))
+        left = seconds - (time.monotonic() - begun)
+        if request.state == State.CREATED:
+            left += _GRACE.total_seconds()
+        if left <= 0:
+            if request.state == State.CREATED or _abandon(request):
+                return
+        else:
+            _listen(min(left, _HINT_SECONDS))
+        request.refresh_from_db()
+        if request.state in {State.DONE, State.REFUSED}:
+            return
+
+
+def _listen(seconds: float) -> None:
+    assert connection.connection is not None
+    for _ in connection.connection.notifies(timeout=seconds, stop_after=1):
+        return
+
+
+def _abandon(request: CreationRequest) -> bool:
+    """Give the request up unless it has moved on; afterwards no worker can make a job of it."""
+    waiting = CreationRequest.objects.filter(pk=request.pk, state__in=(State.ASKED, State.CHECKING))
+    if waiting.update(state=State.ABANDONED) == 0:
+        return False
+    request.state = State.ABANDONED
+    return True
+
+
+def _answer(request: CreationRequest, seconds: float) -> Job:
+    if request.state == State.ABANDONED:
+        raise NoWorker(seconds)
+    if request.state == State.REFUSED:
+        raise _refusal(request.refusal)
+    if request.job_id is None:
+        raise InvalidInput({"": ["The job was deleted at once."]})
+    return Job.objects.select_related("environment", "project", "rule", "rule_version", "created_by").get(
+        pk=request.job_id
+    )
+
+
+def _refusal(data: Mapping[str, Any]) -> JobError:
+    code = data["code"]
+    if code == RevisionInActiveJob.code:
+        return RevisionInActiveJob(data["sha"], data["job_id"], data["job_name"])
+    if code == CheckFailed.code:
+        return CheckFailed(data["message"], data["operation"])
+    return InvalidInput(data["errors"])

@@ -1,0 +1,244 @@
+"""The worker's side of creating a job: resolve refs, run CHECK, make the job, run INIT, while the asker waits.
+
+The request's state moves by compare-and-set, and the job comes into being in the transaction that moves it to
+"created". An asker who
+gave up moved it to "abandoned" before, so a worker that comes late, or takes too long, creates nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+
+from jobs import audit, runner, transitions, variables
+from jobs.choices import NAME_PREFIXES, JobType
+from jobs.exceptions import StaleClaim
+from jobs.execution import naming
+from jobs.execution.check_host import CheckHost
+from jobs.execution.leases import LeaseKeeper
+from jobs.lifecycle import FIRST
+from jobs.models import CreationRequest, Job, JobRevision, StepRun
+from jobs.repositories import Repository, RepositoryError, UnknownRef
+from jobs.wishes import Plan, wake_channel
+from rules import selectors as rule_selectors
+from rules.engine.call import Deadline
+from rules.engine.context import Stash
+from rules.engine.interpreter import run_step
+from rules.engine.outcomes import Failed
+from rules.tree import EXECUTED_STEPS, RuleTree, count_leaves
+
+State = CreationRequest.State
+
+VISIBLE_STEPS: Final = EXECUTED_STEPS[1:]
+"""Steps whose operations a job records; CHECK runs before it exists."""
+
+
+class _Refused(Exception):
+    """The job is not to be; ``refusal`` says why in the form that ``jobs.actions.create`` turns into an error."""
+
+    def __init__(self, code: str, **data: Any) -> None:
+        super().__init__(code)
+        self.refusal = {"code": code, **data}
+
+
+def serve(request_id: str, worker: str) -> None:
+    """Serve one request, once: a second hint for it, or one that comes after its deadline, does nothing."""
+    asked = CreationRequest.objects.filter(pk=request_id, state=State.ASKED, deadline__gt=runner.now())
+    if asked.update(state=State.CHECKING) == 0:
+        return
+    request = CreationRequest.objects.select_related("actor").get(pk=request_id)
+    plan = Plan.from_data(request.wish)
+    try:
+        job = _create(request, plan, worker)
+    except _Refused as error:
+        _move(request, State.CHECKING, State.REFUSED, refusal=error.refusal)
+        return
+    if job is not None:
+        _run_init(request, job)
+
+
+def _create(request: CreationRequest, plan: Plan, worker: str) -> Job | None:
+    """Check the wish and make the job, claimed by this worker; ``None`` when the asker gave up meanwhile."""
+    revisions = _resolve(plan, request.deadline)
+    conflict = transitions.conflicting_job(
+        plan.environment_id, plan.project_id, [revision["sha"] for revision in revisions]
+    )
+    if conflict is not None:
+        raise _Refused(conflict.code, sha=conflict.sha, job_id=conflict.job_id, job_name=conflict.job_name)
+    pins = rule_selectors.pins(plan.rule_version_id)
+    tree = rule_selectors.linked_tree(plan.rule_version_id, pins)
+    job = _draft(request, plan, pins, tree)
+    _check(tree, job, plan, revisions, request)
+    return _insert(request, job, revisions, worker)
+
+
+def _resolve(plan: Plan, deadline: datetime) -> list[dict[str, str]]:
+    repository = Repository(plan.repository, naming.mirrors())
+    found, errors = [], {}
+    for index, ref in enumerate(plan.revisions):
+        try:
+            seconds = max(0.1, (deadline - runner.now()) / timedelta(seconds=1))
+            found.append({"ref": ref, "sha": repository.resolve(ref, seconds=seconds)})
+        except UnknownRef as error:
+            errors[f"revisions[{index}].ref"] = [str(error)]
+        except RepositoryError as error:
+            errors["project"] = [f"The repository cannot be read: {error}"]
+    shas = [revision["sha"] for revision in found]
+    for index, sha in enumerate(shas):
+        if sha in shas[:index]:
+            errors[f"revisions[{index}].ref"] = [
+                f"It is the same commit as {plan.revisions[shas.index(sha)]!r}."
+            ]
+    if errors:
+        raise _Refused("invalid", errors=errors)
+    return found
+
+
+def _draft(request: CreationRequest, plan: Plan, pins: dict[str, int], tree: RuleTree) -> Job:
+    """Return the job as it would be, not saved and without a number."""
+    expected, basis = _expectation(plan, tree)
+    merged = variables.merge({"rule": tree.variables, **plan.layers, "job": plan.variables})
+    return Job(
+        type=plan.type,
+        rule_id=plan.rule_id,
+        rule_version_id=plan.rule_version_id,
+        rule_pins=pins,
+        environment_id=plan.environment_id,
+        project_id=plan.project_id,
+        step=FIRST.step.value,
+        status=FIRST.status.value,
+        urgent=plan.urgent,
+        comment=plan.comment,
+        variables={name: asdict(variable) for name, variable in merged.items()},
+        stash=Stash(variables={name: variable.value for name, variable in merged.items()}).to_data(),
+        created_by=request.actor,
+        created_at=request.created_at,
+        scheduled_at=plan.scheduled_at,
+        max_start_at=plan.max_start_at,
+        operations_expected=expected,
+        progress_basis=basis,
+    )
+
+
+_HISTORY: Final = """
+SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY operations_done) FROM (
+    SELECT operations_done FROM jobs_job
+    WHERE rule_id = %s AND status = 'finished' AND (%s::bigint IS NULL OR environment_id = %s)
+    ORDER BY id DESC LIMIT 20
+) AS newest
+"""
+
+
+def _expectation(plan: Plan, tree: RuleTree) -> tuple[int, str]:
+    """Return how many operations to expect, and by what: jobs of the rule in the environment, of the rule, or its tree."""
+    with connection.cursor() as cursor:
+        for basis, environment_id in (("environment", plan.environment_id), ("rule", None)):
+            cursor.execute(_HISTORY, [plan.rule_id, environment_id, environment_id])
+            row = cursor.fetchone()
+            if row is not None and row[0] is not None:
+                return int(row[0]), basis
+    return count_leaves(tree, VISIBLE_STEPS), "tree"
+
+
+def _check(
+    tree: RuleTree, job: Job, plan: Plan, revisions: list[dict[str, str]], request: CreationRequest
+) -> None:
+    if not tree.operations("CHECK"):
+        return
+    facts = naming.JobFacts(
+        job={**naming.describe(job), "id": None, "name": ""},
+        environment=job.environment.code,
+        project=job.project.code if job.project else None,
+        repository=plan.repository,
+        revisions=tuple(revisions),
+        step="CHECK",
+        attempt=1,
+    )
+    limit = Deadline(request.deadline, "CHECK", f"{settings.CLARIVE_CREATE_TIMEOUT_SECONDS}s")
+    with CheckHost(facts, str(request.pk)) as host:
+        outcome = run_step(tree, "CHECK", host, Stash.from_data(job.stash), deadline=limit)
+    if isinstance(outcome, Failed):
+        raise _Refused("check_failed", message=outcome.message, operation=outcome.path)
+
+
+def _insert(request: CreationRequest, job: Job, revisions: list[dict[str, str]], worker: str) -> Job | None:
+    """Save the job, at INIT and claimed, unless the asker gave up."""
+    moment = runner.now()
+    try:
+        with transaction.atomic():
+            job.pk = _next_number()
+            job.name = _name(job)
+            job.claim, job.claimed_by, job.lease_expires_at = uuid.uuid4(), worker, moment + runner.lease()
+            job.save(force_insert=True)
+            _insert_revisions(job, revisions)
+            StepRun.objects.create(job=job, attempt=1, step=job.step, started_at=moment)
+            actor = audit.Actor(request.actor, request.source, request.address)
+            audit.record(actor, "create", job, now=moment, comment=job.comment)
+            if not _move(request, State.CHECKING, State.CREATED, job=job):
+                transaction.set_rollback(True)
+                return None
+    except IntegrityError as error:
+        found = transitions.revision_error(
+            error, job.environment_id, job.project_id, [revision["sha"] for revision in revisions]
+        )
+        if found is None:
+            raise
+        raise _Refused(found.code, sha=found.sha, job_id=found.job_id, job_name=found.job_name) from error
+    return job
+
+
+def _next_number() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval(pg_get_serial_sequence('jobs_job', 'id'))")
+        row = cursor.fetchone()
+        return int(row[0])
+
+
+def _name(job: Job) -> str:
+    prefix = NAME_PREFIXES[JobType(job.type)]
+    return str(settings.CLARIVE_JOB_NAME_MASK).format(
+        prefix=prefix, environment=job.environment.code, seq=job.pk
+    )
+
+
+def _insert_revisions(job: Job, revisions: list[dict[str, str]]) -> None:
+    if job.project_id is None:
+        return
+    JobRevision.objects.bulk_create(
+        JobRevision(
+            job=job,
+            position=position,
+            ref=revision["ref"],
+            sha=revision["sha"],
+            project_id=job.project_id,
+            environment_id=job.environment_id,
+        )
+        for position, revision in enumerate(revisions)
+    )
+
+
+def _run_init(request: CreationRequest, job: Job) -> None:
+    assert job.claim is not None
+    limit = Deadline(request.deadline, "INIT", f"{settings.CLARIVE_CREATE_TIMEOUT_SECONDS}s")
+    try:
+        with LeaseKeeper(job.pk, job.claim, runner.lease()) as keeper:
+            runner.run_first_step(job, keeper, limit)
+    except StaleClaim:
+        pass  # cancelled while INIT ran: the asker gets the job as it is
+    finally:
+        _move(request, State.CREATED, State.DONE)
+
+
+def _move(request: CreationRequest, before: State, after: State, **fields: Any) -> bool:
+    """Move the request by compare-and-set and wake the asker on commit; return whether it was where it should be."""
+    with transaction.atomic():
+        moved = CreationRequest.objects.filter(pk=request.pk, state=before).update(state=after, **fields)
+        if moved and after is not State.CREATED:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_notify(%s, '')", [wake_channel(str(request.pk))])
+    return moved == 1

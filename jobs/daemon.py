@@ -1,0 +1,135 @@
+"""One tick of the daemon: jobs that are due and forgotten, that expired, and whose worker is gone.
+
+Every tick takes an advisory lock and is right with any other running beside it. It reads through partial indexes over waiting and
+claimed jobs alone, so its cost does not grow with history, and the number of its queries does not grow with anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from jobs import dispatch, transitions
+from jobs.exceptions import TransitionNotAllowed
+from jobs.lifecycle import RUNNER_STATUSES, Event
+from jobs.log.writer import append_entry
+from jobs.models import CreationRequest, DaemonState, Job
+from jobs.runner import lease, now
+from jobs.transitions import Change
+
+logger = logging.getLogger(__name__)
+
+ADVISORY_LOCK: Final = 0x636C61726976
+MOST_PER_TICK: Final = 200
+_KEEP_REQUESTS: Final = timedelta(hours=1)
+_CLOCK: Final = "SELECT clock_timestamp()"
+
+
+def tick() -> bool:
+    """Do one round; return ``False`` when another daemon is at it."""
+    begun = time.perf_counter()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [ADVISORY_LOCK])
+        row = cursor.fetchone()
+        if not row[0]:
+            return False
+        try:
+            cursor.execute(_CLOCK)
+            moment: datetime = cursor.fetchone()[0]
+            steady_since = _sign_of_life(moment)
+            _abandon(moment, steady_since)
+            _expire(moment)
+            _hint(moment)
+            _forget_requests(moment)
+            DaemonState.objects.filter(pk=1).update(seconds=time.perf_counter() - begun)
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [ADVISORY_LOCK])
+    return True
+
+
+def _sign_of_life(moment: datetime) -> datetime:
+    """Note this tick; return since when the daemon has ticked without a gap as long as half a lease."""
+    state = DaemonState.objects.filter(pk=1).first()
+    gap = max(lease() / 2, timedelta(seconds=3 * settings.CLARIVE_TICK_SECONDS))
+    steady = state.steady_since if state is not None and moment - state.ticked_at < gap else moment
+    DaemonState.objects.update_or_create(pk=1, defaults={"ticked_at": moment, "steady_since": steady})
+    return steady
+
+
+def _abandon(moment: datetime, steady_since: datetime) -> None:
+    """Declare dead whose lease ran out, once the daemon was steady for a lease: in a gap nobody could renew."""
+    if moment - steady_since < lease():
+        return
+    lost = Job.objects.filter(claim__isnull=False, lease_expires_at__lt=moment).order_by("id")
+    for job_id in lost.values_list("id", flat=True)[:MOST_PER_TICK]:
+        _abandon_one(job_id, moment)
+
+
+@transaction.atomic
+def _abandon_one(job_id: int, moment: datetime) -> None:
+    job = (
+        Job.objects.select_for_update(skip_locked=True, of=("self",))
+        .select_related("environment")
+        .filter(pk=job_id)
+        .first()
+    )
+    if job is None or job.claim is None or job.lease_expires_at is None or job.lease_expires_at >= moment:
+        return
+    reason = f"The worker {job.claimed_by} is gone: its lease ran out at {job.lease_expires_at:%H:%M:%S} UTC."
+    step = job.step
+    transitions.apply(job, Change(Event.ABANDON, now(), reason=reason))
+    append_entry(job.pk, job.attempt, step, "error", reason)
+    logger.warning("Job %s: %s", job.name, reason)
+
+
+def _expire(moment: datetime) -> None:
+    late = Job.objects.filter(
+        status__in=("ready", "pending_approval"),
+        run_began_at=None,
+        step__in=("PRE", "RUN"),
+        max_start_at__lt=moment,
+    ).order_by("max_start_at")
+    for job_id in late.values_list("id", flat=True)[:MOST_PER_TICK]:
+        _expire_one(job_id, moment)
+
+
+@transaction.atomic
+def _expire_one(job_id: int, moment: datetime) -> None:
+    job = (
+        Job.objects.select_for_update(skip_locked=True, of=("self",))
+        .select_related("environment")
+        .filter(pk=job_id)
+        .first()
+    )
+    if (
+        job is None
+        or job.max_start_at >= moment
+        or job.status in {status.value for status in RUNNER_STATUSES}
+    ):
+        return
+    reason = f"It had not begun RUN by its max start date, {job.max_start_at:%Y-%m-%d %H:%M:%S} UTC."
+    try:
+        transitions.apply(job, Change(Event.EXPIRE, now(), reason=reason))
+    except TransitionNotAllowed:
+        return
+    append_entry(job.pk, job.attempt, job.step, "warning", reason)
+
+
+def _hint(moment: datetime) -> None:
+    """Hint again while due jobs wait and no hint does: the broker may have lost what was sent."""
+    due = Job.objects.filter(due_at__lte=moment)[: settings.CLARIVE_WORKERS].values_list("id", flat=True)
+    count = len(due)
+    if count == 0:
+        return
+    waiting = dispatch.waiting_hints()
+    for _ in range(max(0, count - (waiting or 0))):
+        dispatch.send_work_hint()
+
+
+def _forget_requests(moment: datetime) -> None:
+    CreationRequest.objects.filter(created_at__lt=moment - _KEEP_REQUESTS).delete()

@@ -1,0 +1,83 @@
+"""The host of CHECK, which runs before the job exists: nothing is recorded, the log is not kept."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from jobs.execution.host import check_out
+from jobs.execution.naming import JobFacts, scope
+from rules.engine.host import Level, Stream
+from rules.engine.outcomes import Record
+from rules.processes.strays import marker_of
+from rules.tree import RuleNode
+
+
+class CheckHost:
+    """Implements ``rules.engine.host.Host`` in memory, in a directory of its own that is gone afterwards."""
+
+    def __init__(self, facts: JobFacts, request_id: str) -> None:
+        self._facts = facts
+        self._records: dict[str, Record] = {}
+        self.names: Mapping[str, Any] = facts.names()
+        self.environ: Mapping[str, str] = facts.environ()
+        self.marker = marker_of(scope(), request_id)
+        self.directory = Path(tempfile.mkdtemp(prefix="clarive-check-"))
+
+    def __enter__(self) -> Self:
+        """Return the host itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove the directory."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def now(self) -> datetime:
+        """Return the present."""
+        return datetime.now(UTC)
+
+    def recorded(self, path: str) -> Record | None:
+        """Return what is known of the operation under ``path``."""
+        return self._records.get(path)
+
+    def begin(self, path: str, node: RuleNode, name: str, record: Record, *, durable: bool) -> None:
+        """Remember that an operation begins."""
+        self._records[path] = record
+
+    def finish(self, path: str, node: RuleNode, name: str, record: Record, *, done: int) -> None:
+        """Remember how an operation ended."""
+        self._records[path] = record
+
+    def stopping(self) -> bool:
+        """Return ``False``: a check is short and is never handed over."""
+        return False
+
+    def lost(self) -> bool:
+        """Return ``False``: the time limit ends a check, nothing else."""
+        return False
+
+    def check(self) -> None:
+        """Do nothing."""
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep."""
+        time.sleep(seconds)
+        return True
+
+    def log(self, path: str, node: RuleNode, level: Level, text: str) -> None:
+        """Do nothing: CHECK's log is not kept."""
+
+    def output(self, path: str, node: RuleNode, stream: Stream, data: bytes) -> None:
+        """Do nothing: CHECK's log is not kept."""
+
+    def checkout(self, directory: Path, seconds: float | None) -> str:
+        """Put the contents of the first revision into ``directory``."""
+        return check_out(self._facts, directory, seconds)

@@ -1,0 +1,132 @@
+"""Writing what a runner did: records of operations, guarded by its claim, in one statement."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection
+
+from jobs.exceptions import StaleClaim
+from jobs.models import OperationRun
+from rules.engine.outcomes import Record, RecordStatus
+from rules.engine.registry import registry
+from rules.tree import RuleNode
+
+_UPSERT: Final = """
+WITH own AS (
+    UPDATE jobs_job SET operations_done = GREATEST(operations_done, %(done)s), percent = GREATEST(percent, %(percent)s)
+    WHERE id = %(job)s AND claim = %(claim)s
+    RETURNING id
+)
+INSERT INTO jobs_operationrun (job_id, attempt, path, identifier, name, key, step, status, value, memo, error,
+started_at, finished_at)
+SELECT own.id, %(attempt)s, r.path, r.identifier, r.name, r.key, %(step)s, r.status, r.value, r.memo, r.error,
+r.started_at, r.finished_at
+FROM own, jsonb_to_recordset(%(rows)s::jsonb) WITH ORDINALITY AS r(
+    path text, identifier text, name text, key text, status text, value jsonb, memo jsonb, error text,
+    started_at timestamptz, finished_at timestamptz, place bigint)
+ORDER BY r.place
+ON CONFLICT (job_id, attempt, path) DO UPDATE SET
+    name = EXCLUDED.name, status = EXCLUDED.status, value = EXCLUDED.value, memo = EXCLUDED.memo, error = EXCLUDED.error,
+    started_at = EXCLUDED.started_at, finished_at = EXCLUDED.finished_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Who writes: one claim on one step of one attempt of one job."""
+
+    job_id: int
+    claim: UUID
+    attempt: int
+    step: str
+
+
+def row(path: str, node: RuleNode, name: str, record: Record) -> dict[str, Any]:
+    """Return the record of an operation as a row for ``write``."""
+    return {
+        "path": path,
+        "identifier": node.options.id or path,
+        "name": clean(name)[:500],
+        "key": node.key,
+        "status": record.status.value,
+        "value": storable(record.value),
+        "memo": storable(dict(record.memo)),
+        "error": clean(record.error),
+        "started_at": record.started_at.isoformat() if record.started_at else None,
+        "finished_at": record.finished_at.isoformat() if record.finished_at else None,
+    }
+
+
+def clean(text: str) -> str:
+    """Return ``text`` without NUL, which PostgreSQL cannot hold."""
+    return text.replace("\0", "\u2400")
+
+
+def storable(value: Any) -> Any:
+    """Return plain data without NUL in any string."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return {clean(str(key)): storable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(item) for item in value]
+    return value
+
+
+def write(runner: Runner, rows: Iterable[Mapping[str, Any]], *, done: int, percent: int) -> None:
+    """Write records and progress, if the claim still stands.
+
+    Args:
+        runner: Who writes.
+        rows: Made by ``row``, in the order in which the operations were met, each path once.
+        done: Leaf operations done in this attempt.
+        percent: Progress; it never falls.
+
+    Raises:
+        StaleClaim: The claim is gone; nothing was written.
+    """
+    rows = list(rows)
+    values: dict[str, int | str | UUID] = {
+        "job": runner.job_id,
+        "claim": runner.claim,
+        "attempt": runner.attempt,
+        "step": runner.step,
+        "done": done,
+        "percent": percent,
+        "rows": json.dumps(rows),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_UPSERT, values)
+        if rows and cursor.rowcount == 0:
+            raise StaleClaim(runner.job_id)
+
+
+_DONE_ELSEWHERE: Final = """
+SELECT count(DISTINCT regexp_replace(path, '/retry\\[[0-9]+\\]|\\[[0-9]+\\]', '', 'g')) FROM jobs_operationrun
+WHERE job_id = %s AND attempt = %s AND step <> %s AND status IN ('completed', 'skipped', 'ignored') AND NOT key = ANY(%s)
+"""
+
+
+def done_elsewhere(runner: Runner) -> int:
+    """Return how many leaf operations the other steps of the attempt have done, a loop's body counted once."""
+    composites = [operation.key for operation in registry if operation.walk is not None]
+    with connection.cursor() as cursor:
+        cursor.execute(_DONE_ELSEWHERE, [runner.job_id, runner.attempt, runner.step, composites])
+        row = cursor.fetchone()
+        return int(row[0])
+
+
+def load(runner: Runner) -> dict[str, Record]:
+    """Return what is recorded of the step in this attempt, by path."""
+    runs = OperationRun.objects.filter(job_id=runner.job_id, attempt=runner.attempt, step=runner.step)
+    return {
+        run.path: Record(
+            RecordStatus(run.status), run.value, run.memo, run.error, run.started_at, run.finished_at
+        )
+        for run in runs.iterator(chunk_size=2000)
+    }

@@ -1,0 +1,162 @@
+"""The host of a job: what the engine asks for, answered from the database, with every write guarded by the claim."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from jobs import progress
+from jobs.exceptions import StaleClaim
+from jobs.execution import checkpoints, draining, naming
+from jobs.execution.leases import LeaseKeeper
+from jobs.log.writer import LogWriter
+from jobs.repositories import Repository, RepositoryError
+from rules.engine.host import Level, Stream
+from rules.engine.outcomes import Interrupted, OperationFailed, Record
+from rules.processes.strays import marker_of
+from rules.tree import RuleNode
+
+_MOST_PENDING: Final = 500
+_OLDEST_PENDING_SECONDS: Final = 0.2
+_POLL_SECONDS: Final = 0.2
+
+
+def check_out(facts: naming.JobFacts, directory: Path, seconds: float | None) -> str:
+    """Put the contents of the first revision into ``directory`` and return its commit.
+
+    Raises:
+        OperationFailed: There is nothing to check out, or git refused.
+    """
+    if not facts.repository or not facts.revisions:
+        raise OperationFailed("The job has no revision of a project with a repository.")
+    sha = facts.revisions[0]["sha"]
+    try:
+        Repository(facts.repository, naming.mirrors()).checkout(sha, directory, seconds=seconds)
+    except RepositoryError as error:
+        raise OperationFailed(str(error)) from error
+    return sha
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What progress is counted against: operations expected, done in other steps, and the percentage reached."""
+
+    expected: int
+    done_elsewhere: int
+    percent: int
+
+
+class JobHost:
+    """Implements ``rules.engine.host.Host`` for one step of one attempt of one job."""
+
+    def __init__(
+        self,
+        runner: checkpoints.Runner,
+        facts: naming.JobFacts,
+        goal: Goal,
+        lease: LeaseKeeper,
+        log: LogWriter,
+    ) -> None:
+        self._runner, self._facts, self._goal, self._lease, self._log = runner, facts, goal, lease, log
+        self._records = checkpoints.load(runner)
+        self._pending: dict[str, Mapping[str, Any]] = {}
+        self._pending_since = 0.0
+        self._done = 0
+        self._written_done = 0
+        self.names: Mapping[str, Any] = facts.names()
+        self.environ: Mapping[str, str] = facts.environ()
+        self.directory = naming.directory_of(runner.job_id)
+        self.marker = marker_of(naming.scope(), str(runner.claim))
+
+    def now(self) -> datetime:
+        """Return the present."""
+        return datetime.now(UTC)
+
+    def recorded(self, path: str) -> Record | None:
+        """Return what is known of the operation under ``path``."""
+        return self._records.get(path)
+
+    def begin(self, path: str, node: RuleNode, name: str, record: Record, *, durable: bool) -> None:
+        """Record that an operation begins."""
+        self._put(path, node, name, record)
+        if durable:
+            self.checkpoint()
+
+    def finish(self, path: str, node: RuleNode, name: str, record: Record, *, done: int) -> None:
+        """Record how an operation ended."""
+        self._done = done
+        self._put(path, node, name, record)
+        if (
+            len(self._pending) >= _MOST_PENDING
+            or time.monotonic() - self._pending_since > _OLDEST_PENDING_SECONDS
+        ):
+            self.checkpoint()
+
+    def _put(self, path: str, node: RuleNode, name: str, record: Record) -> None:
+        self._records[path] = record
+        if not self._pending:
+            self._pending_since = time.monotonic()
+        self._pending[path] = checkpoints.row(path, node, name, record)
+
+    def checkpoint(self) -> None:
+        """Write what is pending.
+
+        Raises:
+            StaleClaim: The claim is gone.
+        """
+        if not self._pending and self._done == self._written_done:
+            return
+        done = self._goal.done_elsewhere + self._done
+        percent = progress.percent(
+            done, self._goal.expected, reached=self._goal.percent, finished=False, ended=False
+        )
+        try:
+            checkpoints.write(self._runner, self._pending.values(), done=done, percent=percent)
+        except StaleClaim:
+            self._lease.mark_lost()
+            raise
+        self._pending, self._written_done = {}, self._done
+
+    def stopping(self) -> bool:
+        """Return whether the worker was told to stop."""
+        return draining.is_draining()
+
+    def lost(self) -> bool:
+        """Return whether the claim is gone."""
+        return self._lease.lost
+
+    def check(self) -> None:
+        """Do nothing while the runner may go on.
+
+        Raises:
+            StaleClaim: The claim is gone.
+            Interrupted: The worker was told to stop.
+        """
+        if self._lease.lost:
+            raise StaleClaim(self._runner.job_id)
+        if draining.is_draining():
+            raise Interrupted
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep; return ``False`` when cut short."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if self._lease.wait_lost(min(left, _POLL_SECONDS)) or draining.is_draining():
+                return False
+        return True
+
+    def log(self, path: str, node: RuleNode, level: Level, text: str) -> None:
+        """Write a line to the log."""
+        self._log.entry(self._runner.step, path, node.options.id or path, level, text)
+
+    def output(self, path: str, node: RuleNode, stream: Stream, data: bytes) -> None:
+        """Append raw output of a process to the log."""
+        self._log.feed(self._runner.step, path, node.options.id or path, stream, data)
+
+    def checkout(self, directory: Path, seconds: float | None) -> str:
+        """Put the contents of the job's first revision into ``directory``."""
+        return check_out(self._facts, directory, seconds)

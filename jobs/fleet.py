@@ -1,0 +1,89 @@
+"""Workers as the database sees them: signs of life, draining, and strays of dead ones. Wired to Celery's signals here."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import threading
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connections
+
+from jobs.execution import draining, naming
+from jobs.models import CreationRequest, Job, WorkerSeen
+from rules.processes.client import reap_strays
+
+logger = logging.getLogger(__name__)
+
+_over: Final = threading.Event()
+
+
+def process_name(hostname: str | None) -> str:
+    """Return the name of this pool process, shown to people: the worker's name and the process number."""
+    return f"{hostname or socket.gethostname()}/{os.getpid()}"
+
+
+@worker_init.connect
+def clean_up(**_: Any) -> None:
+    """Before a worker takes work: it is not stopping, and what a dead one left on this machine goes."""
+    draining.reset()
+    with contextlib.suppress(DatabaseError, InterfaceError):
+        for stray in reap_strays(_claim_stands, scope=naming.scope()):
+            logger.warning("Ended a stray process of a dead worker: %s", stray)
+    connections.close_all()
+
+
+def _claim_stands(claim: str) -> bool:
+    """Return whether a process marked with ``claim``, of a job's runner or of a request that is being checked, has its runner."""
+    checking = CreationRequest.objects.filter(
+        pk=claim, state=CreationRequest.State.CHECKING, deadline__gt=datetime.now(UTC)
+    )
+    return Job.objects.filter(claim=claim).exists() or checking.exists()
+
+
+@worker_ready.connect
+def begin_signs_of_life(sender: Any, **_: Any) -> None:
+    """Say that the worker is there, and go on saying so until it stops."""
+    _over.clear()
+    worker = {"name": sender.hostname, "queues": sorted(sender.app.amqp.queues.consume_from)}
+    threading.Thread(target=_signs_of_life, args=(worker,), name="signs of life", daemon=True).start()
+
+
+def _signs_of_life(worker: dict[str, Any]) -> None:
+    started_at = datetime.now(UTC)
+    while True:
+        # A connection for each sign: one kept open would be inherited by the processes that the pool forks later.
+        with contextlib.suppress(DatabaseError, InterfaceError):
+            WorkerSeen.objects.update_or_create(
+                name=worker["name"],
+                defaults={
+                    "host": socket.gethostname(),
+                    "pid": os.getpid(),
+                    "queues": worker["queues"],
+                    "started_at": started_at,
+                    "seen_at": datetime.now(UTC),
+                },
+            )
+        connections.close_all()
+        if _over.wait(settings.CLARIVE_LEASE_SECONDS / 3):
+            return
+
+
+@worker_shutting_down.connect
+def begin_draining(**_: Any) -> None:
+    """TERM: the pool's processes end the operation at hand and hand over."""
+    draining.begin()
+
+
+@worker_shutdown.connect
+def say_goodbye(sender: Any, **_: Any) -> None:
+    """The worker stopped in order, so nobody need wait for its sign of life to grow old."""
+    _over.set()
+    with contextlib.suppress(DatabaseError, InterfaceError):
+        WorkerSeen.objects.filter(name=sender.hostname, pid=os.getpid()).delete()
+    connections.close_all()

@@ -1,0 +1,30 @@
+"""Celery shells: each calls one function and may run twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from celery import Task, shared_task
+
+from jobs import creation, daemon, dispatch, fleet, runner
+
+if TYPE_CHECKING:
+    AnyTask = Task[Any, Any]
+
+
+@shared_task(name=dispatch.WORK, bind=True)
+def work(self: AnyTask) -> None:
+    """Run due jobs until none is left."""
+    runner.work(fleet.process_name(self.request.hostname))
+
+
+@shared_task(name=dispatch.CREATE, bind=True)
+def create_job(self: AnyTask, request_id: str) -> None:
+    """Run CHECK and INIT for somebody who waits."""
+    creation.serve(request_id, fleet.process_name(self.request.hostname))
+
+
+@shared_task(name=dispatch.TICK)
+def tick() -> None:
+    """Let the daemon do one round."""
+    daemon.tick()

@@ -1,0 +1,30 @@
+"""Variables of a job: merged from where they may be given, each with its visible origin. Pure.
+
+Source: contract, section 6: rule < project < environment < project-in-environment < job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+ORIGINS: Final = ("rule", "project", "environment", "project_environment", "job")
+"""From the weakest to the strongest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A value and where it comes from, one of ``ORIGINS``."""
+
+    value: Any
+    origin: str
+
+
+def merge(layers: Mapping[str, Mapping[str, Any]]) -> dict[str, Variable]:
+    """Return the variables of all ``layers`` (by origin), the stronger origin winning name by name."""
+    found: dict[str, Variable] = {}
+    for origin in ORIGINS:
+        for name, value in layers.get(origin, {}).items():
+            found[name] = Variable(value, origin)
+    return found
