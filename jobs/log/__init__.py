@@ -1,0 +1,1 @@
+"""The log store: lines in, compressed chunks in the database, lines out."""

@@ -1,0 +1,302 @@
+"""Reading logs. Only chunks that can match are fetched, only what is asked for is taken apart.
+
+Nothing here looks at rights: callers come from ``jobs.selectors`` with a job that its reader may see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from django.db import connection
+
+from jobs.log.codec import Level, Lines, Stream, unpack
+from jobs.log.needle import Needle
+from jobs.log.rows import psycopg_cursor
+
+_FIRST_BATCH: Final = 2
+_LARGEST_BATCH: Final = 64
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_LEVEL_CODES: Final = {level.value: level.code for level in Level}
+_STREAM_CODES: Final = {stream.value: stream.code for stream in Stream}
+
+_COLUMNS: Final = "first_line, line_count, attempt, step, operation_id, first_at, username, data"
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One line of a log.
+
+    Attributes:
+        id: From 1 per job, over all attempts.
+        at: When it was written, aware; exact to the millisecond.
+        attempt: From 1.
+        step: Code of the step.
+        operation: The operation's ``id``, or its path; empty for the step itself.
+        level: ``debug``, ``info``, ``warning``, ``error`` or ``comment``.
+        stream: ``stdout``, ``stderr`` or ``system``.
+        text: The line, colour codes included; broken UTF-8 is replaced.
+        user: Who said it, empty for the product and for output.
+    """
+
+    id: int
+    at: datetime
+    attempt: int
+    step: str
+    operation: str
+    level: str
+    stream: str
+    text: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Entries in the order of their ids.
+
+    Attributes:
+        entries: At most as many as were asked for.
+        next_after: Ask for what comes after this id to go on; lines up to it were looked at, whether they matched
+            or not.
+        previous_before: Ask for what comes before this id to go back.
+        has_more: There may be more in the direction of reading.
+    """
+
+    entries: tuple[LogEntry, ...]
+    next_after: int
+    previous_before: int
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Which lines are wanted; everything left out means all.
+
+    Attributes:
+        attempt: Of this attempt.
+        step: Of this step.
+        operation: Of the operation with this ``id``.
+        levels: Of one of these levels.
+        q: With this text in it, whatever the case, colour codes left out.
+    """
+
+    attempt: int | None = None
+    step: str | None = None
+    operation: str | None = None
+    levels: frozenset[str] = field(default_factory=frozenset)
+    q: str = ""
+
+    @property
+    def mask(self) -> int:
+        """Bits of the wanted levels, 0 for all.
+
+        Raises:
+            KeyError: One of them does not exist.
+        """
+        mask = 0
+        for code in self.levels:
+            mask |= Level.of(code).value
+        return mask
+
+    def conditions(self) -> tuple[str, dict[str, Any]]:
+        """Return SQL that begins with ``AND``, and its parameters."""
+        parts = {
+            "attempt": ("AND attempt = %(attempt)s", self.attempt),
+            "step": ("AND step = %(step)s", self.step),
+            "operation": ("AND operation_id = %(operation)s", self.operation),
+            "mask": ("AND levels & %(mask)s <> 0", self.mask or None),
+        }
+        used = {name: part for name, part in parts.items() if part[1] is not None}
+        return " ".join(sql for sql, _ in used.values()), {name: value for name, (_, value) in used.items()}
+
+
+class _Chunk(NamedTuple):
+    first_line: int
+    line_count: int
+    attempt: int
+    step: str
+    operation_id: str
+    first_at: datetime
+    username: str
+    data: bytes
+
+    @property
+    def last_line(self) -> int:
+        return self.first_line + self.line_count - 1
+
+
+def read_entries(
+    job_id: int,
+    wanted: LogFilter | None = None,
+    *,
+    after: int = 0,
+    limit: int = 1000,
+    up_to: int | None = None,
+) -> Page:
+    """Return the first entries after a line.
+
+    Args:
+        job_id: Whose log.
+        wanted: Which lines, all by default.
+        after: Id of the last line not to return; 0 begins at the beginning.
+        limit: Most entries.
+        up_to: Id of the last line to look at.
+    """
+    wanted = wanted if wanted is not None else LogFilter()
+    needle = Needle(wanted.q)
+    entries: list[LogEntry] = []
+    looked_at = after
+    for chunk in _chunks_forward(job_id, wanted, after, up_to):
+        for entry in _matches(chunk, wanted.mask, needle, after + 1, up_to):
+            if len(entries) == limit:
+                return Page(tuple(entries), entries[-1].id, entries[0].id, True)
+            entries.append(entry)
+        looked_at = chunk.last_line if up_to is None else min(chunk.last_line, up_to)
+    return Page(tuple(entries), looked_at, entries[0].id if entries else after + 1, False)
+
+
+def read_entries_before(
+    job_id: int, wanted: LogFilter | None = None, *, before: int | None = None, limit: int = 1000
+) -> Page:
+    """Return the last entries before a line, in the order of their ids.
+
+    Args:
+        job_id: Whose log.
+        wanted: Which lines, all by default.
+        before: Id of the first line not to return; ``None`` begins at the end.
+        limit: Most entries.
+    """
+    wanted = wanted if wanted is not None else LogFilter()
+    needle = Needle(wanted.q)
+    found: list[list[LogEntry]] = []
+    count, looked_at, has_more = 0, before if before is not None else 1, False
+    last = 0
+    for chunk in _chunks_backward(job_id, wanted, before):
+        last = last or (chunk.last_line if before is None else min(chunk.last_line, before - 1))
+        up_to = None if before is None else before - 1
+        matching = list(_matches(chunk, wanted.mask, needle, 1, up_to))
+        count += len(matching)
+        found.append(matching)
+        looked_at = chunk.first_line
+        if count >= limit:
+            has_more = count > limit or chunk.first_line > 1
+            break
+    entries = [entry for matching in reversed(found) for entry in matching]
+    entries = entries[max(len(entries) - limit, 0) :]
+    previous = entries[0].id if has_more and entries else looked_at
+    return Page(tuple(entries), last or (before or 1) - 1, previous, has_more)
+
+
+def tail(job_id: int, lines: int, wanted: LogFilter | None = None) -> Page:
+    """Return the last entries of a log; going on from ``next_after`` follows it."""
+    return read_entries_before(job_id, wanted, limit=lines)
+
+
+def count_lines(job_id: int, wanted: LogFilter | None = None) -> int:
+    """Return how many lines there are in the chunks that can match: exact as long as no level and text is asked."""
+    conditions, parameters = (wanted if wanted is not None else LogFilter()).conditions()
+    sql = f"SELECT coalesce(sum(line_count), 0) FROM jobs_logchunk WHERE job_id = %(job)s {conditions}"
+    with psycopg_cursor(connection) as cursor:
+        row = cursor.execute(sql, {"job": job_id, **parameters}).fetchone()
+    return int(row[0]) if row else 0
+
+
+def iter_entries(job_id: int, wanted: LogFilter | None = None, *, after: int = 0) -> Iterator[LogEntry]:
+    """Yield every entry, holding a few chunks at a time: a download of any length in little memory."""
+    wanted = wanted if wanted is not None else LogFilter()
+    needle = Needle(wanted.q)
+    for chunk in _chunks_forward(job_id, wanted, after, None):
+        yield from _matches(chunk, wanted.mask, needle, after + 1, None)
+
+
+def iter_text(job_id: int, wanted: LogFilter | None = None) -> Iterator[bytes]:
+    """Yield the text of a log in large pieces that end with a line feed, bytes as they were written."""
+    wanted = wanted if wanted is not None else LogFilter()
+    if wanted.levels or wanted.q:
+        for entry in iter_entries(job_id, wanted):
+            yield entry.text.encode() + b"\n"
+        return
+    for chunk in _chunks_forward(job_id, wanted, 0, None):
+        yield unpack(chunk.data).text + b"\n"
+
+
+def _chunks_forward(job_id: int, wanted: LogFilter, after: int, up_to: int | None) -> Iterator[_Chunk]:
+    conditions, parameters = wanted.conditions()
+    if up_to is not None:
+        conditions += " AND first_line <= %(up_to)s"
+        parameters["up_to"] = up_to
+    sql = f"""
+        SELECT {_COLUMNS} FROM jobs_logchunk
+        WHERE job_id = %(job)s AND first_line >= coalesce((
+            SELECT max(first_line) FROM jobs_logchunk WHERE job_id = %(job)s AND first_line <= %(from)s), 0)
+        {conditions} ORDER BY first_line LIMIT %(size)s"""
+    begin, size = after + 1, _FIRST_BATCH
+    while batch := _fetch(sql, {"job": job_id, "from": begin, "size": size, **parameters}):
+        for chunk in batch:
+            if chunk.last_line >= begin:
+                yield chunk
+        if len(batch) < size:
+            return
+        begin, size = batch[-1].last_line + 1, min(size * 4, _LARGEST_BATCH)
+
+
+def _chunks_backward(job_id: int, wanted: LogFilter, before: int | None) -> Iterator[_Chunk]:
+    conditions, parameters = wanted.conditions()
+    sql = f"""
+        SELECT {_COLUMNS} FROM jobs_logchunk WHERE job_id = %(job)s AND first_line < %(before)s
+        {conditions} ORDER BY first_line DESC LIMIT %(size)s"""
+    size, end = _FIRST_BATCH, before if before is not None else 2**62
+    while batch := _fetch(sql, {"job": job_id, "before": end, "size": size, **parameters}):
+        yield from batch
+        if len(batch) < size:
+            return
+        end, size = batch[-1].first_line, min(size * 4, _LARGEST_BATCH)
+
+
+def _fetch(sql: str, parameters: dict[str, Any]) -> Sequence[_Chunk]:
+    with connection.wrap_database_errors, psycopg_cursor(connection) as cursor:
+        # Binary: as text, compressed data would come in twice its size.
+        rows = cursor.execute(sql, parameters, binary=True).fetchall()
+    return [_Chunk._make(row) for row in rows]
+
+
+def _matches(chunk: _Chunk, mask: int, needle: Needle, begin: int, up_to: int | None) -> Iterator[LogEntry]:
+    """Yield the entries of a chunk that match, with ids from ``begin`` to ``up_to``."""
+    lines = unpack(chunk.data)
+    low = max(begin - chunk.first_line, 0)
+    high = chunk.line_count if up_to is None else min(up_to - chunk.first_line + 1, chunk.line_count)
+    hits = needle.lines_of(lines.text) if needle else None
+    if hits is not None and not hits:
+        return
+    texts: list[bytes] | None = None
+    for first, last, at, level, stream in _runs(chunk, lines, mask, low, high):
+        texts = lines.text.split(b"\n") if texts is None else texts
+        for index in range(first, last):
+            if hits is not None and index not in hits:
+                continue
+            yield LogEntry(
+                chunk.first_line + index,
+                at,
+                chunk.attempt,
+                chunk.step,
+                chunk.operation_id,
+                level,
+                stream,
+                texts[index].decode(errors="replace"),
+                chunk.username,
+            )
+
+
+def _runs(
+    chunk: _Chunk, lines: Lines, mask: int, low: int, high: int
+) -> Iterator[tuple[int, int, datetime, str, str]]:
+    """Yield what lines share: first index, index past the last, time, level, stream."""
+    first = 0
+    for run in lines.runs:
+        last = first + run.lines
+        if (not mask or run.level & mask) and last > low and first < high:
+            at = chunk.first_at + run.offset_ms * _MILLISECOND
+            yield max(first, low), min(last, high), at, _LEVEL_CODES[run.level], _STREAM_CODES[run.stream]
+        first = last
