@@ -10,6 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+SYSTEM_POSTGRES = Path("/usr/lib/postgresql")
 NOBODY = 65534
 # PostgreSQL refuses to be root and needs a name for its uid; inside a user namespace it sees nobody.
 USER_NAMESPACE = ("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}")
@@ -43,7 +44,7 @@ def find_postgres() -> Path:
         folder = _package_folder(package)
         if folder:
             candidates += sorted(folder.glob("pginstall*/bin"), key=_numbers, reverse=True)
-    candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_numbers, reverse=True)
+    candidates += sorted(SYSTEM_POSTGRES.glob("*/bin"), key=_numbers, reverse=True)
     for candidate in candidates:
         if all(os.access(candidate / name, os.X_OK) for name in ("initdb", "postgres")):
             return candidate
