@@ -6,10 +6,14 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import unquote
 
+import django_stubs_ext
 import environ
 from csp.constants import NONE, SELF
 
 from clarive_monitor import configuration
+
+# Annotations such as ModelAdmin[Job] are evaluated when a class is made.
+django_stubs_ext.monkeypatch()
 
 CONFIGURATION = configuration.read()
 BASE_DIR = configuration.BASE_DIR

@@ -53,6 +53,7 @@ class Preparation:
         Raises:
             PreparationFailed: A migration failed, or the database does not answer.
         """
+        _check_database(self._configuration.database_url)
         code = _digest(_files(BASE_DIR, [f"{app}/migrations/*.py" for app in APPS]))
 
         def mark() -> str:
@@ -162,6 +163,19 @@ def _accounts(printed: str) -> list[tuple[str, str]]:
         if isinstance(entry, dict) and entry.get("username") and entry.get("password"):
             found.append((str(entry["username"]), str(entry["password"])))
     return found
+
+
+def _check_database(database_url: str) -> None:
+    """Say in a line what a management command would say in a page.
+
+    Raises:
+        PreparationFailed: The database cannot be reached with this address.
+    """
+    try:
+        psycopg.connect(database_url, connect_timeout=5).close()
+    except psycopg.Error as error:
+        reason = str(error).strip().splitlines()[0]
+        raise PreparationFailed(f"The database of DATABASE_URL does not answer: {reason}") from None
 
 
 def _applied(database_url: str) -> list[tuple[str, str, str]]:

@@ -30,6 +30,7 @@ class Steps:
         self.applied = [("jobs", "0001_initial", "2026-01-01")]
         self.ran: list[str] = []
         monkeypatch.setattr(preparation, "BASE_DIR", self.base)
+        monkeypatch.setattr(preparation, "_check_database", lambda _url: None)
         monkeypatch.setattr(preparation, "_applied", lambda _url: list(self.applied))
         monkeypatch.setattr(Preparation, "_manage", self._manage)
 

@@ -21,7 +21,7 @@ from clarive_monitor.supervisor.processes import (
     schedule_restart,
     stop_together,
 )
-from tests.waiting import wait_until
+from tests.waiting import until
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 OBEDIENT = "import time; print('up', flush=True); time.sleep(60)"
@@ -66,7 +66,7 @@ def test_falling_again_and_again_waits_longer_and_a_steady_life_forgets(tmp_path
 def test_a_child_is_ready_when_its_log_says_so_and_stops_when_asked(tmp_path: Path) -> None:
     child = child_of(OBEDIENT, tmp_path)
     child.start()
-    wait_until(child.is_ready)
+    until(child.is_ready, 20)
     assert stop_together([child]) == []
     assert child.returncode() == -SIGTERM
 
@@ -87,7 +87,7 @@ def test_one_that_does_not_listen_is_killed_after_its_grace(tmp_path: Path) -> N
     )
     for child in (stubborn, obedient):
         child.start()
-        wait_until(child.is_ready)
+        until(child.is_ready, 20)
     assert stop_together([stubborn, obedient]) == ["stubborn"]
     assert stubborn.returncode() == -9
     assert obedient.returncode() == -SIGTERM
@@ -96,16 +96,16 @@ def test_one_that_does_not_listen_is_killed_after_its_grace(tmp_path: Path) -> N
 def test_in_a_hurry_nobody_gets_any_grace(tmp_path: Path) -> None:
     stubborn = child_of(STUBBORN, tmp_path, grace=3600.0)
     stubborn.start()
-    wait_until(stubborn.is_ready)
+    until(stubborn.is_ready, 20)
     assert stop_together([stubborn], lambda: True) == ["it"]
 
 
 def test_what_a_child_leaves_in_its_group_goes_with_it(tmp_path: Path) -> None:
     child = child_of(PARENT, tmp_path)
     child.start()
-    wait_until(lambda: child.returncode() is not None)
+    until(lambda: child.returncode() is not None, 20)
     left = int(child.new_output().split()[1])
-    wait_until(lambda: not is_running(left), what="the end of the child's child")
+    until(lambda: not is_running(left), 20, "the end of the child's child")
 
 
 def test_each_child_has_a_session_of_its_own(tmp_path: Path) -> None:
