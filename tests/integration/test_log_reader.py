@@ -1,0 +1,172 @@
+"""Reading a log: any page of it, filtered and searched."""
+
+import pytest
+from django.db import connection
+
+from jobs.log.assembly import Assembly, Place
+from jobs.log.codec import Level, Stream
+from jobs.log.reader import (
+    LogFilter,
+    count_lines,
+    iter_entries,
+    iter_text,
+    read_entries,
+    read_entries_before,
+    tail,
+)
+from jobs.log.rows import Batch, Chunk
+from jobs.log.writer import append_entry
+from jobs.models import Job, LogChunk
+from tests.factories import JobFactory
+
+pytestmark = pytest.mark.django_db
+
+CHUNKS, LINES = 60, 50
+
+
+@pytest.fixture
+def job() -> Job:
+    """A job with a log of many chunks: two attempts, two operations, a rare line here and there."""
+    job = JobFactory.create()
+    assert job.claim is not None
+    at = job.created_at
+    for number in range(CHUNKS):
+        assembly, place = Assembly(), _place("build" if number % 2 else "deploy", number)
+        lines = [f"chunk {number} line {line}" for line in range(LINES)]
+        if number in (7, 33, 51):
+            lines[20] = f"\x1b[31mNee\x1b[0mdle {number}"
+        assembly.feed(place, Stream.STDOUT, "".join(f"{line}\n" for line in lines).encode(), at, 0.0)
+        if number in (10, 50):
+            assembly.entry(place, Level.ERROR, b"it broke", at)
+        chunks = [Chunk(place, block.build()) for place, block in assembly.take()]
+        Batch(job.pk, 1 + number // 40, chunks).write(connection, job.claim)
+    return job
+
+
+def _place(operation: str, number: int) -> Place:
+    return Place("PRE" if number < 20 else "RUN", f"RUN/{number}", operation)
+
+
+TOTAL = CHUNKS * LINES + 2
+
+
+@pytest.mark.parametrize("limit", [1, 49, 50, 51, 1000, TOTAL])
+def test_pages_cover_every_line_once(job: Job, limit: int) -> None:
+    ids: list[int] = []
+    after = 0
+    while True:
+        page = read_entries(job.pk, after=after, limit=limit)
+        ids += [entry.id for entry in page.entries]
+        after = page.next_after
+        if not page.has_more or len(ids) > 300:
+            break
+    assert ids == list(range(1, len(ids) + 1))
+    if not page.has_more:
+        assert len(ids) == TOTAL
+
+
+@pytest.mark.parametrize("limit", [1, 49, 51, 1000])
+def test_pages_backward_cover_every_line_once(job: Job, limit: int) -> None:
+    ids: list[int] = []
+    before: int | None = None
+    while True:
+        page = read_entries_before(job.pk, before=before, limit=limit)
+        ids = [entry.id for entry in page.entries] + ids
+        before = page.previous_before
+        if not page.has_more or len(ids) > 300:
+            break
+    assert ids == list(range(TOTAL - len(ids) + 1, TOTAL + 1))
+    if not page.has_more:
+        assert len(ids) == TOTAL
+
+
+@pytest.mark.parametrize("after", [0, 777, TOTAL - 5, TOTAL, 10 * TOTAL])
+def test_any_place_can_be_opened(job: Job, after: int) -> None:
+    page = read_entries(job.pk, after=after, limit=3)
+    assert [entry.id for entry in page.entries] == [i for i in range(after + 1, after + 4) if i <= TOTAL]
+
+
+def test_the_text_is_that_of_the_line(job: Job) -> None:
+    (entry,) = read_entries(job.pk, after=5 * LINES + 7, limit=1).entries
+    assert (entry.text, entry.operation, entry.step, entry.attempt) == ("chunk 5 line 7", "build", "PRE", 1)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count"),
+    [
+        (LogFilter(attempt=2), 20 * LINES + 1),
+        (LogFilter(step="PRE"), 20 * LINES + 1),
+        (LogFilter(operation="build"), 30 * LINES),
+        (LogFilter(attempt=2, operation="deploy", step="RUN"), 10 * LINES + 1),
+        (LogFilter(levels=frozenset({"error"})), 2),
+        (LogFilter(levels=frozenset({"error", "info"})), TOTAL),
+        (LogFilter(levels=frozenset({"debug"})), 0),
+        (LogFilter(q="nEEdle"), 3),
+        (LogFilter(q="nEEdle", attempt=2), 1),
+        (LogFilter(q="broke", levels=frozenset({"info"})), 0),
+        (LogFilter(q="31m"), 0),
+        (LogFilter(q="line 20"), CHUNKS - 3),
+    ],
+)
+def test_filters(job: Job, wanted: LogFilter, count: int) -> None:
+    forward = read_entries(job.pk, wanted, limit=10_000).entries
+    assert len(forward) == count
+    assert read_entries_before(job.pk, wanted, limit=10_000).entries == forward
+    assert tuple(iter_entries(job.pk, wanted)) == forward
+    assert read_entries(job.pk, wanted, limit=1).entries == forward[:1]
+    assert tail(job.pk, 1, wanted).entries == forward[-1:]
+
+
+def test_an_unknown_level_is_an_error(job: Job) -> None:
+    with pytest.raises(KeyError):
+        read_entries(job.pk, LogFilter(levels=frozenset({"loud"})))
+
+
+def test_a_search_that_finds_nothing_need_not_begin_again(job: Job) -> None:
+    page = read_entries(job.pk, LogFilter(q="nowhere"))
+    assert (page.entries, page.next_after, page.has_more) == ((), TOTAL, False)
+    append_entry(job.pk, 2, "RUN", "info", "it is nowhere")
+    again = read_entries(job.pk, LogFilter(q="nowhere"), after=page.next_after)
+    assert [entry.id for entry in again.entries] == [TOTAL + 1]
+
+
+def test_following_the_end(job: Job) -> None:
+    page = tail(job.pk, 2)
+    assert [entry.id for entry in page.entries] == [TOTAL - 1, TOTAL]
+    append_entry(job.pk, 2, "RUN", "comment", "new", username="ana")
+    (entry,) = read_entries(job.pk, after=page.next_after).entries
+    assert (entry.id, entry.level, entry.user) == (TOTAL + 1, "comment", "ana")
+
+
+def test_a_range_ends_where_it_should(job: Job) -> None:
+    page = read_entries(job.pk, after=120, up_to=133)
+    assert [entry.id for entry in page.entries] == list(range(121, 134))
+    assert page.next_after == 133
+
+
+def test_counting_takes_no_chunk_apart(job: Job) -> None:
+    LogChunk.objects.update(data=b"broken")
+    assert count_lines(job.pk) == TOTAL
+    assert count_lines(job.pk, LogFilter(attempt=2, operation="build")) == 10 * LINES
+
+
+def test_only_chunks_that_can_match_are_taken_apart(job: Job) -> None:
+    LogChunk.objects.filter(levels=2).update(data=b"broken")
+    wanted = LogFilter(levels=frozenset({"error"}))
+    assert [entry.text for entry in read_entries(job.pk, wanted).entries] == ["it broke", "it broke"]
+
+
+def test_a_download_is_the_text_as_it_was_written(job: Job) -> None:
+    whole = b"".join(iter_text(job.pk))
+    assert whole.count(b"\n") == TOTAL
+    assert whole.decode().splitlines() == [entry.text for entry in iter_entries(job.pk)]
+    assert b"".join(iter_text(job.pk, LogFilter(q="needle"))).count(b"\n") == 3
+
+
+def test_an_empty_log(job: Job) -> None:
+    other = JobFactory.create()
+    assert read_entries(other.pk).entries == ()
+    assert tail(other.pk, 5).entries == ()
+    assert tail(other.pk, 5).next_after == 0
+    assert count_lines(other.pk) == 0
+    assert list(iter_text(other.pk)) == []
