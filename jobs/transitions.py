@@ -36,6 +36,7 @@ _UNDO_RESULTS: Final = {
     Event.ASKED_UNDO_FAILED: "failed",
 }
 _NEW_ATTEMPT: Final = frozenset({Event.RERUN, Event.ASK_ROLLBACK})
+_SHOWN: Final = ("environment", "project", "rule", "rule_version", "created_by")
 _KEEPS_CLAIM: Final = frozenset({Event.START, Event.UNDO})
 
 
@@ -75,12 +76,7 @@ def lock(job_id: int) -> Job:
     Raises:
         JobNotFound: It is gone.
     """
-    job = (
-        Job.objects.select_for_update(of=("self",))
-        .select_related("environment", "project")
-        .filter(pk=job_id)
-        .first()
-    )
+    job = Job.objects.select_for_update(of=("self",)).select_related(*_SHOWN).filter(pk=job_id).first()
     if job is None:
         raise JobNotFound(job_id)
     return job
@@ -94,7 +90,7 @@ def lock_claimed(job_id: int, claim: UUID) -> Job:
     """
     job = (
         Job.objects.select_for_update(of=("self",))
-        .select_related("environment", "project")
+        .select_related(*_SHOWN)
         .filter(pk=job_id, claim=claim)
         .first()
     )
@@ -123,7 +119,7 @@ def apply(job: Job, change: Change) -> Job:
         job.delete()
         return job
     job.step, job.status = after.step.value, after.status.value
-    _set_result(job, change, after)
+    _set_result(job, change, before, after)
     _set_attempt(job, change)
     _set_dates(job, change, before, after)
     for name, value in change.fields.items():
@@ -149,9 +145,9 @@ def facts_of(job: Job, asked_step: Step | None = None) -> Facts:
     )
 
 
-def _set_result(job: Job, change: Change, after: State) -> None:
+def _set_result(job: Job, change: Change, before: State, after: State) -> None:
     event = change.event
-    if change.reason or event in _NEW_ATTEMPT:
+    if change.reason or (before.status in ENDED and after.status in ACTIVE):
         job.reason = change.reason
     if event in _UNDO_RESULTS:
         job.rollback = _UNDO_RESULTS[event]

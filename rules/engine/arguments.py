@@ -31,10 +31,22 @@ def render(operation_type: OperationType, value: Any, names: Mapping[str, Any]) 
 def _render(schema: Mapping[str, Any], value: Any, names: Mapping[str, Any]) -> Any:
     if schema.get("x-kind") in {"expression", "literal", "name"}:
         return value
-    properties = schema.get("properties")
+    properties, items = schema.get("properties"), schema.get("items")
     if isinstance(properties, Mapping) and isinstance(value, Mapping):
         return {key: _render(properties.get(key, {}), item, names) for key, item in value.items()}
-    return data(value, names)
+    if isinstance(items, Mapping) and isinstance(value, list):
+        return [_render(items, item, names) for item in value]
+    return _fitting(schema, data(value, names))
+
+
+def _fitting(schema: Mapping[str, Any], rendered: Any) -> Any:
+    """Return a number or truth value as text where the schema wants text and nothing of its kind."""
+    wanted = schema.get("type", ())
+    types = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    own = {"integer", "number"} if not isinstance(rendered, bool) else {"boolean"}
+    if "string" in types and isinstance(rendered, bool | int | float) and not own & set(types):
+        return str(rendered)
+    return rendered
 
 
 def condition(written: str | bool, names: Mapping[str, Any]) -> bool:

@@ -1,0 +1,115 @@
+"""A host in memory: records survive it, so a second one can take up what a first one left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rules.engine.call import Call
+from rules.engine.host import Level, Stream
+from rules.engine.outcomes import Interrupted, Record
+from rules.engine.registry import OperationType, Registry
+from rules.palette import load
+from rules.tree import RuleNode
+
+FIXED: Mapping[str, Any] = {
+    "job": {"id": 7, "name": "N.DEV-00000007"},
+    "environment": "DEV",
+    "project": "shop",
+    "revision": {"ref": "v1.0.0", "sha": "a" * 40},
+    "revisions": [{"ref": "v1.0.0", "sha": "a" * 40}],
+    "natures": [],
+    "step": "RUN",
+    "attempt": 1,
+    "outcome": None,
+    "secrets": {},
+}
+
+
+class MemoryHost:
+    """Implements ``Host``; ``stop_when`` decides at each check whether the worker is told to stop."""
+
+    def __init__(
+        self,
+        records: dict[str, Record] | None = None,
+        effects: list[str] | None = None,
+        stop_when: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.records = {} if records is None else records
+        self.effects = [] if effects is None else effects
+        self.lines: list[tuple[str, str]] = []
+        self.clock = datetime(2026, 11, 23, 2, 40, tzinfo=UTC)
+        self.done = 0
+        self.writes: list[str] = []
+        self.names = FIXED
+        self.directory = Path("/nowhere")
+        self.environ: Mapping[str, str] = {}
+        self.marker = ""
+        self._stop_when = stop_when
+
+    def now(self) -> datetime:
+        return self.clock
+
+    def recorded(self, path: str) -> Record | None:
+        return self.records.get(path)
+
+    def begin(self, path: str, node: RuleNode, name: str, record: Record, *, durable: bool) -> None:
+        self.records[path] = record
+
+    def finish(self, path: str, node: RuleNode, name: str, record: Record, *, done: int) -> None:
+        assert path not in self.writes, f"{path} was finished twice by one runner"
+        self.writes.append(path)
+        self.records[path] = record
+        self.done = done
+
+    def stopping(self) -> bool:
+        return self._stop_when()
+
+    def lost(self) -> bool:
+        return False
+
+    def check(self) -> None:
+        if self._stop_when():
+            raise Interrupted
+
+    def wait(self, seconds: float) -> bool:
+        self.clock += timedelta(seconds=seconds)
+        return True
+
+    def log(self, path: str, node: RuleNode, level: Level, text: str) -> None:
+        self.lines.append((level, text))
+
+    def output(self, path: str, node: RuleNode, stream: Stream, data: bytes) -> None:
+        self.lines.append((stream, data.decode()))
+
+    def checkout(self, directory: Path, seconds: float | None) -> str:
+        return "a" * 40
+
+
+def _effect(call: Call) -> str:
+    """Note what was done outside of the records; ``fail:`` then fails, ``once:`` fails the first time."""
+    from rules.engine.outcomes import OperationFailed
+
+    host = call.host
+    assert isinstance(host, MemoryHost)
+    text = call.arguments
+    host.effects.append(text)
+    if text.startswith("fail:") or (text.startswith("once:") and host.effects.count(text) == 1):
+        raise OperationFailed(f"{text} failed")
+    if text.startswith("slow:"):
+        host.clock += timedelta(minutes=10)
+    return text.upper()
+
+
+def registry() -> Registry:
+    """Return the palette and ``effect``."""
+    from rules.engine.registry import registry as palette
+
+    load()
+    found = Registry()
+    for operation in palette:
+        found.register(operation)
+    found.register(OperationType("effect", {"type": "string"}, "Notes that it ran.", execute=_effect))
+    return found
