@@ -7,11 +7,13 @@ A job reaches its state along the table, by ``jobs.transitions``, never by writi
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils import timezone
@@ -83,6 +85,12 @@ def moment(text: str = "2026-03-01T10:00") -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
+@functools.cache
+def hashed(password: str) -> str:
+    """Return the hash of ``password``, made once: hashing is slow on purpose."""
+    return make_password(password)
+
+
 class UserFactory(DjangoModelFactory[User]):
     """A person who may sign in with ``PASSWORD`` and holds no right."""
 
@@ -95,8 +103,8 @@ class UserFactory(DjangoModelFactory[User]):
 
     @classmethod
     def _create(cls, model_class: type[User], *_args: Any, **fields: Any) -> User:
-        password = fields.pop("password", PASSWORD)
-        return model_class.objects.create_user(password=password, **fields)
+        password = hashed(fields.pop("password", PASSWORD))
+        return model_class.objects.create(password=password, **fields)
 
 
 class GroupFactory(DjangoModelFactory[Group]):
