@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import re
 import threading
 import warnings
 from collections.abc import Callable, Mapping
@@ -66,13 +67,14 @@ _OTHER: Final[Mapping[type[ast.AST], Callable[..., Any]]] = {
     ast.USub: lambda value: -bounded.number(value),
     ast.UAdd: bounded.number,
 }
-_FOREIGN: Final = {
-    "{{": "This is an expression already: write it without {{ and }}.",
-    "&&": "Write and instead of &&.",
-    "||": "Write or instead of ||.",
-    "!": "Write not instead of !, and != to compare.",
-    "=": "Compare with ==.",
-}
+_NO_BRACES: Final = "This is an expression already: write it without {{ and }}."
+_FOREIGN: Final = (
+    (r"\{\{", _NO_BRACES),
+    (r"&&", "Write and instead of &&."),
+    (r"\|\|", "Write or instead of ||."),
+    (r"!(?!=)", "Write not instead of !, and != to compare."),
+    (r"(?<![=!<>])=(?!=)", "Compare with ==."),
+)
 _IN_WORDS: Final[Mapping[type[ast.AST], str]] = {
     ast.Set: "A set",
     ast.JoinedStr: "An f-string",
@@ -158,8 +160,8 @@ def _parse(text: str) -> ast.expr:
 
 
 def _hint(text: str) -> str:
-    for sign, hint in _FOREIGN.items():
-        if sign in text:
+    for pattern, hint in _FOREIGN:
+        if re.search(pattern, text):
             return hint
     return 'Write for example: environment == "PROD" and not revision.ref.startswith("v")'
 
@@ -200,7 +202,7 @@ def _hint_for(node: ast.AST) -> str:
     match node:
         case ast.Set():
             return (
-                _FOREIGN["{{"]
+                _NO_BRACES
                 if any(isinstance(item, ast.Set) for item in node.elts)
                 else "Write a list: [a, b]."
             )

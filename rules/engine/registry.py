@@ -41,6 +41,7 @@ class Block:
         name: Member or sibling key; unused for ``argument`` and ``linked``.
         required: Whether the rule must fill it.
         one_of: Blocks with the same name here stand for each other: the rule must fill at least one of them.
+        binds: Names that operations inside the block may read besides the others.
     """
 
     segment: str
@@ -48,6 +49,7 @@ class Block:
     name: str = ""
     required: bool = False
     one_of: str = ""
+    binds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Final
 
 from rules.engine.registry import Block, Schema
 
-RULE_SLUG_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,79}$"
+RULE_SLUG_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,99}\Z"
 MAX_WHILE_TURNS: Final = 100_000
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -88,12 +88,13 @@ WHILE_BLOCKS: Final = (Block("while", "member", "do", required=True),)
 
 TRY_SCHEMA: Final[Schema] = {"type": "null"}
 TRY_HELP: Final = (
-    "Runs its operations; when one fails, those under catch run instead of failing. The operations "
+    "Runs its operations; when one fails, those under catch run instead of failing, and know why as "
+    "error.message and where as error.operation. The operations "
     "under finally run in any case. At least one of catch and finally must be there."
 )
 TRY_BLOCKS: Final = (
     Block("try", "argument", required=True),
-    Block("catch", "sibling", "catch", one_of="handlers"),
+    Block("catch", "sibling", "catch", one_of="handlers", binds=("error",)),
     Block("finally", "sibling", "finally", one_of="handlers"),
 )
 

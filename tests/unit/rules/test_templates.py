@@ -171,7 +171,7 @@ def test_an_attack_is_refused_at_once(text: str) -> None:
     began = time.process_time()
     with pytest.raises(TemplateError):
         compile_template(text).render(NAMES)
-    assert time.process_time() - began < 0.9
+    assert time.process_time() - began < 1.5
 
 
 def test_a_result_shares_nothing_with_the_names() -> None:
