@@ -78,7 +78,7 @@ class Preparation:
         )
 
     def set_up(self) -> None:
-        """Make the administrator and the demo, and keep how to sign in.
+        """Make the administrator and the demo; the command itself keeps how to sign in.
 
         Raises:
             PreparationFailed: One of them could not be made.
@@ -97,10 +97,7 @@ class Preparation:
             born = [when for _, _, when in _applied(self._configuration.database_url)][:1]
             return f"{_digest(code)} {_text_digest(repr((wanted, born)))}"
 
-        def work() -> None:
-            keep_sign_in(self._layout.sign_in, _accounts(self._manage(SETUP)))
-
-        self._do("set-up", mark, work)
+        self._do("set-up", mark, lambda: self._manage(SETUP))
 
     def _do(self, name: str, mark: Callable[[], str], work: Callable[[], object]) -> None:
         """Do a step unless its mark says that it was done for the same things, and keep the new mark."""
@@ -110,8 +107,8 @@ class Preparation:
         self._marks[name] = mark()
         _write_privately(self._marks_file, json.dumps(self._marks))
 
-    def _manage(self, *arguments: str) -> str:
-        """Run a management command and return what it printed.
+    def _manage(self, *arguments: str) -> None:
+        """Run a management command.
 
         Raises:
             PreparationFailed: It did not end well.
@@ -137,32 +134,6 @@ class Preparation:
             words = "\n".join(f"    {line}" for line in command.last_lines(3))
             raise PreparationFailed(f"manage.py {arguments[0]} failed; see {command.service.log}\n{words}")
         say(arguments[0], f"done in {seconds_since(command.started_at)}")
-        return command.new_output().decode(errors="replace")
-
-
-def keep_sign_in(path: Path, accounts: Iterable[tuple[str, str]]) -> None:
-    """Write names and passwords where only this user can read them; without any, leave the file as it is.
-
-    Args:
-        path: File in the home.
-        accounts: Pairs of user name and password.
-    """
-    lines = [f"{name}  {password}\n" for name, password in accounts]
-    if lines:
-        _write_privately(path, "".join(lines))
-
-
-def _accounts(printed: str) -> list[tuple[str, str]]:
-    """Return the accounts among the JSON lines that the set-up printed."""
-    found: list[tuple[str, str]] = []
-    for line in printed.splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict) and entry.get("username") and entry.get("password"):
-            found.append((str(entry["username"]), str(entry["password"])))
-    return found
 
 
 def _check_database(database_url: str) -> None:

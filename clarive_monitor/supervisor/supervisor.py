@@ -161,16 +161,15 @@ class Supervisor:
         places.describe(self._lock, f"process {os.getpid()}, {address}")
         announce(f"\nReady in {seconds_since(self._began)}; Ctrl-C ends all of it.\n")
         announce(f"  Address   {address}")
-        kept = self._layout.sign_in
-        user = self._configuration.admin_user
+        kept, user = self._layout.sign_in, self._configuration.admin_user
+        first_start = time.time() - (time.monotonic() - self._began)
         if not kept.exists():
-            announce(f"  Sign in   {user}, with its password")
-            return
-        password = dict(line.split(maxsplit=1) for line in kept.read_text().splitlines()).get(user)
-        if password and kept.stat().st_mtime > time.time() - (time.monotonic() - self._began):
-            announce(f"  Sign in   {user}  {password}\n            (this and the others: {kept})\n")
+            announce(f"  Sign in   {user}, with its password\n")
+        elif kept.stat().st_mtime < first_start:
+            announce(f"  Sign in   {user}; the first passwords are in {kept}\n")
         else:
-            announce(f"  Sign in   {user}; its first password is in {kept}\n")
+            lines = kept.read_text(encoding="utf-8").splitlines()
+            announce("  Sign in   " + "\n            ".join([*lines, f"(kept in {kept})\n"]))
 
     def _watch(self) -> None:
         """Restart what falls until the end is asked for."""

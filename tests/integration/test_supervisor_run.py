@@ -9,6 +9,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -74,6 +75,9 @@ class Running:
     def pid_of(self, name: str) -> int:
         return int((self.home / "pids" / name).read_text().split()[0])
 
+    def is_back(self, name: str) -> bool:
+        return f"{name:<14} ready again" in self.output
+
     def end(self, number: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(number)
         return self.process.wait(60)
@@ -129,7 +133,7 @@ def test_start_fall_restart_and_ordered_end(running: Running, home: Path, port: 
     for pid in lost.values():
         os.kill(pid, signal.SIGKILL)
     for name in lost:
-        until(lambda name=name: f"{name:<14} ready again" in running.output, 60, f"{name} again")
+        until(partial(running.is_back, name), 60, f"{name} again")
         assert running.pid_of(name) != lost[name]
     assert answers(running.address)
 

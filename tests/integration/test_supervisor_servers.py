@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from clarive_monitor.supervisor import servers
+from clarive_monitor.supervisor.binaries import ServerMissing
 from clarive_monitor.supervisor.layout import Layout
 from clarive_monitor.supervisor.processes import Child, stop_together
 from tests.waiting import until
@@ -19,6 +20,7 @@ from tests.waiting import until
 STARTER = """
 import sys, time
 from clarive_monitor.supervisor import servers
+from clarive_monitor.supervisor.binaries import ServerMissing
 from clarive_monitor.supervisor.layout import Layout
 from clarive_monitor.supervisor.processes import Child
 layout = Layout.at(sys.argv[1])
@@ -85,7 +87,7 @@ def test_the_mark_of_a_server_lost_in_a_power_cut_does_not_stand_in_the_way(layo
 def test_a_cluster_of_another_major_version_is_left_alone(layout: Layout) -> None:
     stop_together([start_postgres(layout)])
     (layout.database / "PG_VERSION").write_text("9\n")
-    with pytest.raises(servers.ServerMissing, match="written by PostgreSQL 9"):
+    with pytest.raises(ServerMissing, match="written by PostgreSQL 9"):
         servers.postgres(layout)
 
 

@@ -1,14 +1,13 @@
-"""Preparation: what a set-up command says is kept privately, and marks follow contents."""
+"""Preparation: each step is done once, and again when what it was done for has changed."""
 
 import json
-import stat
 from pathlib import Path
 
 import pytest
 
 from clarive_monitor.configuration import read
 from clarive_monitor.supervisor import preparation
-from clarive_monitor.supervisor.preparation import Preparation, keep_sign_in
+from clarive_monitor.supervisor.preparation import Preparation
 from tests.unit.supervisor_stubs import QuietRequests
 
 
@@ -37,12 +36,11 @@ class Steps:
     def start(self) -> Preparation:
         return Preparation(read({"CLARIVE_HOME": str(self.home)}), {}, QuietRequests())
 
-    def _manage(self, *arguments: str) -> str:
+    def _manage(self, *arguments: str) -> None:
         self.ran.append(arguments[0])
         if arguments[0] == "collectstatic":
             self.manifest.parent.mkdir(exist_ok=True)
             self.manifest.touch()
-        return 'loading\n{"username": "admin", "password": "secret words"}\n{"event": "demo"}\n'
 
 
 def test_migrations_run_once_and_again_for_new_code_or_another_database(steps: Steps) -> None:
@@ -58,7 +56,7 @@ def test_migrations_run_once_and_again_for_new_code_or_another_database(steps: S
 
 
 def test_a_step_that_failed_is_done_again(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_preparation: Preparation, *_arguments: str) -> str:
+    def fail(_preparation: Preparation, *_arguments: str) -> None:
         raise preparation.PreparationFailed
 
     with monkeypatch.context() as patched:
@@ -78,7 +76,7 @@ def test_static_files_are_collected_again_when_their_folder_is_gone(steps: Steps
     assert steps.ran == ["collectstatic"] * 2
 
 
-def test_the_set_up_runs_once_a_database_and_its_passwords_are_kept_privately(steps: Steps) -> None:
+def test_the_set_up_runs_once_a_database(steps: Steps) -> None:
     command = steps.base / "permissions" / "management" / "commands" / "clarive_setup.py"
     steps.start().set_up()
     assert steps.ran == []
@@ -87,19 +85,9 @@ def test_the_set_up_runs_once_a_database_and_its_passwords_are_kept_privately(st
     steps.start().set_up()
     steps.start().set_up()
     assert steps.ran == ["clarive_setup"]
-    kept = steps.home / "sign-in.txt"
-    assert kept.read_text() == "admin  secret words\n"
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     steps.applied[0] = ("jobs", "0001_initial", "2026-02-02")
     steps.start().set_up()
     assert steps.ran == ["clarive_setup"] * 2
-
-
-def test_a_set_up_that_made_nobody_leaves_the_known_passwords(tmp_path: Path) -> None:
-    kept = tmp_path / "sign-in.txt"
-    keep_sign_in(kept, [("admin", "first")])
-    keep_sign_in(kept, [])
-    assert kept.read_text() == "admin  first\n"
 
 
 def test_damaged_marks_count_as_none(steps: Steps) -> None:
