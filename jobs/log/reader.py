@@ -5,7 +5,9 @@ Nothing here looks at rights: callers come from ``jobs.selectors`` with a job th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -18,11 +20,12 @@ from jobs.log.rows import psycopg_cursor
 
 _FIRST_BATCH: Final = 2
 _LARGEST_BATCH: Final = 64
+_SEARCHERS: Final = 2
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _LEVEL_CODES: Final = {level.value: level.code for level in Level}
 _STREAM_CODES: Final = {stream.value: stream.code for stream in Stream}
 
-_COLUMNS: Final = "first_line, line_count, attempt, step, operation_id, first_at, username, data"
+_COLUMNS: Final = "first_line, line_count, attempt, step, operation_id, first_at, username, size, data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,7 @@ class _Chunk(NamedTuple):
     operation_id: str
     first_at: datetime
     username: str
+    size: int
     data: bytes
 
     @property
@@ -148,8 +152,9 @@ def read_entries(
     needle = Needle(wanted.q)
     entries: list[LogEntry] = []
     looked_at = after
-    for chunk in _chunks_forward(job_id, wanted, after, up_to):
-        for entry in _matches(chunk, wanted.mask, needle, after + 1, up_to):
+    for opened in _open(_chunks_forward(job_id, wanted, after, up_to), needle):
+        chunk = opened.chunk
+        for entry in _matches(opened, wanted.mask, after + 1, up_to):
             if len(entries) == limit:
                 return Page(tuple(entries), entries[-1].id, entries[0].id, True)
             entries.append(entry)
@@ -173,10 +178,11 @@ def read_entries_before(
     found: list[list[LogEntry]] = []
     count, looked_at, has_more = 0, before if before is not None else 1, False
     last = 0
-    for chunk in _chunks_backward(job_id, wanted, before):
+    for opened in _open(_chunks_backward(job_id, wanted, before), needle):
+        chunk = opened.chunk
         last = last or (chunk.last_line if before is None else min(chunk.last_line, before - 1))
         up_to = None if before is None else before - 1
-        matching = list(_matches(chunk, wanted.mask, needle, 1, up_to))
+        matching = list(_matches(opened, wanted.mask, 1, up_to))
         count += len(matching)
         found.append(matching)
         looked_at = chunk.first_line
@@ -207,8 +213,8 @@ def iter_entries(job_id: int, wanted: LogFilter | None = None, *, after: int = 0
     """Yield every entry, holding a few chunks at a time: a download of any length in little memory."""
     wanted = wanted if wanted is not None else LogFilter()
     needle = Needle(wanted.q)
-    for chunk in _chunks_forward(job_id, wanted, after, None):
-        yield from _matches(chunk, wanted.mask, needle, after + 1, None)
+    for opened in _open(_chunks_forward(job_id, wanted, after, None), needle):
+        yield from _matches(opened, wanted.mask, after + 1, None)
 
 
 def iter_text(job_id: int, wanted: LogFilter | None = None) -> Iterator[bytes]:
@@ -219,7 +225,7 @@ def iter_text(job_id: int, wanted: LogFilter | None = None) -> Iterator[bytes]:
             yield entry.text.encode() + b"\n"
         return
     for chunk in _chunks_forward(job_id, wanted, 0, None):
-        yield unpack(chunk.data).text + b"\n"
+        yield unpack(chunk.data, chunk.size).text + b"\n"
 
 
 def _chunks_forward(job_id: int, wanted: LogFilter, after: int, up_to: int | None) -> Iterator[_Chunk]:
@@ -262,14 +268,42 @@ def _fetch(sql: str, parameters: dict[str, Any]) -> Sequence[_Chunk]:
     return [_Chunk._make(row) for row in rows]
 
 
-def _matches(chunk: _Chunk, mask: int, needle: Needle, begin: int, up_to: int | None) -> Iterator[LogEntry]:
+class _Opened(NamedTuple):
+    """A chunk taken apart; ``hits`` are the indexes of lines with the text that is looked for."""
+
+    chunk: _Chunk
+    lines: Lines
+    hits: Collection[int] | None
+
+
+def _open_one(chunk: _Chunk, needle: Needle) -> _Opened:
+    lines = unpack(chunk.data, chunk.size)
+    return _Opened(chunk, lines, needle.lines_of(lines.text) if needle else None)
+
+
+def _open(chunks: Iterator[_Chunk], needle: Needle) -> Iterator[_Opened]:
+    """Take chunks apart in their order; a search does so ahead and on two cores, which ``zlib`` allows."""
+    if not needle:
+        for chunk in chunks:
+            yield _open_one(chunk, needle)
+        return
+    with ThreadPoolExecutor(_SEARCHERS) as pool:
+        ahead: deque[Future[_Opened]] = deque()
+        for chunk in chunks:
+            ahead.append(pool.submit(_open_one, chunk, needle))
+            if len(ahead) > 2 * _SEARCHERS:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def _matches(opened: _Opened, mask: int, begin: int, up_to: int | None) -> Iterator[LogEntry]:
     """Yield the entries of a chunk that match, with ids from ``begin`` to ``up_to``."""
-    lines = unpack(chunk.data)
-    low = max(begin - chunk.first_line, 0)
-    high = chunk.line_count if up_to is None else min(up_to - chunk.first_line + 1, chunk.line_count)
-    hits = needle.lines_of(lines.text) if needle else None
+    chunk, lines, hits = opened
     if hits is not None and not hits:
         return
+    low = max(begin - chunk.first_line, 0)
+    high = chunk.line_count if up_to is None else min(up_to - chunk.first_line + 1, chunk.line_count)
     texts: list[bytes] | None = None
     for first, last, at, level, stream in _runs(chunk, lines, mask, low, high):
         texts = lines.text.split(b"\n") if texts is None else texts

@@ -30,6 +30,7 @@ def job() -> Job:
     job = JobFactory.create()
     assert job.claim is not None
     at = job.created_at
+    chunks: dict[int, list[Chunk]] = {1: [], 2: []}
     for number in range(CHUNKS):
         assembly, place = Assembly(), _place("build" if number % 2 else "deploy", number)
         lines = [f"chunk {number} line {line}" for line in range(LINES)]
@@ -38,8 +39,9 @@ def job() -> Job:
         assembly.feed(place, Stream.STDOUT, "".join(f"{line}\n" for line in lines).encode(), at, 0.0)
         if number in (10, 50):
             assembly.entry(place, Level.ERROR, b"it broke", at)
-        chunks = [Chunk(place, block.build()) for place, block in assembly.take()]
-        Batch(job.pk, 1 + number // 40, chunks).write(connection, job.claim)
+        chunks[1 + number // 40] += [Chunk(place, block.build()) for place, block in assembly.take()]
+    for attempt, written in chunks.items():
+        Batch(job.pk, attempt, written).write(connection, job.claim)
     return job
 
 
