@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 from rules import durations
 from rules.engine.registry import Registry
+from rules.engine.registry import registry as default_registry
 from rules.exceptions import RuleInvalid, RuleProblem
 from rules.parser.arguments import validate_arguments
 from rules.parser.document import DocumentParser
+from rules.parser.linking import called_rules, link
 from rules.parser.problems import Problems
 from rules.parser.source import read
 from rules.tree import RuleTree, count_leaves
 
-__all__ = ["ParseResult", "check", "durations", "parse", "validate_arguments"]
+__all__ = ["ParseResult", "called_rules", "check", "durations", "link", "parse", "validate_arguments"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class ParseResult:
     operations: int
 
 
-def check(source: str, registry: Registry) -> ParseResult:
+def check(source: str, registry: Registry = default_registry) -> ParseResult:
     """Parse ``source`` and report instead of raising.
 
     Args:
@@ -46,7 +48,7 @@ def check(source: str, registry: Registry) -> ParseResult:
     return ParseResult(tree, (), count_leaves(tree))
 
 
-def parse(source: str, registry: Registry) -> RuleTree:
+def parse(source: str, registry: Registry = default_registry) -> RuleTree:
     """Return the rule that ``source`` writes, not yet linked with the rules it calls.
 
     Args:

@@ -79,7 +79,7 @@ def _check_kind(
         yield ValidationError("reserved")
 
 
-_Validator: Final = extend(Draft202012Validator, {"x-kind": _check_kind})
+_Validator: Final = extend(Draft202012Validator, {"x-kind": _check_kind})  # type: ignore[no-untyped-call]
 _validators: Final[dict[int, tuple[Mapping[str, Any], Any]]] = {}
 
 
@@ -114,8 +114,13 @@ def _validator(schema: Mapping[str, Any]) -> Any:
 def _is_rendered(error: ValidationError) -> bool:
     if not isinstance(error.instance, str) or _TEMPLATE.search(error.instance) is None:
         return False
-    kind_here = error.schema.get("x-kind") if isinstance(error.schema, Mapping) else None
-    return kind_here in RENDERED_KINDS and "propertyNames" not in error.absolute_schema_path
+    return (
+        _schema(error).get("x-kind") in RENDERED_KINDS and "propertyNames" not in error.absolute_schema_path
+    )
+
+
+def _schema(error: ValidationError) -> Mapping[str, Any]:
+    return error.schema if isinstance(error.schema, Mapping) else {}
 
 
 def _explained(error: ValidationError, what: str, others: tuple[str, ...]) -> list[Misfit]:
@@ -126,7 +131,7 @@ def _explained(error: ValidationError, what: str, others: tuple[str, ...]) -> li
         return _unknown_members(error, path, params, others)
     if keyword == "required":
         name = str(error.message).split("'")[1]
-        hint = _hint_of(error, error.schema.get("properties", {}).get(name))
+        hint = _hint_of(error, _schema(error).get("properties", {}).get(name))
         return [Misfit(path, "missing_key", "%(what)s needs %(name)s.", {**params, "name": name}, hint)]
     if keyword == "x-kind":
         return [_wrong_text(error, path, params)]
@@ -141,9 +146,10 @@ def _dotted(what: str, path: tuple[str | int, ...]) -> str:
 def _unknown_members(
     error: ValidationError, path: tuple[str | int, ...], params: dict[str, Any], others: tuple[str, ...]
 ) -> list[Misfit]:
-    known = (*error.schema.get("properties", {}), *(others if not path else ()))
+    known: tuple[str, ...] = (*_schema(error).get("properties", {}), *(others if not path else ()))
     found = []
-    for name in error.instance:
+    members: Mapping[str, Any] = error.instance  # type: ignore[assignment]
+    for name in members:
         if name in known:
             continue
         hint, filled = suggestion(str(name), known)
@@ -156,7 +162,7 @@ def _unknown_members(
 
 def _wrong_text(error: ValidationError, path: tuple[str | int, ...], params: dict[str, Any]) -> Misfit:
     at_key = "propertyNames" in error.absolute_schema_path
-    path = (*path, error.instance) if at_key else path
+    path = (*path, str(error.instance)) if at_key else path
     params["found"] = error.instance
     if error.message == "duration":
         return Misfit(path, "duration", "%(what)s is no duration: %(found)s.", params, _UNITS)
@@ -171,7 +177,7 @@ def _wrong_text(error: ValidationError, path: tuple[str | int, ...], params: dic
 
 def _sentence(keyword: str, error: ValidationError) -> tuple[str, str, dict[str, Any]]:
     """Return code, template and params of a keyword's sentence."""
-    wanted = error.validator_value
+    wanted: Any = error.validator_value
     match keyword:
         case "type":
             types = (wanted,) if isinstance(wanted, str) else tuple(wanted)
@@ -196,7 +202,7 @@ def _hint_of(error: ValidationError, member: Any = None) -> str:
     """Return the hint that the schema (of the missing member) gives, or one that follows from the mistake."""
     if isinstance(member, Mapping) and "x-hint" in member:
         return str(member["x-hint"]).replace("%", "%%")
-    schema = error.schema if isinstance(error.schema, Mapping) else {}
+    schema = _schema(error)
     if "x-hint" in schema:
         return str(schema["x-hint"]).replace("%", "%%")
     if schema.get("x-kind") == "duration":
@@ -208,7 +214,8 @@ def _hint_of(error: ValidationError, member: Any = None) -> str:
     ):
         return "Put quotes around it."
     if error.validator == "enum" and isinstance(error.instance, str):
-        hint, filled = suggestion(error.instance, tuple(map(str, error.validator_value)))
+        wanted: Any = error.validator_value
+        hint, filled = suggestion(error.instance, tuple(map(str, wanted)))
         return (hint % filled).replace("%", "%%") if "meant" in filled else ""
     return ""
 

@@ -51,9 +51,15 @@ class DocumentParser:
             if key not in KEYS:
                 known = [one for one in KEYS if one not in root.pairs] or KEYS
                 if key in EXECUTED_STEPS:
-                    hint, params = "Put it below steps:, indented.", {}
-                else:
-                    hint, params = suggestion(key, known)
+                    self._problems.add(
+                        key_node,
+                        "unknown_key",
+                        "A rule has no %(key)s.",
+                        "Put it below steps:, indented.",
+                        key=key,
+                    )
+                    continue
+                hint, params = suggestion(key, known)
                 self._problems.add(key_node, "unknown_key", "A rule has no %(key)s.", hint, key=key, **params)
 
     def _name(self, root: Mapping) -> str:

@@ -1,0 +1,106 @@
+"""Reading rules: the newest version, the tree of a version, and the versions of the rules it calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from rules.exceptions import RuleInvalid, RuleNotFound, RuleProblem
+from rules.models import RuleVersion
+from rules.parser import ParseResult, called_rules, check, link, parse
+from rules.tree import RuleTree
+
+
+def newest_version(slug: str) -> RuleVersion:
+    """Return the current version of a rule.
+
+    Raises:
+        RuleNotFound: There is no such rule.
+    """
+    found = RuleVersion.objects.select_related("rule").filter(rule__slug=slug).order_by("-number").first()
+    if found is None:
+        raise RuleNotFound(slug)
+    return found
+
+
+@lru_cache(maxsize=512)
+def load_tree(version_id: int) -> RuleTree:
+    """Return the parsed rule of a version, without the rules it calls. Versions never change, so it is kept.
+
+    Raises:
+        RuleInvalid: This version of the product does not accept it any more.
+    """
+    return parse(RuleVersion.objects.values_list("source", flat=True).get(pk=version_id))
+
+
+def pins(version_id: int) -> dict[str, int]:
+    """Return the current version numbers of all rules that a version calls, directly or not, by slug.
+
+    Raises:
+        RuleNotFound: One of them is not there any more.
+    """
+    found: dict[str, int] = {}
+    pending = sorted(called_rules(load_tree(version_id)))
+    while pending:
+        slug = pending.pop()
+        if slug not in found:
+            newest = newest_version(slug)
+            found[slug] = newest.number
+            pending += sorted(called_rules(load_tree(newest.pk)))
+    return found
+
+
+def linked_tree(version_id: int, pinned: Mapping[str, int]) -> RuleTree:
+    """Return the rule of a version with the rules it calls, in the versions that ``pinned`` says.
+
+    Args:
+        version_id: Primary key of the version.
+        pinned: Version numbers by slug, as ``pins`` returned them.
+
+    Raises:
+        RuleInvalid: A called rule is not there, or the whole is too large.
+    """
+    return _linked(version_id, tuple(sorted(pinned.items())))
+
+
+@lru_cache(maxsize=128)
+def _linked(version_id: int, pinned: tuple[tuple[str, int], ...]) -> RuleTree:
+    numbers = dict(pinned)
+
+    def resolve(slug: str) -> RuleTree | None:
+        number = numbers.get(slug)
+        if number is None:
+            return None
+        found = (
+            RuleVersion.objects.filter(rule__slug=slug, number=number).values_list("pk", flat=True).first()
+        )
+        return None if found is None else load_tree(found)
+
+    return link(load_tree(version_id), resolve)
+
+
+def check_source(source: str) -> ParseResult:
+    """Return what is wrong with a source, the rules it calls included, as publishing it now would say."""
+    result = check(source)
+    if result.tree is None:
+        return result
+    problems = call_problems(result.tree)
+    return ParseResult(None, problems, 0) if problems else result
+
+
+def call_problems(tree: RuleTree) -> tuple[RuleProblem, ...]:
+    """Return what is wrong with the calls of a rule that is not saved yet: unknown rules, circles, size."""
+
+    def resolve(slug: str) -> RuleTree | None:
+        if slug == tree.name:
+            return tree
+        try:
+            return load_tree(newest_version(slug).pk)
+        except RuleNotFound:
+            return None
+
+    try:
+        link(tree, resolve)
+    except RuleInvalid as error:
+        return error.problems
+    return ()
