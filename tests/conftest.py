@@ -15,6 +15,14 @@ from clarive_monitor.supervisor import servers, services
 from clarive_monitor.supervisor.layout import Layout
 from clarive_monitor.supervisor.processes import Child, Service, stop_together
 
+BROWSER_TESTS = Path(__file__).parent / "browser"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the browser's tests last: from the first one on an event loop runs in this thread."""
+    items.sort(key=lambda item: item.path.is_relative_to(BROWSER_TESTS))
+
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(

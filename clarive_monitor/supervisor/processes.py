@@ -50,6 +50,35 @@ class Service:
     run_as: tuple[int, int] | None = None
 
 
+class Adopted:
+    """A child that somebody else has started and left to us; the part of ``Popen`` that is needed here."""
+
+    def __init__(self, pid: int) -> None:
+        """Take over a process whose parent we have become or will become."""
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return how it ended, or None while it lives."""
+        return self._reap(os.WNOHANG)
+
+    def wait(self) -> int | None:
+        """Wait for its end and return how it ended."""
+        return self._reap(0)
+
+    def send_signal(self, number: Signals) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def _reap(self, options: int) -> int | None:
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, options)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+
 class Child:
     """One running instance of a service after the other."""
 
@@ -61,7 +90,7 @@ class Child:
         self.restart_at: float | None = None
         self.failures = 0
         self.was_ready = False
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Adopted | None = None
 
     @property
     def pid(self) -> int | None:
@@ -71,8 +100,7 @@ class Child:
     def start(self) -> None:
         """Start an instance, from the main thread: the death signal follows the starting thread."""
         service = self.service
-        service.log.parent.mkdir(parents=True, exist_ok=True)
-        self.log_start = _make_room(service.log)
+        self.make_room()
         user, group = service.run_as or (None, None)
         with service.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -83,12 +111,27 @@ class Child:
                 env=dict(service.environment),
                 cwd=service.folder,
                 start_new_session=True,
-                preexec_fn=_die_with_parent(service.death_signal),
+                preexec_fn=die_with_parent(service.death_signal),
                 user=user,
                 group=group,
             )
         self.started_at = time.monotonic()
         self.restart_at = None
+        self.was_ready = False
+
+    def make_room(self) -> None:
+        """Note where the next instance's output begins, with an overgrown log put aside."""
+        log = self.service.log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self.log_start = log.stat().st_size if log.exists() else 0
+        if self.log_start >= LARGEST_LOG_BYTES:
+            log.replace(log.with_name(log.name + ".1"))
+            self.log_start = 0
+
+    def adopt(self, pid: int, started_at: float) -> None:
+        """Take over an instance that was started elsewhere, with its output going to this child's log."""
+        self._process = Adopted(pid)
+        self.started_at = started_at
         self.was_ready = False
 
     def returncode(self) -> int | None:
@@ -191,16 +234,7 @@ def log_says(text: bytes) -> Callable[[Child], bool]:
     return lambda child: text in child.new_output()
 
 
-def _make_room(log: Path) -> int:
-    """Put an overgrown log aside and return where the next instance's output begins."""
-    size = log.stat().st_size if log.exists() else 0
-    if size < LARGEST_LOG_BYTES:
-        return size
-    log.replace(log.with_name(log.name + ".1"))
-    return 0
-
-
-def _die_with_parent(number: Signals) -> Callable[[], None] | None:
+def die_with_parent(number: Signals) -> Callable[[], None] | None:
     """Return what the child does before its program starts, so that it does not outlive the supervisor."""
     if not sys.platform.startswith("linux"):
         return None

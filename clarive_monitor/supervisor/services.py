@@ -14,7 +14,8 @@ BASE_DIR: Final = Path(__file__).resolve().parent.parent.parent
 POOL_SIZE: Final = 20
 # Workers give a running task this long before they cut it (Celery's soft shutdown), then some time to go.
 WORKER_GRACE_SECONDS: Final = 12.0
-CELERY: Final = (sys.executable, "-m", "celery", "-A", "clarive_monitor")
+CELERY_PROGRAM: Final = (sys.executable, "-m", "celery")
+CELERY: Final = (*CELERY_PROGRAM, "-A", "clarive_monitor")
 
 
 def web(layout: Layout, environment: Mapping[str, str], *, host: str, port: int) -> Service:

@@ -9,6 +9,7 @@ from typing import IO, Final
 
 from clarive_monitor.configuration import Configuration, secret_key
 from clarive_monitor.supervisor import places, servers, services
+from clarive_monitor.supervisor.births import bear
 from clarive_monitor.supervisor.console import Requests, announce, say, seconds_since
 from clarive_monitor.supervisor.preparation import Preparation
 from clarive_monitor.supervisor.processes import Child, Service, schedule_restart, stop_together
@@ -90,19 +91,35 @@ class Supervisor:
         preparation.collect_static()
         preparation.set_up()
         self._start(services.web(self._layout, environment, host=configuration.host, port=port))
-        for name, queues, concurrency in (
-            ("jobs", ("jobs",), configuration.workers),
-            ("daemon", ("daemon", "create"), 2),
-        ):
-            self._start(
-                services.worker(self._layout, environment, name=name, queues=queues, concurrency=concurrency)
-            )
-        self._start(services.beat(self._layout, environment))
+        self._start_celery(environment)
         hosts = services.demo_hosts(self._layout, environment) if configuration.demo else None
         if hosts:
             self._start(hosts)
         self._wait_for(*self._children)
         return port
+
+    def _start_celery(self, environment: dict[str, str]) -> None:
+        """Start workers and beat: together, which is quicker, or else one after the other."""
+        concurrency = self._configuration.workers
+        children = [
+            Child(service)
+            for service in (
+                services.worker(
+                    self._layout, environment, name="jobs", queues=("jobs",), concurrency=concurrency
+                ),
+                services.worker(
+                    self._layout, environment, name="daemon", queues=("daemon", "create"), concurrency=2
+                ),
+                services.beat(self._layout, environment),
+            )
+        ]
+        together = bear(children, self._requests)
+        for child in children:
+            self._children[child.service.name] = child
+            if together:
+                self._write_note(child)
+            else:
+                self._launch(child)
 
     def _environment(self, port: int) -> dict[str, str]:
         """Return the environment of the product's processes: ours, and what has been decided here."""
@@ -129,8 +146,12 @@ class Supervisor:
         self._launch(child)
 
     def _launch(self, child: Child) -> None:
-        """Start an instance and note its process id for a supervisor that comes after a kill."""
+        """Start an instance."""
         child.start()
+        self._write_note(child)
+
+    def _write_note(self, child: Child) -> None:
+        """Note a process id for a supervisor that comes after a kill of this one."""
         note = self._note(child.service.name)
         note.parent.mkdir(exist_ok=True)
         note.write_text(f"{child.pid} {_birth(child.pid or 0)}")

@@ -1,5 +1,7 @@
 """A supervisor's surroundings without a terminal."""
 
+import threading
+
 from clarive_monitor.supervisor.console import Requests
 
 
@@ -9,3 +11,8 @@ class QuietRequests(Requests):
     def __init__(self) -> None:
         self.count = 0
         self._parent = None
+        self._never = threading.Event()
+
+    def wait(self, seconds: float) -> None:
+        """Wait the whole time."""
+        self._never.wait(seconds)

@@ -1,0 +1,82 @@
+"""Several Celery processes started together by a nursery, whose orphans become the supervisor's own children."""
+
+import contextlib
+import ctypes
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from signal import SIGKILL
+from typing import Final
+
+from clarive_monitor.supervisor.console import Requests
+from clarive_monitor.supervisor.processes import Child, die_with_parent
+from clarive_monitor.supervisor.services import BASE_DIR, CELERY_PROGRAM
+
+PR_SET_CHILD_SUBREAPER: Final = 36
+
+
+def bear(children: Sequence[Child], requests: Requests) -> bool:
+    """Start some children that differ only in their Celery command.
+
+    Args:
+        children: Not started yet; they share one environment.
+        requests: Ends the waiting when the end of everything is asked for.
+
+    Returns:
+        False when this system or a failure does not allow it; they have to be started one by one then, which
+        also shows what is wrong.
+
+    Raises:
+        Interrupted: The end was asked for.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    skip = len(CELERY_PROGRAM)
+    wanted = []
+    for child in children:
+        child.make_room()
+        service = child.service
+        wanted.append(
+            {
+                "command": service.command[skip:],
+                "log": str(service.log),
+                "death_signal": int(service.death_signal),
+            }
+        )
+    began = time.monotonic()
+    with _heir_of_orphans(), children[0].service.log.open("ab") as log:
+        nursery = subprocess.Popen(
+            [sys.executable, "-m", "clarive_monitor.nursery", str(os.getpid()), json.dumps(wanted)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=dict(children[0].service.environment),
+            cwd=BASE_DIR,
+            start_new_session=True,
+            preexec_fn=die_with_parent(SIGKILL),
+        )
+        try:
+            while nursery.poll() is None:
+                requests.wait_unless_asked(0.03)
+        finally:
+            nursery.kill()
+            told, _ = nursery.communicate()
+    if nursery.returncode != 0:
+        return False
+    for child, pid in zip(children, json.loads(told), strict=True):
+        child.adopt(pid, began)
+    return True
+
+
+@contextlib.contextmanager
+def _heir_of_orphans() -> Iterator[None]:
+    """Be the parent of what our children leave, for as long as the nursery works and no longer."""
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        yield
+    finally:
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 0)

@@ -1,0 +1,50 @@
+"""Celery processes born together: they are whole, they are ours, and a failure is no dead end."""
+
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+
+from clarive_monitor.supervisor import services
+from clarive_monitor.supervisor.births import bear
+from clarive_monitor.supervisor.layout import Layout
+from clarive_monitor.supervisor.processes import Child, stop_together
+from tests.conftest import Workers
+from tests.unit.supervisor_stubs import QuietRequests
+from tests.waiting import until
+
+
+def celery_children(home: Path, environment: dict[str, str]) -> list[Child]:
+    layout = Layout(home)
+    return [
+        Child(services.worker(layout, environment, name="jobs", queues=("jobs",), concurrency=1)),
+        Child(services.beat(layout, environment)),
+    ]
+
+
+@pytest.mark.workers
+def test_they_become_children_in_sessions_of_their_own_and_end_when_asked(
+    workers: Workers, tmp_path: Path
+) -> None:
+    children = celery_children(tmp_path, workers.environment)
+    assert bear(children, QuietRequests())
+    try:
+        for child in children:
+            until(child.is_ready, 60, f"{child.service.name} being ready")
+            assert child.pid is not None
+            process = psutil.Process(child.pid)
+            assert process.ppid() == os.getpid()
+            assert os.getsid(child.pid) == child.pid
+            assert "celery" in " ".join(process.cmdline())
+    finally:
+        killed = stop_together(children)
+    assert killed == []
+    assert all(child.returncode() is not None for child in children)
+
+
+def test_when_they_cannot_be_born_together_the_caller_is_told(tmp_path: Path) -> None:
+    children = celery_children(tmp_path, {**os.environ, "CLARIVE_WORKERS": "many"})
+    assert not bear(children, QuietRequests())
+    assert [child.pid for child in children] == [None, None]
+    assert "CLARIVE_WORKERS" in children[0].new_output().decode()
