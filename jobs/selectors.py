@@ -1,21 +1,44 @@
-"""Every read of jobs starts here, so that nobody sees a job of an environment for which they lack the right."""
+"""Every read of jobs starts here, so that nobody sees a job of an environment whose monitor is not theirs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Q, QuerySet
+from django.conf import settings
+from django.db.models import Count, Max, Q, QuerySet
 
+from jobs.choices import StatusChoice
 from jobs.exceptions import JobNotFound
-from jobs.models import Job
+from jobs.models import AuditRecord, DaemonState, Job, JobNature, Nature, Project, WorkerSeen
 from permissions import policy
 from permissions.catalog import Right
 from permissions.policy import AnyUser
 
-DATE_FIELDS: Final = {"created": "created_at", "scheduled": "scheduled_at", "started": "started_at", "finished": "finished_at"}
+DATE_FIELDS: Final = {
+    "created": "created_at",
+    "scheduled": "scheduled_at",
+    "started": "started_at",
+    "finished": "finished_at",
+}
 """Names of the date filters (``created_after``) and the columns they look at."""
+
+LARGEST_ID: Final = 2**63 - 1
+SIGNS_MISSED: Final = 3
+"""After so many leases without a sign of life a worker or the daemon counts as gone."""
+
+_NOT_LISTED: Final = (
+    "rule_pins",
+    "stash",
+    "environment__variables",
+    "project__repository",
+    "project__variables",
+    "rule_version__source",
+    "rule_version__description",
+    "rule_version__comment",
+)
+"""Columns that may be large and that no list shows."""
 
 _MULTIPLE: Final = {
     "status": "status__in",
@@ -33,7 +56,8 @@ class JobFilter:
     """What a list of jobs is narrowed by; the same for page, API and exports.
 
     Attributes:
-        values: Accepted values by filter name: ``status``, ``step``, ``type``, ``environment``, ``project``, ``nature``, ``rule``, ``created_by``.
+        values: Accepted values by filter name: ``status``, ``step``, ``type``, ``environment``, ``project``,
+            ``nature``, ``rule``, ``created_by``.
         text: Free text: part of the name or comment, a job number, a ref, the beginning of a commit.
         after: Lower bounds (inclusive) by ``created``, ``scheduled``, ``started``, ``finished``.
         before: Upper bounds (exclusive) by the same names.
@@ -60,7 +84,7 @@ class JobFilter:
 
 
 def _jobs_with_natures(codes: tuple[str, ...]) -> QuerySet[Any, Any]:
-    return Job.natures.through.objects.filter(nature__code__in=codes).values("job_id")
+    return JobNature.objects.filter(nature__code__in=codes).values("job_id")
 
 
 def _text_condition(text: str) -> Q:
@@ -73,9 +97,29 @@ def _text_condition(text: str) -> Q:
 
 
 def visible_jobs(user: AnyUser) -> QuerySet[Job]:
-    """Return the jobs of the environments whose monitor ``user`` may see, with what lists show of them."""
+    """Return the jobs of the environments whose monitor ``user`` may see, with what they refer to."""
     allowed = policy.environment_filter(policy.rights_of(user), Right.VIEW_MONITOR, "environment_id")
-    return Job.objects.filter(allowed).select_related("environment", "project", "rule", "rule_version", "created_by")
+    return Job.objects.filter(allowed).select_related(
+        "environment", "project", "rule", "rule_version", "created_by"
+    )
+
+
+def listed_jobs(user: AnyUser, wanted: JobFilter) -> QuerySet[Job]:
+    """Return the visible jobs that ``wanted`` keeps, with all that a list shows of them and nothing large."""
+    return (
+        visible_jobs(user)
+        .filter(wanted.condition())
+        .defer(*_NOT_LISTED)
+        .prefetch_related("revisions", "natures")
+    )
+
+
+def counts_by_status(user: AnyUser, wanted: JobFilter) -> dict[str, int]:
+    """Return how many visible jobs that ``wanted`` keeps are in each status, 0 for a status without jobs."""
+    rows = (
+        visible_jobs(user).filter(wanted.condition()).order_by().values_list("status").annotate(Count("pk"))
+    )
+    return {**dict.fromkeys(StatusChoice.values, 0), **dict(rows)}
 
 
 def visible_job(user: AnyUser, job_id: int) -> Job:
@@ -84,7 +128,45 @@ def visible_job(user: AnyUser, job_id: int) -> Job:
     Raises:
         JobNotFound: There is none, or ``user`` may not know of it.
     """
-    found = visible_jobs(user).filter(pk=job_id).first()
+    found = visible_jobs(user).filter(pk=job_id).first() if job_id <= LARGEST_ID else None
     if found is None:
         raise JobNotFound(job_id)
     return found
+
+
+def audit_of(job: Job) -> QuerySet[AuditRecord]:
+    """Return what people and the daemon decided about ``job``."""
+    return AuditRecord.objects.filter(job_id=job.pk)
+
+
+def sees_anything(user: AnyUser) -> bool:
+    """Return whether ``user`` may see at least one environment."""
+    return policy.environments_for(user).exists()
+
+
+def visible_projects(user: AnyUser) -> QuerySet[Project]:
+    """Return all projects for whoever may see at least one environment; others need no names."""
+    return Project.objects.all() if sees_anything(user) else Project.objects.none()
+
+
+def visible_natures(user: AnyUser) -> QuerySet[Nature]:
+    """Return all natures for whoever may see at least one environment."""
+    return Nature.objects.all() if sees_anything(user) else Nature.objects.none()
+
+
+def last_worker_sign(queue: str) -> datetime | None:
+    """Return when a worker that serves ``queue`` was last seen."""
+    found: datetime | None = WorkerSeen.objects.filter(queues__contains=[queue]).aggregate(at=Max("seen_at"))[
+        "at"
+    ]
+    return found
+
+
+def last_tick() -> datetime | None:
+    """Return when the daemon ticked last."""
+    return DaemonState.objects.values_list("ticked_at", flat=True).first()
+
+
+def is_recent(sign: datetime | None, now: datetime) -> bool:
+    """Return whether a sign of life is recent enough to count on."""
+    return sign is not None and now - sign <= SIGNS_MISSED * timedelta(seconds=settings.CLARIVE_LEASE_SECONDS)

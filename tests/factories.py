@@ -28,6 +28,7 @@ from jobs.transitions import Change, Claim
 from permissions import policy
 from permissions.catalog import Right
 from permissions.models import Environment, User
+from rules.actions.publish_rule import publish_rule
 from rules.models import Rule, RuleVersion
 
 PASSWORD: Final = "correct-horse-battery"
@@ -149,33 +150,23 @@ class NatureFactory(DjangoModelFactory[Nature]):
 
 
 class RuleFactory(DjangoModelFactory[Rule]):
-    """A published rule. ``source`` may use ``{slug}``."""
+    """A published rule; ``source`` may say ``{slug}`` where its name stands."""
 
     class Meta:
         model = Rule
-        skip_postgeneration_save = True
 
     slug = Sequence(lambda number: f"rule-{number}")
+    source = RULE_SOURCE
 
-    @post_generation
-    def source(self: Rule, create: bool, text: str | None, **_extra: Any) -> None:
-        """Publish the first version."""
-        if create:
-            publish(self, text or RULE_SOURCE)
+    @classmethod
+    def _create(cls, model_class: type[Rule], *_args: Any, **fields: Any) -> Rule:
+        return publish(fields["source"].replace("{slug}", fields["slug"])).rule
 
 
-def publish(rule: Rule, source: str) -> RuleVersion:
-    """Add a version to ``rule``."""
-    number = rule.versions.count() + 1
-    return RuleVersion.objects.create(
-        rule=rule,
-        number=number,
-        name=rule.slug,
-        description="A rule of the tests",
-        source=source.replace("{slug}", rule.slug),
-        operations=3,
-        created_at=timezone.now(),
-    )
+def publish(source: str) -> RuleVersion:
+    """Publish ``source`` as the next version of the rule it names."""
+    version, _ = publish_rule(source=source, author=None, comment="", now=timezone.now())
+    return version
 
 
 class JobFactory(DjangoModelFactory[Job]):

@@ -1,0 +1,80 @@
+"""The door that every API view goes through, whichever app it is from: strict, in English, in keyset pages.
+
+Views of ``rules`` and ``permissions`` know nothing of ``jobs``. They say what they take by plain attributes, and the
+addresses here put the door in front of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import translation
+from rest_framework.exceptions import NotFound
+from rest_framework.filters import BaseFilterBackend
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from jobs import selectors
+from jobs.api.pagination import PARAMETERS, KeysetPagination
+from jobs.api.parsing import StrictJSONParser, refuse_unknown_parameters
+
+_READING: Final = frozenset({"GET", "HEAD"})
+
+
+class SeesAnythingFilter(BaseFilterBackend):
+    """Empties lists for those who see no environment at all, unless the view is ``for_everybody``."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
+        """Return what the asker may know of."""
+        if getattr(view, "for_everybody", False) or selectors.sees_anything(request.user):
+            return queryset
+        return queryset.none()
+
+
+class Door(APIView):
+    """Mixed in before each view.
+
+    Query parameters are those in the view's ``query_parameters``, and those of pages when it says ``keyset``.
+    """
+
+    parser_classes = (StrictJSONParser,)
+    pagination_class = KeysetPagination
+    filter_backends = (SeesAnythingFilter,)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer in English, the language of programs, whatever the reader's pages are in."""
+        with translation.override("en"):
+            return super().dispatch(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse unknown query parameters, after the asker is known and before anything is done."""
+        super().initial(request, *args, **kwargs)
+        reading = request.method in _READING
+        known: tuple[str, ...] = getattr(self, "query_parameters", ()) if reading else ()
+        paged = PARAMETERS if reading and hasattr(self, "keyset") else ()
+        refuse_unknown_parameters(request.query_params, (*known, *paged))
+
+
+def door(view: type[APIView]) -> Callable[..., HttpResponse]:
+    """Return ``view`` behind the door, as a function for an address."""
+    behind: type[APIView] = type(
+        view.__name__, (Door, view), {"__doc__": view.__doc__, "__module__": view.__module__}
+    )
+    return behind.as_view()
+
+
+class NothingHere(APIView):
+    """Whatever address of the API is left over."""
+
+    permission_classes = (AllowAny,)
+    authentication_classes = ()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse before anything else is looked at."""
+        slash = "" if request.path.endswith("/") else " Addresses end with a slash."
+        raise NotFound(f"There is nothing at {request.path}.{slash}")

@@ -1,0 +1,241 @@
+"""Every refusal and failure as RFC 9457 problem details: the only module that maps domain errors to HTTP."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views import defaults
+from rest_framework import exceptions as rest
+
+from jobs.exceptions import (
+    CheckFailed,
+    InvalidInput,
+    JobNotFound,
+    NoWorker,
+    RevisionInActiveJob,
+    TransitionNotAllowed,
+)
+from permissions.exceptions import EnvironmentHidden, RightMissing
+from rules.exceptions import RuleInvalid, RuleNotFound
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE: Final = "application/problem+json"
+API_ROOT: Final = "/api/"
+BODY: Final = "body"
+"""Name of the field when the whole body is what is wrong."""
+
+FieldErrors = Sequence[Mapping[str, Any]]
+
+
+def problem(status: int, code: str, detail: str, **members: Any) -> HttpResponse:
+    """Return the answer for a problem.
+
+    Args:
+        status: Of HTTP.
+        code: Stable name of the kind of problem.
+        detail: A sentence about this one.
+        **members: What else the asker may want to read, such as ``errors``.
+    """
+    body = {
+        "type": f"urn:clarive-monitor:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        **members,
+    }
+    return HttpResponse(json.dumps(body, ensure_ascii=True), status=status, content_type=CONTENT_TYPE)
+
+
+def invalid(errors: FieldErrors, code: str = "invalid") -> HttpResponse:
+    """Return the answer for bad input; each error names its field."""
+    fields = ", ".join(dict.fromkeys(str(error["field"]) for error in errors))
+    return problem(HTTPStatus.BAD_REQUEST, code, f"The input is not usable: {fields}.", errors=list(errors))
+
+
+def handler(exception: Exception, context: Mapping[str, Any]) -> HttpResponse:
+    """Return the answer for whatever an API view raised; what nobody expected is logged and says nothing."""
+    if isinstance(exception, rest.APIException):
+        return _from_framework(exception)
+    for kind, answer in _ANSWERS:
+        if isinstance(exception, kind):
+            return answer(exception)
+    request = context.get("request")
+    logger.error(
+        "%s %s failed.",
+        getattr(request, "method", ""),
+        getattr(request, "path", ""),
+        exc_info=exception,
+    )
+    return _server_error()
+
+
+def flatten(detail: Any, field: str = "") -> Iterator[dict[str, str]]:
+    """Yield ``{"field", "message"}`` for each message in the framework's nested validation errors."""
+    if isinstance(detail, Mapping):
+        for name, inner in detail.items():
+            if name == "non_field_errors":
+                yield from flatten(inner, field or BODY)
+            elif isinstance(name, int):
+                yield from flatten(inner, f"{field}[{name}]")
+            else:
+                yield from flatten(inner, f"{field}.{name}" if field else str(name))
+    elif isinstance(detail, Sequence) and not isinstance(detail, str):
+        for index, inner in enumerate(detail):
+            nested = isinstance(inner, Mapping)
+            yield from flatten(inner, f"{field}[{index}]" if nested else field)
+    else:
+        yield {"field": field or BODY, "message": str(detail)}
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what Django refuses before any view is found."""
+    if request.path_info.startswith(API_ROOT):
+        return problem(HTTPStatus.BAD_REQUEST, "bad_request", "The request is not usable.")
+    return defaults.bad_request(request, exception)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a refusal outside the API's views."""
+    if request.path_info.startswith(API_ROOT):
+        return problem(HTTPStatus.FORBIDDEN, "permission_denied", "This is not allowed.")
+    return defaults.permission_denied(request, exception)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer an unknown address."""
+    if request.path_info.startswith(API_ROOT):
+        return _unknown_address(request.path)
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer a defect outside the API's views; Django has logged it."""
+    return _server_error() if request.path_info.startswith(API_ROOT) else defaults.server_error(request)
+
+
+def _server_error() -> HttpResponse:
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "internal_error",
+        "Something went wrong here. It was written to the log.",
+    )
+
+
+def _unknown_address(path: str) -> HttpResponse:
+    return problem(HTTPStatus.NOT_FOUND, "not_found", f"There is nothing at {path}.")
+
+
+_FRAMEWORK_CODES: Final[tuple[tuple[type[rest.APIException], str], ...]] = (
+    (rest.NotAuthenticated, "not_authenticated"),
+    (rest.AuthenticationFailed, "authentication_failed"),
+    (rest.PermissionDenied, "permission_denied"),
+    (rest.NotFound, "not_found"),
+    (rest.MethodNotAllowed, "method_not_allowed"),
+    (rest.NotAcceptable, "not_acceptable"),
+    (rest.UnsupportedMediaType, "unsupported_media_type"),
+    (rest.Throttled, "throttled"),
+)
+
+
+def _from_framework(exception: rest.APIException) -> HttpResponse:
+    if isinstance(exception, rest.ValidationError):
+        return invalid(list(flatten(exception.detail)))
+    if isinstance(exception, rest.ParseError):
+        return invalid([{"field": BODY, "message": str(exception.detail)}], "malformed")
+    code = next((code for kind, code in _FRAMEWORK_CODES if isinstance(exception, kind)), "error")
+    answer = problem(exception.status_code, code, str(exception.detail))
+    if challenge := getattr(exception, "auth_header", None):
+        answer["WWW-Authenticate"] = challenge
+    if wait := getattr(exception, "wait", None):
+        answer["Retry-After"] = str(int(wait))
+    return answer
+
+
+def _invalid_input(error: InvalidInput) -> HttpResponse:
+    return invalid(
+        [
+            {"field": field or BODY, "message": message}
+            for field, messages in error.errors.items()
+            for message in messages
+        ]
+    )
+
+
+def _rule_invalid(error: RuleInvalid) -> HttpResponse:
+    found = [
+        {
+            "field": "source",
+            "message": each.message,
+            "line": each.line,
+            "column": each.column,
+            "hint": each.hint,
+        }
+        for each in error.problems
+    ]
+    return problem(HTTPStatus.BAD_REQUEST, error.code, f"The rule is not valid: {error}", errors=found)
+
+
+def _right_missing(error: RightMissing) -> HttpResponse:
+    return problem(HTTPStatus.FORBIDDEN, error.code, str(error), right=error.right.codename)
+
+
+def _revision_in_active_job(error: RevisionInActiveJob) -> HttpResponse:
+    job = {"id": error.job_id, "name": error.job_name}
+    return problem(HTTPStatus.CONFLICT, error.code, str(error), job=job)
+
+
+def _database_away(error: Exception) -> HttpResponse:
+    logger.error("The database does not answer: %s", error)
+    answer = problem(
+        HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "The database does not answer. Try again."
+    )
+    answer["Retry-After"] = "1"
+    return answer
+
+
+def _plain(status: int) -> Callable[[Any], HttpResponse]:
+    """Return a function that answers a domain error with its own code and sentence."""
+
+    def answer(error: Any) -> HttpResponse:
+        return problem(status, error.code, str(error))
+
+    return answer
+
+
+_ANSWERS: Final[tuple[tuple[type[Exception], Callable[[Any], HttpResponse]], ...]] = (
+    (InvalidInput, _invalid_input),
+    (RuleInvalid, _rule_invalid),
+    (EnvironmentHidden, lambda error: invalid([{"field": "environment", "message": str(error)}])),
+    (RightMissing, _right_missing),
+    (JobNotFound, _plain(HTTPStatus.NOT_FOUND)),
+    (RuleNotFound, lambda error: problem(HTTPStatus.NOT_FOUND, "not_found", str(error))),
+    (RevisionInActiveJob, _revision_in_active_job),
+    (TransitionNotAllowed, _plain(HTTPStatus.CONFLICT)),
+    (
+        CheckFailed,
+        lambda error: problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, error.code, str(error), operation=error.operation
+        ),
+    ),
+    (NoWorker, _plain(HTTPStatus.SERVICE_UNAVAILABLE)),
+    (Http404, lambda error: problem(HTTPStatus.NOT_FOUND, "not_found", "There is nothing like that.")),
+    (
+        PermissionDenied,
+        lambda error: problem(HTTPStatus.FORBIDDEN, "permission_denied", "This is not allowed."),
+    ),
+    (
+        RequestDataTooBig,
+        lambda error: problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", "The body is too large."),
+    ),
+    (OperationalError, _database_away),
+    (InterfaceError, _database_away),
+)

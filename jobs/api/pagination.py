@@ -1,0 +1,143 @@
+"""Lists as keyset pages: ``{"next", "previous", "results"}`` with full addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from django.db import models
+from django.db.models import QuerySet
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from jobs import keyset
+from jobs.exceptions import InvalidInput
+from jobs.keyset import BadCursor, Cursor, Kind, Ordering, Page
+
+DEFAULT_LIMIT: Final = 50
+MOST: Final = 200
+CURSOR: Final = "cursor"
+LIMIT: Final = "limit"
+PARAMETERS: Final = (CURSOR, LIMIT)
+
+
+def limit_of(request: Request, *, default: int = DEFAULT_LIMIT, most: int = MOST) -> int:
+    """Return how many rows the asker wants on a page.
+
+    Raises:
+        InvalidInput: Not a whole number from 1 to ``most``.
+    """
+    return integer_of(request, LIMIT, least=1, most=most) or default
+
+
+def integer_of(request: Request, name: str, *, least: int, most: int) -> int | None:
+    """Return a whole number among the query parameters, ``None`` when it is not given.
+
+    Raises:
+        InvalidInput: It is not a number within the bounds, or is given twice.
+    """
+    text = single(request, name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 20 and least <= int(text) <= most):
+        raise InvalidInput({name: [f"Write a whole number from {least} to {most}."]})
+    return int(text)
+
+
+def single(request: Request, name: str) -> str | None:
+    """Return a query parameter that may be given once.
+
+    Raises:
+        InvalidInput: It is given twice, or holds a null character.
+    """
+    texts = request.query_params.getlist(name)
+    if len(texts) > 1:
+        raise InvalidInput({name: ["Give this parameter once."]})
+    if texts and "\x00" in texts[0]:
+        raise InvalidInput({name: ["Null characters are not allowed."]})
+    return texts[0] if texts else None
+
+
+def cursor_of(request: Request, ordering: Ordering) -> Cursor | None:
+    """Return where the asked page begins.
+
+    Raises:
+        InvalidInput: The cursor is not one of this list in this order.
+    """
+    text = single(request, CURSOR)
+    if text is None:
+        return None
+    try:
+        return Cursor.decode(text, ordering)
+    except BadCursor:
+        raise InvalidInput({CURSOR: ["This cursor is not one of this list in this order."]}) from None
+
+
+def address(request: Request, **changed: str) -> str:
+    """Return the asked address with some query parameters changed."""
+    query = request.query_params.copy()
+    for name, value in changed.items():
+        query[name] = value
+    return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+
+
+def envelope(request: Request, page: Page[Any], ordering: Ordering, results: Sequence[Any]) -> Response:
+    """Return the answer for one page."""
+    links = {
+        name: address(request, cursor=cursor.encode(ordering)) if cursor else None
+        for name, cursor in (("next", page.next), ("previous", page.previous))
+    }
+    return Response({**links, "results": results})
+
+
+def paged(
+    request: Request,
+    queryset: QuerySet[keyset.Row],
+    ordering: Ordering,
+    represent: Callable[[keyset.Row], Any],
+) -> Response:
+    """Return the page of ``queryset`` that ``request`` asks for."""
+    page = keyset.page(queryset, ordering, cursor_of(request, ordering), limit_of(request))
+    return envelope(request, page, ordering, [represent(row) for row in page.rows])
+
+
+class KeysetPagination(BasePagination):
+    """Keyset pages for generic views, which say their order as ``keyset = ("slug",)`` or ``("-number",)``."""
+
+    _page: Page[Any]
+    _request: Request
+    _ordering: Ordering
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        """Return the rows of the asked page."""
+        self._request = request
+        self._ordering = ordering_of(queryset.model, view.keyset)
+        cursor = cursor_of(request, self._ordering)
+        self._page = keyset.page(queryset, self._ordering, cursor, limit_of(request))
+        return self._page.rows
+
+    def get_paginated_response(self, data: Any) -> Response:
+        """Return the answer for the page read last."""
+        return envelope(self._request, self._page, self._ordering, data)
+
+
+def ordering_of(model: type[models.Model], columns: Iterable[str]) -> Ordering:
+    """Return the ordering by ``columns`` of ``model``: one unique column, or one that is not and the tie."""
+    first, *rest = columns
+    column = first.removeprefix("-")
+    field = model._meta.get_field(column)
+    return Ordering(
+        name=first,
+        column=column,
+        kind=_kind(field),
+        descending=first.startswith("-"),
+        nullable=bool(field.null),
+        tie=rest[0].removeprefix("-") if rest else column,
+    )
+
+
+def _kind(field: object) -> Kind:
+    if isinstance(field, models.DateTimeField):
+        return "datetime"
+    return "int" if isinstance(field, models.IntegerField) else "str"

@@ -1,0 +1,202 @@
+"""Reading what programs send, strictly: wrong types are refused and not converted, unknown names are refused and named."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import math
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from difflib import get_close_matches
+from typing import IO, Any, ClassVar, Final
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.http import QueryDict
+from rest_framework import serializers
+from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.parsers import BaseParser
+
+from jobs import filters
+from jobs.exceptions import InvalidInput
+
+DEEPEST: Final = 20
+_LARGEST: Final = 2**63 - 1
+
+
+class StrictJSONParser(BaseParser):
+    """JSON as RFC 8259 has it: bounded, in UTF-8, without NaN, without a name twice in one object."""
+
+    media_type = "application/json"
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return the document in ``stream``.
+
+        Raises:
+            ParseError: It is not JSON.
+            RequestDataTooBig: It is larger than ``DATA_UPLOAD_MAX_MEMORY_SIZE``.
+        """
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        raw = stream.read(most + 1)
+        if len(raw) > most:
+            raise RequestDataTooBig
+        try:
+            return json.loads(
+                codecs.decode(raw, "utf-8"), parse_constant=_no_constant, object_pairs_hook=_once
+            )
+        except RecursionError:
+            raise ParseError("The JSON is nested too deeply.") from None
+        except ValueError as error:
+            raise ParseError(f"The body is not JSON: {error}") from None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in found if names.count(name) > 1)
+        raise ValueError(f"{twice[:50]!r} stands twice in one object")
+    return found
+
+
+def refuse_unknown_parameters(query: QueryDict, known: Iterable[str]) -> None:
+    """Do nothing when every query parameter is known.
+
+    Raises:
+        InvalidInput: Names each one that is not, with the nearest one that is.
+    """
+    known = sorted(known)
+    errors = {name: [_unknown("parameter", name, known)] for name in query if name not in known}
+    if errors:
+        raise InvalidInput(errors)
+
+
+def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), n=1)
+    return f"Unknown {kind}.{f' Did you mean {near[0]}?' if near else ''}"
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """A body in which every name is known."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the values; unknown names are reported together with all other mistakes."""
+        errors: dict[str, Any] = {}
+        if isinstance(data, Mapping):
+            errors = {
+                name: [_unknown("field", name, self.fields)] for name in data if name not in self.fields
+            }
+        elif data is not None:
+            raise ValidationError({"non_field_errors": ["Send a JSON object."]})
+        try:
+            values = super().to_internal_value(data)
+        except ValidationError as error:
+            detail = error.detail
+            raise ValidationError({**errors, **(detail if isinstance(detail, dict) else {})}) from None
+        if errors:
+            raise ValidationError(errors)
+        return values
+
+
+class Text(serializers.CharField):
+    """A JSON string; numbers are none. Null characters and broken surrogates are refused."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return ``data`` when it is a string."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Flag(serializers.Field[bool, Any, bool, Any]):
+    """``true`` or ``false``, nothing that looks like it."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {"invalid": "Write true or false."}
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Return ``data`` when it is a boolean."""
+        if not isinstance(data, bool):
+            self.fail("invalid")
+        return data
+
+
+class Choice(Text):
+    """One of a few words."""
+
+    def __init__(self, choices: Iterable[str], **options: Any) -> None:
+        """Keep the words."""
+        self.choices = tuple(choices)
+        super().__init__(**options)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return ``data`` when it is one of the words."""
+        text = super().to_internal_value(data)
+        if text not in self.choices:
+            raise ValidationError(filters.unknown(text, self.choices))
+        return text
+
+
+class Moment(serializers.Field[datetime, Any, str, Any]):
+    """A time in ISO 8601 with its zone."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "invalid": "Write the time as a string in ISO 8601, such as 2026-03-01T10:00:00Z."
+    }
+
+    def to_internal_value(self, data: Any) -> datetime:
+        """Return the moment in UTC."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            return filters.parse_time(data)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+
+class PlainObject(serializers.Field[dict[str, Any], Any, dict[str, Any], Any]):
+    """A JSON object that the database can keep as it is."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {"invalid": "Send a JSON object."}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Return ``data`` when it is an object and every value in it can be kept."""
+        if not isinstance(data, dict):
+            self.fail("invalid")
+        if mistake := _mistake_in(data, DEEPEST):
+            raise ValidationError(mistake)
+        return data
+
+
+def _mistake_in(value: Any, depth: int) -> str | None:
+    """Return what is wrong with a JSON value, ``None`` when nothing is."""
+    if isinstance(value, dict | list):
+        if depth == 0:
+            return f"Nested more than {DEEPEST} deep."
+        inner = [*value, *value.values()] if isinstance(value, dict) else value
+        return next((found for each in inner if (found := _mistake_in(each, depth - 1))), None)
+    if isinstance(value, str):
+        return _mistake_in_text(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return "A number is out of range."
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        return "A number is out of range."
+    return None
+
+
+def _mistake_in_text(text: str) -> str | None:
+    if "\x00" in text:
+        return "Null characters are not allowed."
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "Half a surrogate pair is not a character."
+    return None

@@ -1,0 +1,185 @@
+"""Jobs and what belongs to them as JSON, and the body of a new job.
+
+Answers are made by plain functions: a list of fifty jobs costs what its query costs, and every name is in sight.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from rest_framework import serializers
+
+from jobs.actions.create import MOST_COMMENT, MOST_REVISIONS
+from jobs.api.parsing import Choice, Flag, Moment, PlainObject, StrictSerializer, Text
+from jobs.blockers import Blocker
+from jobs.choices import JobType
+from jobs.models import AuditRecord, Job, Nature, Project
+from jobs.timeline import Operation
+from jobs.wishes import Wish
+
+
+def instant(moment: datetime | None) -> str | None:
+    """Return ``moment`` in ISO 8601, UTC, with ``Z``."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None
+
+
+def represent_job(job: Job) -> dict[str, Any]:
+    """Return what lists show of a job, which comes with revisions and natures read already."""
+    return {
+        "id": job.pk,
+        "name": job.name,
+        "type": job.type,
+        "rule": job.rule.slug,
+        "rule_version": job.rule_version.number,
+        "environment": job.environment.code,
+        "project": job.project.code if job.project else None,
+        "revisions": [{"ref": revision.ref, "sha": revision.sha} for revision in job.revisions.all()],
+        "natures": [nature.code for nature in job.natures.all()],
+        "status": job.status,
+        "step": job.step,
+        "outcome": job.outcome,
+        "attempt": job.attempt,
+        "urgent": job.urgent,
+        "comment": job.comment,
+        "variables": job.variables,
+        "created_by": job.created_by.get_username(),
+        "created_at": instant(job.created_at),
+        "scheduled_at": instant(job.scheduled_at),
+        "max_start_at": instant(job.max_start_at),
+        "started_at": instant(job.started_at),
+        "finished_at": instant(job.finished_at),
+        "rollback": job.rollback,
+        "progress": {
+            "operations_done": job.operations_done,
+            "operations_expected": job.operations_expected,
+            "percent": job.percent,
+            "basis": job.progress_basis,
+            "eta": None,
+        },
+    }
+
+
+def represent_one(job: Job, actions: list[str], blockers: list[Blocker]) -> dict[str, Any]:
+    """Return all that is to say of one job to a user who may do ``actions``."""
+    return {
+        **represent_job(job),
+        "actions": actions,
+        "trap": None,
+        "approval": None,
+        "blockers": [represent_blocker(blocker) for blocker in blockers],
+    }
+
+
+def represent_blocker(blocker: Blocker) -> dict[str, Any]:
+    """Return one reason why a job waits."""
+    return {
+        "kind": blocker.kind,
+        "detail": blocker.detail,
+        "since": instant(blocker.since),
+        "until": instant(blocker.until),
+        "who": list(blocker.who),
+    }
+
+
+def represent_operation(operation: Operation) -> dict[str, Any]:
+    """Return one operation of an attempt."""
+    return {
+        "path": operation.path,
+        "id": operation.identifier,
+        "name": operation.name,
+        "key": operation.key,
+        "step": operation.step,
+        "status": operation.status,
+        "started_at": instant(operation.started_at),
+        "finished_at": instant(operation.finished_at),
+        "seconds": operation.seconds,
+        "usual_seconds": operation.usual_seconds,
+    }
+
+
+def represent_audit(record: AuditRecord) -> dict[str, Any]:
+    """Return one decision."""
+    return {
+        "id": record.pk,
+        "at": instant(record.at),
+        "user": record.user or None,
+        "action": record.action,
+        "from_status": record.from_status or None,
+        "to_status": record.to_status or None,
+        "step": record.step or None,
+        "attempt": record.attempt,
+        "comment": record.comment,
+        "source": record.source,
+        "address": record.address,
+    }
+
+
+def represent_project(project: Project, environments: dict[int, str]) -> dict[str, Any]:
+    """Return a project; of its environments those whose codes are given."""
+    return {
+        "code": project.code,
+        "name": project.name,
+        "repository": without_password(project.repository),
+        "variables": project.variables,
+        "environments": {
+            environments[each.environment_id]: {"variables": each.variables}
+            for each in project.environments.all()
+            if each.environment_id in environments
+        },
+    }
+
+
+def represent_nature(nature: Nature) -> dict[str, Any]:
+    """Return a nature."""
+    return {
+        "code": nature.code,
+        "name": nature.name,
+        "include": nature.include,
+        "exclude": nature.exclude,
+    }
+
+
+def without_password(repository: str) -> str:
+    """Return the address of a repository with the password in it, if any, struck out."""
+    try:
+        parts = urlsplit(repository)
+        password = parts.password
+    except ValueError:
+        return repository
+    if password is None:
+        return repository
+    credentials, _, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{credentials.partition(':')[0]}:***@{host}"))
+
+
+class RevisionSerializer(StrictSerializer):
+    """What is asked to be deployed."""
+
+    ref = Text(max_length=255)
+
+
+class NewJobSerializer(StrictSerializer):
+    """The body of ``POST jobs/``."""
+
+    rule = Text(max_length=100)
+    environment = Text(max_length=50)
+    project = Text(max_length=50, required=False, allow_null=True, default=None)
+    type = Choice(JobType.values, required=False, default=JobType.PROMOTE.value)
+    revisions = serializers.ListField(
+        child=RevisionSerializer(), required=False, default=list, max_length=MOST_REVISIONS
+    )
+    scheduled_at = Moment(required=False, allow_null=True, default=None)
+    max_start_at = Moment(required=False, allow_null=True, default=None)
+    urgent = Flag(required=False, default=False)
+    comment = Text(
+        required=False, default="", allow_blank=True, trim_whitespace=False, max_length=MOST_COMMENT
+    )
+    variables = PlainObject(required=False, default=dict)
+
+    def wish(self) -> Wish:
+        """Return the valid body as what ``create_job`` takes."""
+        values = dict(self.validated_data)
+        refs = tuple(revision["ref"] for revision in values.pop("revisions"))
+        return Wish(revisions=refs, **values)

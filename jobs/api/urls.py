@@ -1,0 +1,36 @@
+"""Addresses of the REST API, ``/api/v1/``; every view stands behind the door."""
+
+from __future__ import annotations
+
+from django.urls import path, re_path
+
+from jobs.api.catalogue import NaturesView, NatureView, ProjectsView, ProjectView
+from jobs.api.doors import NothingHere, door
+from jobs.api.log import LogDownloadView, LogView
+from jobs.api.views import AuditView, JobsView, JobView, OperationsView, SummaryView
+from permissions.api.views import EnvironmentsView, EnvironmentView, MeView
+from rules.api.views import RulesView, RuleView, ValidateView, VersionsView
+
+app_name = "api"
+
+urlpatterns = [
+    path("v1/jobs/", door(JobsView), name="jobs"),
+    path("v1/jobs/summary/", door(SummaryView), name="jobs-summary"),
+    path("v1/jobs/<int:job_id>/", door(JobView), name="job"),
+    path("v1/jobs/<int:job_id>/log/", door(LogView), name="job-log"),
+    path("v1/jobs/<int:job_id>/log/download/", door(LogDownloadView), name="job-log-download"),
+    path("v1/jobs/<int:job_id>/operations/", door(OperationsView), name="job-operations"),
+    path("v1/jobs/<int:job_id>/audit/", door(AuditView), name="job-audit"),
+    path("v1/environments/", door(EnvironmentsView), name="environments"),
+    path("v1/environments/<str:code>/", door(EnvironmentView), name="environment"),
+    path("v1/projects/", door(ProjectsView), name="projects"),
+    path("v1/projects/<str:code>/", door(ProjectView), name="project"),
+    path("v1/natures/", door(NaturesView), name="natures"),
+    path("v1/natures/<str:code>/", door(NatureView), name="nature"),
+    path("v1/rules/", door(RulesView), name="rules"),
+    path("v1/rules/validate/", door(ValidateView), name="rules-validate"),
+    path("v1/rules/<slug:slug>/", door(RuleView), name="rule"),
+    path("v1/rules/<slug:slug>/versions/", door(VersionsView), name="rule-versions"),
+    path("v1/me/", door(MeView), name="me"),
+    re_path("", NothingHere.as_view(), name="nothing"),
+]

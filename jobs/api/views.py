@@ -1,0 +1,126 @@
+"""Jobs: list, create, read, and what belongs to one job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from jobs import blockers, filters, selectors, timeline
+from jobs.actions.base import available
+from jobs.actions.create import create_job
+from jobs.api import pagination
+from jobs.api.serializers import (
+    NewJobSerializer,
+    represent_audit,
+    represent_job,
+    represent_one,
+    represent_operation,
+)
+from jobs.audit import Actor
+from jobs.exceptions import InvalidInput
+from jobs.keyset import Ordering
+from jobs.models import AuditRecord, Job
+from permissions.models import User
+
+LARGEST_ATTEMPT = 2**31 - 1
+
+
+def user_of(request: Request) -> User:
+    """Return who asks; the door let nobody in who is not signed in."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def actor_of(request: Request) -> Actor:
+    """Return who acts through the API, and from where."""
+    return Actor(user_of(request), AuditRecord.Source.API.value, request.META.get("REMOTE_ADDR", ""))
+
+
+def query_of(request: Request) -> dict[str, list[str]]:
+    """Return the query parameters with all their values."""
+    return {name: list(values) for name, values in request.query_params.lists()}
+
+
+def detail(job: Job, user: User) -> dict[str, Any]:
+    """Return all that is to say of ``job`` to ``user``."""
+    return represent_one(job, available(job, user), blockers.blockers(job, timezone.now()))
+
+
+def attempt_of(request: Request, job: Job) -> int:
+    """Return the attempt asked for, the current one when none is."""
+    asked = pagination.integer_of(request, "attempt", least=1, most=LARGEST_ATTEMPT) or job.attempt
+    if asked > job.attempt:
+        raise InvalidInput({"attempt": [f"The job is at attempt {job.attempt}."]})
+    return asked
+
+
+class JobsView(APIView):
+    """``jobs/``."""
+
+    query_parameters = (*filters.PARAMETERS, "ordering", *pagination.PARAMETERS)
+
+    def get(self, request: Request) -> Response:
+        """Return a page of the jobs that the asker may see."""
+        query = query_of(request)
+        ordering = filters.parse_ordering(query.get("ordering", []))
+        jobs = selectors.listed_jobs(user_of(request), filters.parse_filter(query))
+        return pagination.paged(request, jobs, ordering, represent_job)
+
+    def post(self, request: Request) -> Response:
+        """Create a job; the answer comes when INIT is over."""
+        body = NewJobSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        job = create_job(body.wish(), actor=actor_of(request), now=timezone.now())
+        address = request.build_absolute_uri(reverse("api:job", kwargs={"job_id": job.pk}))
+        return Response(detail(job, user_of(request)), status=201, headers={"Location": address})
+
+
+class SummaryView(APIView):
+    """``jobs/summary/``."""
+
+    query_parameters = filters.PARAMETERS
+
+    def get(self, request: Request) -> Response:
+        """Return how many jobs there are per status, under the filters of the list."""
+        counts = selectors.counts_by_status(user_of(request), filters.parse_filter(query_of(request)))
+        return Response({"total": sum(counts.values()), "by_status": counts})
+
+
+class JobView(APIView):
+    """``jobs/{id}/``."""
+
+    def get(self, request: Request, job_id: int) -> Response:
+        """Return one job."""
+        user = user_of(request)
+        return Response(detail(selectors.visible_job(user, job_id), user))
+
+
+class OperationsView(APIView):
+    """``jobs/{id}/operations/``."""
+
+    query_parameters = ("attempt",)
+
+    def get(self, request: Request, job_id: int) -> Response:
+        """Return the operations of one attempt in the order of the rule: those that ran and those still to come."""
+        job = selectors.visible_job(user_of(request), job_id)
+        found = timeline.operations(job, attempt_of(request, job))
+        return Response(
+            {"next": None, "previous": None, "results": [represent_operation(each) for each in found]}
+        )
+
+
+class AuditView(APIView):
+    """``jobs/{id}/audit/``."""
+
+    query_parameters = pagination.PARAMETERS
+    ordering = Ordering("id", "id")
+
+    def get(self, request: Request, job_id: int) -> Response:
+        """Return who decided what about the job, in the order it happened."""
+        job = selectors.visible_job(user_of(request), job_id)
+        return pagination.paged(request, selectors.audit_of(job), self.ordering, represent_audit)

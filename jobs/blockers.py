@@ -1,0 +1,87 @@
+"""Why a job waits: what it waits for, since when, until when, and who could change that.
+
+The next kinds (approval, trap, semaphore) are functions added to ``_KINDS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from jobs import dispatch, selectors
+from jobs.lifecycle import RUNNER_STATUSES, Status
+from jobs.models import Job
+from permissions import principals
+from permissions.catalog import Right
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """One thing that a job waits for.
+
+    Attributes:
+        kind: ``schedule``, ``worker`` or ``daemon``.
+        detail: A sentence.
+        since: From when on it waits for this, ``None`` when nobody knows.
+        until: When that ends by itself, ``None`` when nobody knows.
+        who: Principals that can end it, ``group:ops`` or ``user:ana``.
+    """
+
+    kind: str
+    detail: str
+    since: datetime | None
+    until: datetime | None = None
+    who: tuple[str, ...] = ()
+
+
+def blockers(job: Job, now: datetime) -> list[Blocker]:
+    """Return what ``job`` waits for: nothing only while a worker has it, or nothing more will run."""
+    return [found for kind in _KINDS for found in kind(job, now)]
+
+
+def _schedule(job: Job, now: datetime) -> Iterator[Blocker]:
+    if job.status == Status.READY and job.due_at is not None and job.due_at > now:
+        who = tuple(principals.holders(Right.RESTART, job.environment))
+        yield Blocker(
+            "schedule", "RUN waits for its scheduled date.", _ready_since(job), job.scheduled_at, who
+        )
+
+
+def _worker(job: Job, now: datetime) -> Iterator[Blocker]:
+    if not _is_due(job, now):
+        return
+    sign = selectors.last_worker_sign(dispatch.JOBS_QUEUE)
+    if selectors.is_recent(sign, now):
+        yield Blocker("worker", "Waits for a free worker.", job.due_at)
+    elif sign is None:
+        yield Blocker("worker", "No worker was ever seen.", job.due_at)
+    else:
+        yield Blocker("worker", "No worker is there.", max(sign, job.due_at or sign))
+
+
+def _daemon(job: Job, now: datetime) -> Iterator[Blocker]:
+    if job.due_at is None:
+        return
+    sign = selectors.last_tick()
+    if not selectors.is_recent(sign, now):
+        detail = "The daemon has never run." if sign is None else "The daemon does not run."
+        yield Blocker("daemon", detail, sign)
+
+
+def _is_due(job: Job, now: datetime) -> bool:
+    """Return whether a worker may take the job, also one that another worker handed over."""
+    waits = job.status == Status.READY or (job.status in RUNNER_STATUSES and job.claim is None)
+    return waits and job.due_at is not None and job.due_at <= now
+
+
+def _ready_since(job: Job) -> datetime:
+    """Return when the step before this one ended."""
+    ended = (
+        job.step_runs.filter(attempt=job.attempt, finished_at__isnull=False).order_by("-finished_at").first()
+    )
+    return ended.finished_at if ended and ended.finished_at else job.created_at
+
+
+_KINDS: Final[tuple[Callable[[Job, datetime], Iterator[Blocker]], ...]] = (_schedule, _worker, _daemon)

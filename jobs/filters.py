@@ -1,0 +1,142 @@
+"""Query parameters of lists of jobs, read strictly: page, API and exports narrow a list by the same code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from difflib import get_close_matches
+from typing import Final
+
+from jobs.choices import JobType, StatusChoice, StepChoice
+from jobs.exceptions import InvalidInput
+from jobs.keyset import Ordering
+from jobs.selectors import DATE_FIELDS, JobFilter
+
+KNOWN_VALUES: Final[dict[str, tuple[str, ...]]] = {
+    "status": tuple(StatusChoice.values),
+    "step": tuple(StepChoice.values),
+    "type": tuple(JobType.values),
+}
+"""Filters whose values are fixed; a value that is none of them is a mistake and not an empty list."""
+
+CODES: Final = ("environment", "project", "nature", "rule", "created_by")
+"""Filters whose values are codes. An unknown code finds nothing, as one that the reader may not know."""
+
+DATES: Final = tuple(f"{name}_{side}" for name in DATE_FIELDS for side in ("after", "before"))
+TEXT: Final = "q"
+PARAMETERS: Final = (*KNOWN_VALUES, *CODES, TEXT, *DATES)
+REPEATABLE: Final = frozenset((*KNOWN_VALUES, *CODES))
+LONGEST_TEXT: Final = 200
+MOST_VALUES: Final = 200
+
+_NULLABLE: Final = frozenset({"started_at", "finished_at"})
+_SPACE_FOR_PLUS: Final = re.compile(r" (?=\d\d:?\d\d\Z)")
+
+
+def _orderings() -> Iterator[Ordering]:
+    for sign in ("-", ""):
+        yield Ordering(f"{sign}id", "id", descending=bool(sign))
+        for column in DATE_FIELDS.values():
+            nullable = column in _NULLABLE
+            yield Ordering(f"{sign}{column}", column, "datetime", descending=bool(sign), nullable=nullable)
+
+
+ORDERINGS: Final = {ordering.name: ordering for ordering in _orderings()}
+NEWEST_FIRST: Final = ORDERINGS["-id"]
+
+
+def parse_filter(parameters: Mapping[str, Sequence[str]], *, zone: tzinfo | None = None) -> JobFilter:
+    """Return the filter that ``parameters`` ask for; those that are no filters are left to the caller.
+
+    Args:
+        parameters: Values by name, as in a query string. Empty values are left out, as forms send them.
+        zone: Of the reader, for times without one. ``None`` refuses these.
+
+    Raises:
+        InvalidInput: Names every parameter that is not usable.
+    """
+    errors: dict[str, list[str]] = {}
+    given = {name: [text for text in parameters.get(name, ()) if text] for name in PARAMETERS}
+    for name, texts in given.items():
+        errors.update(_plain_mistakes(name, texts))
+    for name, known in KNOWN_VALUES.items():
+        for text in given[name]:
+            if text not in known:
+                errors.setdefault(name, []).append(unknown(text, known))
+    bounds: dict[str, datetime] = {}
+    for name in DATES:
+        for text in given[name] if name not in errors else ():
+            try:
+                bounds[name] = parse_time(text, zone=zone)
+            except ValueError as error:
+                errors[name] = [str(error)]
+    if errors:
+        raise InvalidInput(errors)
+    return JobFilter(
+        values={name: tuple(given[name]) for name in sorted(REPEATABLE) if given[name]},
+        text="".join(given[TEXT]).strip(),
+        after={name: bounds[f"{name}_after"] for name in DATE_FIELDS if f"{name}_after" in bounds},
+        before={name: bounds[f"{name}_before"] for name in DATE_FIELDS if f"{name}_before" in bounds},
+    )
+
+
+def parse_ordering(texts: Sequence[str]) -> Ordering:
+    """Return the ordering asked for, the newest job first when none is.
+
+    Raises:
+        InvalidInput: It is none of ``ORDERINGS``, or more than one is asked for.
+    """
+    if not texts:
+        return NEWEST_FIRST
+    if len(texts) > 1:
+        raise InvalidInput({"ordering": ["Give this parameter once."]})
+    if texts[0] not in ORDERINGS:
+        raise InvalidInput({"ordering": [unknown(texts[0], ORDERINGS)]})
+    return ORDERINGS[texts[0]]
+
+
+def parse_time(text: str, *, zone: tzinfo | None = None) -> datetime:
+    """Return the moment that ``text`` names in ISO 8601; a date alone is its first moment.
+
+    Args:
+        text: ``2026-03-01T10:00:00Z``; in an address ``+01:00`` may arrive with a space for its sign.
+        zone: For a text without one, ``None`` refuses it.
+
+    Raises:
+        ValueError: With a message for the asker.
+    """
+    written = _SPACE_FOR_PLUS.sub("+", text)
+    try:
+        moment = datetime.fromisoformat(written)
+    except ValueError:
+        raise ValueError("Write the time in ISO 8601, such as 2026-03-01T10:00:00Z.") from None
+    if moment.tzinfo is None:
+        if zone is None:
+            raise ValueError("Say the time zone, such as 2026-03-01T10:00:00Z.")
+        moment = moment.replace(tzinfo=zone)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("This time is out of range.") from None
+
+
+def unknown(text: str, known: Iterable[str]) -> str:
+    """Return the message for a value that is none of ``known``, with the nearest one."""
+    choices = list(known)
+    near = get_close_matches(text, choices, n=1) or get_close_matches(text.lower(), choices, n=1)
+    near = near or get_close_matches(text.upper(), choices, n=1)
+    advice = f" Did you mean {near[0]}?" if near else f" Use one of: {', '.join(choices)}." if choices else ""
+    return f"Unknown value: {text[:50]}.{advice}"
+
+
+def _plain_mistakes(name: str, texts: Sequence[str]) -> dict[str, list[str]]:
+    if any("\x00" in text for text in texts):
+        return {name: ["Null characters are not allowed."]}
+    if any(len(text) > LONGEST_TEXT for text in texts):
+        return {name: [f"Use at most {LONGEST_TEXT} characters."]}
+    if name not in REPEATABLE and len(texts) > 1:
+        return {name: ["Give this parameter once."]}
+    if len(texts) > MOST_VALUES:
+        return {name: [f"Give at most {MOST_VALUES} values."]}
+    return {}

@@ -1,0 +1,189 @@
+"""The operations of one attempt of a job, in the order of its rule: those that ran and those still to come."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from statistics import median
+from typing import Final
+
+from django.db.models import Q
+
+from jobs.choices import OperationStatus
+from jobs.lifecycle import Step
+from jobs.models import Job, OperationRun
+from rules import selectors as rules
+from rules.exceptions import RuleError
+from rules.tree import RuleNode, RuleTree, static_path
+
+SHOWN_STEPS: Final = (Step.INIT.value, Step.PRE.value, Step.RUN.value, Step.POST.value)
+SAMPLES: Final = 20
+"""How many of the last runs tell the usual duration of an operation."""
+
+_MOST_ROWS_READ: Final = 5000
+_BLOCK: Final = re.compile(
+    r"(?P<parent>.+?)(?:/retry\[(?P<retry>\d+)\])?/(?P<block>[^/\[\]]+)(?:\[(?P<turn>\d+)\])?\Z"
+)
+_OVER: Final = frozenset(
+    {OperationStatus.COMPLETED, OperationStatus.SKIPPED, OperationStatus.IGNORED, OperationStatus.FAILED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation as it is in an attempt.
+
+    Attributes:
+        path: ``RUN/2/foreach[3]/0``.
+        identifier: Its ``id``, or its path.
+        name: For people; its palette key when the rule gives none.
+        key: Palette key.
+        step: ``RUN``.
+        status: A value of ``OperationStatus``; ``pending`` when it has not begun.
+        started_at: When it began.
+        finished_at: When it ended.
+        seconds: How long it took, ``None`` until it has ended.
+        usual_seconds: The median of its last runs in the same environment, ``None`` when there are none.
+        error: Why it failed, or empty.
+    """
+
+    path: str
+    identifier: str
+    name: str
+    key: str
+    step: str
+    status: str
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    seconds: float | None = None
+    usual_seconds: float | None = None
+    error: str = ""
+
+    @property
+    def depth(self) -> int:
+        """How many operations hold this one."""
+        return (self.path.count("/") - 1) // 2 - self.path.count("/retry[") // 2
+
+
+def operations(job: Job, attempt: int | None = None) -> list[Operation]:
+    """Return the operations of an attempt, the current one by default. Three queries, and those for the rule's tree.
+
+    A loop stands there once until it runs, then with every turn. What cannot run any more in this attempt, such as the
+    other branch of an ``if``, is left out.
+    """
+    number = attempt or job.attempt
+    runs = {run.path: run for run in OperationRun.objects.filter(job=job, attempt=number).order_by("id")}
+    drawing = _Drawing(runs, _usual_seconds(job), to_come=number == job.attempt)
+    tree = _tree(job)
+    found: list[Operation] = []
+    for step in SHOWN_STEPS:
+        if tree is not None:
+            found += drawing.block(tree.operations(step), step, pending=drawing.to_come)
+        found += drawing.rest(step)
+    return found
+
+
+def _tree(job: Job) -> RuleTree | None:
+    """Return the pinned rule with the rules it calls; one that no longer reads leaves what ran."""
+    try:
+        return rules.linked_tree(job.rule_version_id, job.rule_pins)
+    except RuleError:
+        return None
+
+
+@dataclass(slots=True)
+class _Drawing:
+    """Lays what ran over the rule's tree."""
+
+    runs: Mapping[str, OperationRun]
+    usual: Mapping[str, float]
+    to_come: bool
+    drawn: set[str] = field(default_factory=set)
+    blocks: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Find the blocks that were entered, every turn and every retry of each in its order."""
+        entered: dict[tuple[str, str], set[tuple[int, int, str]]] = {}
+        for path in self.runs:
+            prefix = path.rpartition("/")[0]
+            match = _BLOCK.match(prefix)
+            if match is not None:
+                place = (int(match["retry"] or 0), int(match["turn"] or 0), prefix)
+                entered.setdefault((match["parent"], match["block"]), set()).add(place)
+        for block, places in entered.items():
+            self.blocks[block] = [prefix for *_, prefix in sorted(places)]
+
+    def block(self, nodes: tuple[RuleNode, ...], prefix: str, *, pending: bool) -> Iterator[Operation]:
+        """Yield the operations of one block; those that have not begun only when they still may."""
+        for index, node in enumerate(nodes):
+            path = f"{prefix}/{index}"
+            run = self.runs.get(path)
+            if run is None and not pending:
+                continue
+            yield self._ran(run, node) if run is not None else self._pending(path, node)
+            may_begin = pending and (run is None or run.status not in _OVER)
+            yield from self._inside(node, path, run, pending=may_begin)
+
+    def rest(self, step: str) -> list[Operation]:
+        """Return what ran in ``step`` and is not on the way forward, such as a rollback."""
+        left = [run for path, run in self.runs.items() if run.step == step and path not in self.drawn]
+        return [self._ran(run, None) for run in left]
+
+    def _inside(
+        self, node: RuleNode, path: str, run: OperationRun | None, *, pending: bool
+    ) -> Iterator[Operation]:
+        chosen = run.memo.get("branch") if run is not None else None
+        for block, children in node.blocks.items():
+            prefixes = self.blocks.get((path, block), [])
+            for prefix in prefixes[:-1]:
+                yield from self.block(children, prefix, pending=False)
+            last = prefixes[-1] if prefixes else f"{path}/{block}"
+            yield from self.block(children, last, pending=pending and chosen in {None, block})
+
+    def _ran(self, run: OperationRun, node: RuleNode | None) -> Operation:
+        self.drawn.add(run.path)
+        took = run.finished_at - run.started_at if run.finished_at and run.started_at else None
+        return Operation(
+            path=run.path,
+            identifier=run.identifier,
+            name=run.name or (node.options.name if node else None) or run.key,
+            key=run.key,
+            step=run.step,
+            status=run.status,
+            started_at=run.started_at,
+            finished_at=run.finished_at,
+            seconds=round(took.total_seconds(), 3) if took is not None else None,
+            usual_seconds=self.usual.get(static_path(run.path)),
+            error=run.error,
+        )
+
+    def _pending(self, path: str, node: RuleNode) -> Operation:
+        return Operation(
+            path=path,
+            identifier=node.options.id or path,
+            name=node.options.name or node.key,
+            key=node.key,
+            step=path.partition("/")[0],
+            status=OperationStatus.PENDING.value,
+            usual_seconds=self.usual.get(static_path(path)),
+        )
+
+
+def _usual_seconds(job: Job) -> dict[str, float]:
+    """Return the usual duration of each place in the rule: the median of its last runs. One query of bounded size.
+
+    Only the last jobs of the rule in the environment are looked at, so the price does not grow with the history.
+    """
+    same = Job.objects.filter(rule=job.rule_id, environment=job.environment_id).exclude(pk=job.pk)
+    last = same.order_by("-id").values("pk")[:SAMPLES]
+    runs = OperationRun.objects.filter(
+        Q(job__in=last), status=OperationStatus.COMPLETED, started_at__isnull=False, finished_at__isnull=False
+    ).order_by("-id")
+    taken: dict[str, list[float]] = {}
+    for path, began, ended in runs.values_list("path", "started_at", "finished_at")[:_MOST_ROWS_READ]:
+        samples = taken.setdefault(static_path(path), [])
+        if began and ended and len(samples) < SAMPLES:
+            samples.append((ended - began).total_seconds())
+    return {path: round(median(samples), 3) for path, samples in taken.items()}

@@ -1,0 +1,142 @@
+"""Rules: read, publish, validate."""
+
+from __future__ import annotations
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import Prefetch, QuerySet
+from django.http import Http404
+from django.utils import timezone
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import GenericAPIView
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from rules.actions.publish_rule import publish_rule
+from rules.api.serializers import (
+    SourceSerializer,
+    VersionSerializer,
+    represent_problem,
+    represent_rule,
+    represent_version,
+)
+from rules.models import Rule, RuleVersion
+from rules.parser import parse
+from rules.selectors import check_source
+
+
+class ReadOrAdministrator(BasePermission):
+    """Everybody who is signed in reads, administrators write."""
+
+    message = "Only administrators may do this."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Return whether the asker may go on."""
+        if not request.user.is_authenticated:
+            return False
+        return request.method in {"GET", "HEAD", "OPTIONS"} or request.user.is_superuser
+
+
+def rules() -> QuerySet[Rule]:
+    """Return the rules that have a version, with their versions, newest first."""
+    newest_first = Prefetch("versions", RuleVersion.objects.order_by("-number"))
+    return Rule.objects.filter(versions__isnull=False).distinct().prefetch_related(newest_first)
+
+
+def _author(request: Request) -> AbstractBaseUser:
+    assert isinstance(request.user, AbstractBaseUser)
+    return request.user
+
+
+class RulesView(GenericAPIView[Rule]):
+    """``rules/``."""
+
+    keyset = ("slug",)
+    permission_classes = (ReadOrAdministrator,)
+
+    def get_queryset(self) -> QuerySet[Rule]:
+        """Return every rule."""
+        return rules()
+
+    def get(self, request: Request) -> Response:
+        """Return the rules by slug."""
+        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        return self.get_paginated_response([represent_rule(rule) for rule in rows])
+
+    def post(self, request: Request) -> Response:
+        """Publish the first version of a rule, whose slug is the ``name`` in the source."""
+        body = SourceSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        source = body.validated_data["source"]
+        slug = parse(source).name
+        if Rule.objects.filter(slug=slug, versions__isnull=False).exists():
+            raise ValidationError(
+                {"source": [f"The rule {slug} exists; send new versions to rules/{slug}/versions/."]}
+            )
+        version, _ = publish_rule(source=source, author=_author(request), comment="", now=timezone.now())
+        address = request.build_absolute_uri(f"{request.path}{slug}/")
+        found = rules().get(pk=version.rule_id)
+        return Response(represent_rule(found), status=201, headers={"Location": address})
+
+
+class RuleView(GenericAPIView[Rule]):
+    """``rules/{slug}/``."""
+
+    lookup_field = "slug"
+
+    def get_queryset(self) -> QuerySet[Rule]:
+        """Return every rule."""
+        return rules()
+
+    def get(self, request: Request, slug: str) -> Response:
+        """Return one rule as its newest version has it."""
+        return Response(represent_rule(self.get_object()))
+
+
+class VersionsView(GenericAPIView[RuleVersion]):
+    """``rules/{slug}/versions/``."""
+
+    keyset = ("-number",)
+    permission_classes = (ReadOrAdministrator,)
+
+    def get_queryset(self) -> QuerySet[RuleVersion]:
+        """Return the versions of the rule."""
+        return RuleVersion.objects.filter(rule__slug=self.kwargs["slug"]).select_related("author")
+
+    def get(self, request: Request, slug: str) -> Response:
+        """Return the versions, newest first."""
+        versions = self.filter_queryset(self.get_queryset())
+        self._require_any(versions)
+        rows = self.paginate_queryset(versions) or []
+        return self.get_paginated_response([represent_version(version) for version in rows])
+
+    def post(self, request: Request, slug: str) -> Response:
+        """Publish a version; the ``name`` in its source must be the slug. The newest source again makes no version."""
+        self._require_any(self.get_queryset())
+        body = VersionSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        source, comment = body.validated_data["source"], body.validated_data["comment"]
+        name = parse(source).name
+        if name != slug:
+            raise ValidationError({"source": [f"The name in the source is {name}, not {slug}."]})
+        version, is_new = publish_rule(
+            source=source, author=_author(request), comment=comment, now=timezone.now()
+        )
+        return Response(represent_version(version), status=201 if is_new else 200)
+
+    def _require_any(self, versions: QuerySet[RuleVersion]) -> None:
+        if not versions.exists():
+            raise Http404
+
+
+class ValidateView(APIView):
+    """``rules/validate/``."""
+
+    def post(self, request: Request) -> Response:
+        """Return every mistake in a source, without saving anything."""
+        body = SourceSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        result = check_source(body.validated_data["source"])
+        errors = [represent_problem(problem) for problem in result.problems]
+        return Response({"valid": not errors, "errors": errors, "operations": result.operations})
