@@ -22,7 +22,7 @@ from typing import Any
 from rules.processes.exceptions import CommandNotStarted, LauncherLost
 from rules.processes.launcher import RUN, SWEEP
 from rules.processes.running import Ended, OutputPipe, Running, Stream
-from rules.processes.strays import MARKER, Stray, reap_strays
+from rules.processes.strays import MARKER, Stray, marker_of, reap_strays
 from rules.processes.tree import EndedProcess
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "Stray",
     "Stream",
     "get_launcher",
+    "marker_of",
     "reap_strays",
 ]
 
@@ -81,7 +82,7 @@ class Launcher:
 
         Args:
             command: What to run.
-            marker: Put into the environment of the command, for ``reap_strays``.
+            marker: Put into the environment of the command, for ``reap_strays``; made by ``marker_of``.
 
         Raises:
             CommandNotStarted: The program or the directory is missing, or may not be used.

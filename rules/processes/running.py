@@ -68,6 +68,11 @@ class OutputPipe:
         except BlockingIOError:
             return None
 
+    @property
+    def capacity(self) -> int:
+        """Bytes that fit in."""
+        return fcntl.fcntl(self.reader, fcntl.F_GETPIPE_SZ)
+
     def close_writer(self) -> None:
         """Give up the far end."""
         if self.writer >= 0:
@@ -219,10 +224,15 @@ class Running:
             self._end = message
 
     def _drain(self, on_output: Callable[[Stream, bytes], None]) -> None:
-        """Read what is left. No waiting: the tree is dead, so who still holds a pipe open is a stranger."""
-        for stream in list(self._open.values()):
-            while data := self._pipes[stream].read():
+        """Read what is left: no waiting, and no more than a pipe holds.
+
+        The tree is dead, so who still has a pipe open, and perhaps goes on writing, is a stranger.
+        """
+        for stream in self._open.values():
+            left = self._pipes[stream].capacity
+            while left > 0 and (data := self._pipes[stream].read()):
                 on_output(stream, data)
+                left -= len(data)
 
     def _ended(self, timed_out: bool, interrupted: bool) -> Ended:
         status = self._end["status"] if self._end is not None else None

@@ -150,24 +150,43 @@ def test_what_a_command_leaves_behind_is_ended_and_told(runner: Runner) -> None:
     assert len(ended.processes) == 2
 
 
-def test_a_stranger_who_holds_the_pipe_does_not_hold_the_end(runner: Runner, tmp_path: Path) -> None:
+GIVE_AWAY = (
+    "import socket, sys\n"
+    "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
+    "print('last words', flush=True)\n"
+    "socket.send_fds(s, [b'x'], [1]); s.recv(1)\n"
+)
+"""Hands its output to somebody else and ends."""
+
+
+@pytest.mark.parametrize("noise", [b"", b"noise\n" * 1000])
+def test_a_stranger_who_holds_the_pipe_does_not_hold_the_end(
+    runner: Runner, tmp_path: Path, noise: bytes
+) -> None:
     address = tmp_path / "stranger"
-    script = (
-        "import socket, sys\n"
-        "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
-        "socket.send_fds(s, [b'x'], [1])\n"
-        "print('last words', flush=True)\n"
-    )
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(address))
-        listener.listen()
-        ended = runner.run(runner.command(sys.executable, "-I", "-S", "-c", script, str(address)))
+    done = threading.Event()
+
+    def stranger() -> None:
         connection, _ = listener.accept()
         with connection:
             _, fds, _, _ = socket.recv_fds(connection, 1, 1)
-    os.close(fds[0])
+        while noise:
+            try:
+                os.write(fds[0], noise)
+            except BrokenPipeError:
+                break
+        done.wait(30)
+        os.close(fds[0])
+
+    with socket.socket(socket.AF_UNIX) as listener, ThreadPoolExecutor(1) as pool:
+        listener.bind(str(address))
+        listener.listen()
+        holding = pool.submit(stranger)
+        ended = runner.run(runner.command(sys.executable, "-I", "-S", "-c", GIVE_AWAY, str(address)))
+        done.set()
+        holding.result(30)
     assert ended.returncode == 0
-    assert runner.stdout == b"last words\n"
+    assert runner.stdout.startswith(b"last words\n" + noise[:6])
 
 
 def test_an_error_of_the_reader_ends_the_command(runner: Runner) -> None:

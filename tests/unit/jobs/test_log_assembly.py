@@ -104,9 +104,9 @@ def test_a_block_is_full_at_its_size() -> None:
     assembly = Assembly()
     line = b"x" * 1023 + b"\n"
     assembly.feed(PLACE, OUT, line * (BLOCK_SIZE // 1024 - 1), AT, 0.0)
-    assert not assembly.has_full_block
+    assert [assembly.has_full_block] == [False]
     assembly.feed(PLACE, OUT, line * 2, AT, 0.0)
-    assert assembly.has_full_block
+    assert [assembly.has_full_block] == [True]
     assert len(assembly.take()) == 1
     assert (assembly.size, assembly.has_full_block) == (0, False)
 
