@@ -132,7 +132,7 @@ def main() -> int:
     _die_with_parent()
     places = DemoPlaces(Path(os.environ.get("CLARIVE_HOME") or BASE / "var").expanduser().resolve())
     host = os.environ.get("CLARIVE_HOST") or "127.0.0.1"
-    base = int(os.environ.get("CLARIVE_DEMO_PORT") or DEFAULT_PORT)
+    base = _base_port(os.environ.get("CLARIVE_DEMO_PORT", ""))
     ending = _Ending()
     services = [
         _make(environment, host, base, index) for index, environment in enumerate(places.environments)
@@ -146,6 +146,15 @@ def main() -> int:
         for service in services:
             service.stop()
     return 0
+
+
+def _base_port(text: str) -> int:
+    """Return the port below those of the environments; a useless one is named and replaced by the usual one."""
+    if text.strip().isdecimal() and 0 < int(text) < 65000:
+        return int(text)
+    if text.strip():
+        sys.stdout.write(f"CLARIVE_DEMO_PORT must be a port number, not {text!r}; {DEFAULT_PORT} is used\n")
+    return DEFAULT_PORT
 
 
 class _Ending:

@@ -317,6 +317,35 @@ rules:
     assert not Rule.objects.exists()
 
 
+def test_a_mistake_in_a_called_rule_is_not_repeated_for_those_that_call_it(apply: Apply) -> None:
+    text = """\
+rules:
+  - source: |
+      name: caller
+      steps: {RUN: [{rule: called}]}
+  - source: |
+      name: called
+      steps: {RUN: [{lug: hello}]}
+"""
+    (problem,) = refused(apply, text)
+    assert problem.startswith("7: ")
+
+
+def test_rules_that_call_each_other_in_a_circle_are_named(apply: Apply) -> None:
+    text = """\
+rules:
+  - source: |
+      name: one
+      steps: {RUN: [{rule: other}]}
+  - source: |
+      name: other
+      steps: {RUN: [{rule: one}]}
+"""
+    assert (
+        refused(apply, text)[0] == "4: The rules one and other call each other. Take one of these calls out."
+    )
+
+
 def test_the_last_active_superuser_is_kept(apply: Apply) -> None:
     User.objects.create_superuser("admin", "", "a-long-enough-secret")
     (problem,) = refused(apply, "users:\n  - {username: admin, is_active: false}\n")

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from django.db import transaction
-from rules.actions.publish_rule import publish_rule
 
 from jobs.configuration.documents import Source, Value, compose
 from jobs.configuration.items import Item
 from jobs.configuration.kinds.base import Kind, Run, remove
 from jobs.configuration.problems import Place, Problems
-from rules.exceptions import RuleInvalid
+from rules.actions.publish_rule import publish_rule
+from rules.exceptions import RuleInvalid, RuleProblem
 from rules.models import Rule
 
 _LARGEST_FILE: Final = 1_000_000
@@ -63,21 +63,29 @@ class Rules(Kind[RuleSpec]):
 
     def save_all(self, specs: Sequence[RuleSpec], run: Run) -> None:
         """Publish the rules, those that are called before those that call them."""
+        refused: set[str] = set()
         for spec in _called_first(specs):
-            self.save(spec, run)
+            problems = _publish(spec, run)
+            if problems:
+                refused.add(spec.name)
+            for problem in problems:
+                self._note(spec, problem, refused, run)
 
     def save(self, spec: RuleSpec, run: Run) -> None:
-        """Publish the rule, which makes a version only when the source is another one."""
-        try:
-            with transaction.atomic():
-                version, is_new = publish_rule(source=spec.source, author=None, comment="", now=run.now)
-        except RuleInvalid as error:
-            for problem in error.problems:
-                place = Place(spec.first.file, spec.first.line + problem.line - 1)
-                run.problems.add(place, problem.message, problem.hint)
-        else:
-            if is_new:
-                run.lines.append(f"rule {version.name} version {version.number}")
+        """Publish one rule."""
+        self.save_all([spec], run)
+
+    def _note(self, spec: RuleSpec, problem: RuleProblem, refused: set[str], run: Run) -> None:
+        """Note a mistake in a rule at its line of the document or file."""
+        place = Place(spec.first.file, spec.first.line + problem.line - 1)
+        called = str(problem.params.get("name", ""))
+        if problem.code != "unknown_rule" or not run.is_declared(self.key, called):
+            run.problems.add(place, problem.message, problem.hint)
+        elif called not in refused:
+            # It is called before it is there although every called rule comes first: it calls back.
+            run.problems.add(
+                place, f"The rules {spec.name} and {called} call each other.", "Take one of these calls out."
+            )
 
     def prune(self, specs: Sequence[RuleSpec], place: Place, run: Run) -> None:
         """Remove rules that no document names; one that a remaining rule calls stays, which is a mistake."""
@@ -94,6 +102,18 @@ class Rules(Kind[RuleSpec]):
                 )
             else:
                 remove(run, row, self.noun, row.slug, place)
+
+
+def _publish(spec: RuleSpec, run: Run) -> tuple[RuleProblem, ...]:
+    """Publish a rule, which makes a version only when the source is another one; return what is wrong with it."""
+    try:
+        with transaction.atomic():
+            version, is_new = publish_rule(source=spec.source, author=None, comment="", now=run.now)
+    except RuleInvalid as error:
+        return error.problems
+    if is_new:
+        run.lines.append(f"rule {version.name} version {version.number}")
+    return ()
 
 
 def outline(source: str) -> tuple[str, frozenset[str]]:
@@ -121,7 +141,7 @@ def _calls(value: Value) -> Iterable[str]:
 def _called_first(specs: Sequence[RuleSpec]) -> list[RuleSpec]:
     """Return the rules so that each stands after those it calls; in a circle the order is as written."""
     by_name: Mapping[str, RuleSpec] = {spec.name: spec for spec in specs}
-    graph = {spec.name: sorted(spec.calls & by_name.keys()) for spec in specs}
+    graph = {spec.name: sorted(spec.calls & by_name.keys() - {spec.name}) for spec in specs}
     try:
         return [by_name[name] for name in TopologicalSorter(graph).static_order()]
     except CycleError:
