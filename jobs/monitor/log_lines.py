@@ -1,0 +1,95 @@
+"""Lines of a log as markup. Built by hand and not by templates: a page has a thousand of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlencode
+
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext_lazy as _
+
+from jobs.log import reader
+from jobs.log.reader import LogEntry, LogFilter
+from jobs.models import Job
+from jobs.monitor.ansi import render
+
+LEVELS: Final[dict[str, Promise | str]] = {
+    "debug": _("Debug"),
+    "info": _("Information"),
+    "warning": _("Warning"),
+    "error": _("Error"),
+    "comment": _("Comment"),
+}
+_SIGNS: Final = {"debug": "D", "info": "", "warning": "W", "error": "E", "comment": "C"}
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Rendered lines.
+
+    Attributes:
+        markup: Of all lines, with a heading wherever another operation begins.
+        count: How many lines.
+        last_place: Step and operation of the last line, for what is added later.
+    """
+
+    markup: SafeString
+    count: int
+    last_place: str
+
+
+def render_lines(entries: Iterable[LogEntry], *, attempt: int, place: str = "") -> Lines:
+    """Return ``entries`` as markup.
+
+    Args:
+        entries: In the order of their ids.
+        attempt: For links to the lines of one operation.
+        place: Step and operation of the line above, ``last_place`` of what is shown already.
+    """
+    parts: list[str] = []
+    count, clock, shown_at = 0, "", None
+    for entry in entries:
+        here = f"{entry.step} {entry.operation}".strip()
+        if here != place:
+            parts.append(_heading(entry, attempt))
+            place = here
+        if entry.at != shown_at:
+            clock, shown_at = _clock(entry.at), entry.at
+        parts.append(_line(entry, clock))
+        count += 1
+    return Lines(mark_safe("".join(parts)), count, place)
+
+
+def tail(job: Job, lines: int, attempt: int) -> Lines:
+    """Return the last lines of an attempt."""
+    page = reader.tail(job.pk, lines, LogFilter(attempt=attempt))
+    return render_lines(page.entries, attempt=attempt)
+
+
+def _line(entry: LogEntry, clock: str) -> str:
+    sign = _SIGNS[entry.level]
+    user = f'<b class="who">{escape(entry.user)}:</b> ' if entry.user else ""
+    title = f' title="{escape(LEVELS[entry.level])}"' if sign else ""
+    return (
+        f'<div class="line lv-{entry.level}" id="L{entry.id}"><a class="no" href="?line={entry.id}#L{entry.id}">{entry.id}</a>'
+        f'{clock}<b class="lv"{title}>{sign}</b><span class="text">{user}{render(entry.text)}</span></div>'
+    )
+
+
+def _clock(at: datetime) -> str:
+    return f'<time datetime="{at.isoformat()}">{timezone.localtime(at):%H:%M:%S}</time>'
+
+
+def _heading(entry: LogEntry, attempt: int) -> str:
+    if not entry.operation:
+        return format_html('<div class="op"><b>{}</b></div>', entry.step)
+    query = urlencode({"attempt": attempt, "operation": entry.operation})
+    return format_html(
+        '<div class="op"><b>{}</b> <a href="?{}">{}</a></div>', entry.step, query, entry.operation
+    )

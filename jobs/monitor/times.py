@@ -1,0 +1,89 @@
+"""Moments and durations as people read them, in the zone and language of the request."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from django.utils import formats, timezone
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext as _
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+def short(moment: datetime, now: datetime) -> str:
+    """Return a moment as a table has room for: ``today 10:22``, ``21 Nov 10:22``."""
+    local, today = timezone.localtime(moment), timezone.localdate(now)
+    return f"{_day(local.date(), today)} {local:%H:%M}"
+
+
+def _day(day: date, today: date) -> str:
+    near = {-1: _("yesterday"), 0: _("today"), 1: _("tomorrow")}.get((day - today).days)
+    if near is not None:
+        return near
+    text = formats.date_format(day, "j M" if day.year == today.year else "j M Y")
+    # Only English writes months with a capital letter.
+    return text if (get_language() or "").startswith("en") else text.lower()
+
+
+def full(moment: datetime) -> str:
+    """Return a moment to the second with its zone."""
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def original(moment: datetime) -> str:
+    """Return a moment as it is stored."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def distance(moment: datetime, now: datetime) -> str:
+    """Return how far away a moment is: ``in 3 min``, ``2 h ago``."""
+    seconds = (moment - now).total_seconds()
+    span = rough(abs(seconds))
+    return _("in %(span)s") % {"span": span} if seconds > 0 else _("%(span)s ago") % {"span": span}
+
+
+def rough(seconds: float) -> str:
+    """Return a span in its largest unit."""
+    if seconds < MINUTE:
+        return _("%(n)d s") % {"n": int(seconds)}
+    if seconds < HOUR:
+        return _("%(n)d min") % {"n": int(seconds // MINUTE)}
+    if seconds < 2 * DAY:
+        return _("%(n)d h") % {"n": int(seconds // HOUR)}
+    days = int(seconds // DAY)
+    return ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
+
+
+def exact(seconds: float) -> str:
+    """Return a duration as one compares them: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if seconds < 10:
+        return _("%(n)s s") % {"n": formats.number_format(round(seconds, 1), 1)}
+    whole = round(seconds)
+    if whole < MINUTE:
+        return _("%(n)d s") % {"n": whole}
+    if whole < HOUR:
+        return _("%(n)d min %(m)02d s") % {"n": whole // MINUTE, "m": whole % MINUTE}
+    return _("%(n)d h %(m)02d min") % {"n": whole // HOUR, "m": whole % HOUR // MINUTE}
+
+
+def bucket(created: datetime, now: datetime) -> tuple[str, str]:
+    """Return key and heading of the group of a day: today, yesterday, the weekday, last weeks, months, older."""
+    day, today = timezone.localdate(created), timezone.localdate(now)
+    age = (today - day).days
+    if age <= 0:
+        return "today", _("Today")
+    if age == 1:
+        return "yesterday", _("Yesterday")
+    if age < 7:
+        return f"day-{day}", formats.date_format(day, "l").capitalize()
+    monday = today - timedelta(days=today.weekday())
+    if day >= monday - timedelta(days=7):
+        return "last-week", _("Last week")
+    if day >= (today.replace(day=1) - timedelta(days=1)).replace(day=1):
+        return f"month-{day:%Y-%m}", formats.date_format(day, "F").capitalize()
+    return (
+        ("older", _("Older"))
+        if day.year != today.year
+        else (f"month-{day:%Y-%m}", formats.date_format(day, "F").capitalize())
+    )

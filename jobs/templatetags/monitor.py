@@ -1,0 +1,56 @@
+"""Small pieces that several pages show: moments, durations, badges."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from jobs.choices import BADGES, StatusChoice
+from jobs.lifecycle import Status
+from jobs.monitor import times
+
+register = template.Library()
+
+
+@register.simple_tag
+def moment(value: datetime | None, style: str = "short") -> SafeString | str:
+    """Return a ``<time>``: ``short``, ``full``, ``ago`` or ``clock``; the stored UTC is in its title."""
+    if value is None:
+        return format_html('<span class="none" aria-hidden="true">{}</span>', "–")
+    now = timezone.now()
+    text = {
+        "short": lambda: times.short(value, now),
+        "full": lambda: times.full(value),
+        "ago": lambda: times.distance(value, now),
+        "clock": lambda: f"{timezone.localtime(value):%H:%M:%S}",
+    }[style]()
+    title = times.original(value) if style == "full" else f"{times.full(value)} · {times.original(value)}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), title, text)
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """Return a duration in seconds for people, an empty text when there is none."""
+    return "" if seconds is None else times.exact(seconds)
+
+
+@register.filter
+def as_json(value: object) -> str:
+    """Return plain data as one would write it in a rule or a form; a text stays as it is."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+@register.simple_tag
+def badge(status: str) -> SafeString:
+    """Return the badge of a job's status: its label, with the colour of its family."""
+    return format_html(
+        '<span class="badge badge-{}" data-status="{}">{}</span>',
+        BADGES[Status(status)],
+        status,
+        StatusChoice(status).label,
+    )
