@@ -26,7 +26,10 @@ def own_launcher(tmp_path: Path) -> Iterator[Runner]:
     runner = Runner(Launcher(), tmp_path)
     yield runner
     runner.launcher.close()
-    assert marked(runner.marker) == []
+    left = marked(runner.marker)
+    for process in left:
+        process.kill()
+    assert left == []
 
 
 def test_a_stop_ends_the_whole_zoo_and_names_every_process(runner: Runner, tmp_path: Path) -> None:
