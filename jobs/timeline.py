@@ -68,7 +68,7 @@ class Operation:
 
 
 def operations(job: Job, attempt: int | None = None) -> list[Operation]:
-    """Return the operations of an attempt, the current one by default. Three queries, and those for the rule's tree.
+    """Return the operations of an attempt, the current one by default. Two queries once the rule is known.
 
     A loop stands there once until it runs, then with every turn. What cannot run any more in this attempt, such as the
     other branch of an ``if``, is left out.

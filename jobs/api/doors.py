@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import translation
 from rest_framework.exceptions import NotFound
@@ -60,7 +60,7 @@ class Door(APIView):
         refuse_unknown_parameters(request.query_params, (*known, *paged))
 
 
-def door(view: type[APIView]) -> Callable[..., HttpResponse]:
+def door(view: type[APIView]) -> Callable[..., HttpResponseBase]:
     """Return ``view`` behind the door, as a function for an address."""
     behind: type[APIView] = type(
         view.__name__, (Door, view), {"__doc__": view.__doc__, "__module__": view.__module__}

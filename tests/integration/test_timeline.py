@@ -1,0 +1,138 @@
+"""The operations of an attempt, laid over the tree of the rule."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from jobs import timeline
+from jobs.models import Job, OperationRun
+from tests.factories import JobFactory, RuleFactory, moment
+
+pytestmark = pytest.mark.django_db
+
+SOURCE = """\
+name: {slug}
+steps:
+  CHECK:
+    - log: not shown
+  PRE:
+    - log: one
+      id: build
+      name: Build it
+    - if: "True"
+      then:
+        - log: yes
+      else:
+        - log: no
+  RUN:
+    - foreach: {items: [a, b], as: each, do: [{log: x}, {log: y}]}
+    - log: last
+"""
+
+
+@pytest.fixture
+def job() -> Job:
+    return JobFactory.at("PRE", "running", rule=RuleFactory.create(source=SOURCE))
+
+
+def ran(
+    job: Job, path: str, status: str = "completed", *, seconds: float = 1, attempt: int = 1, **fields: object
+) -> None:
+    begin = moment()
+    over = status not in {"running", "waiting", "pending"}
+    OperationRun.objects.create(
+        job=job, attempt=attempt, path=path, identifier=path, key="log", step=path.partition("/")[0], status=status,
+        started_at=begin, finished_at=begin + timedelta(seconds=seconds) if over else None, **fields,
+    )  # fmt: skip
+
+
+def paths(job: Job, attempt: int | None = None) -> list[tuple[str, str]]:
+    return [(each.path, each.status) for each in timeline.operations(job, attempt)]
+
+
+def test_before_anything_ran_the_whole_rule_is_pending(job: Job) -> None:
+    found = timeline.operations(job)
+    assert [each.path for each in found] == [
+        "PRE/0", "PRE/1", "PRE/1/then/0", "PRE/1/else/0", "RUN/0", "RUN/0/foreach/0", "RUN/0/foreach/1", "RUN/1",
+    ]  # fmt: skip
+    assert {each.status for each in found} == {"pending"}
+    assert (found[0].identifier, found[0].name, found[0].key, found[0].depth) == (
+        "build",
+        "Build it",
+        "log",
+        0,
+    )
+    assert (found[2].identifier, found[2].name, found[2].step, found[2].depth) == (
+        "PRE/1/then/0",
+        "log",
+        "PRE",
+        1,
+    )
+
+
+def test_the_other_branch_disappears_once_it_is_decided(job: Job) -> None:
+    ran(job, "PRE/1", "running", memo={"branch": "else"})
+    assert ("PRE/1/else/0", "pending") in paths(job)
+    assert "PRE/1/then/0" not in dict(paths(job))
+
+
+def test_what_cannot_begin_any_more_is_left_out(job: Job) -> None:
+    ran(job, "PRE/1", "skipped")
+    assert [path for path, _ in paths(job) if path.startswith("PRE/1")] == ["PRE/1"]
+
+
+def test_a_loop_stands_there_with_every_turn_in_order(job: Job) -> None:
+    ran(job, "RUN/0", "running")
+    for turn in range(11):
+        ran(job, f"RUN/0/foreach[{turn}]/0")
+    inside = [each for each in paths(job) if each[0].startswith("RUN/0/")]
+    assert inside == [
+        *((f"RUN/0/foreach[{turn}]/0", "completed") for turn in range(11)),
+        ("RUN/0/foreach[10]/1", "pending"),
+    ]
+
+
+def test_the_second_try_of_a_group_follows_the_first(job: Job) -> None:
+    ran(job, "RUN/0", "running")
+    ran(job, "RUN/0/foreach[0]/0", "failed")
+    ran(job, "RUN/0/retry[2]/foreach[0]/0")
+    inside = [path for path, _ in paths(job) if path.startswith("RUN/0/")]
+    assert inside == ["RUN/0/foreach[0]/0", "RUN/0/retry[2]/foreach[0]/0", "RUN/0/retry[2]/foreach[0]/1"]
+
+
+def test_what_is_not_on_the_way_forward_comes_at_the_end_of_its_step(job: Job) -> None:
+    ran(job, "PRE/0/rollback/0")
+    assert [path for path, _ in paths(job)][4] == "PRE/0/rollback/0"
+
+
+def test_an_earlier_attempt_shows_what_ran(job: Job) -> None:
+    Job.objects.filter(pk=job.pk).update(attempt=2)
+    job.refresh_from_db()
+    ran(job, "PRE/0")
+    assert paths(job, 1) == [("PRE/0", "completed")]
+    assert {status for _, status in paths(job)} == {"pending"}
+
+
+def test_seconds_and_usual_seconds(job: Job) -> None:
+    for seconds in (1, 2, 30):
+        earlier = JobFactory.create(rule=job.rule, environment=job.environment)
+        ran(earlier, "PRE/0", seconds=seconds)
+        ran(earlier, "RUN/0/foreach[0]/0", seconds=4)
+        ran(earlier, "RUN/0/foreach[1]/0", seconds=6)
+    ran(JobFactory.create(rule=job.rule), "PRE/0", seconds=1000)
+    ran(job, "PRE/0", seconds=7.5)
+    found = {each.path: each for each in timeline.operations(job)}
+    assert (found["PRE/0"].seconds, found["PRE/0"].usual_seconds) == (7.5, 2)
+    assert (found["RUN/0/foreach/0"].seconds, found["RUN/0/foreach/0"].usual_seconds) == (None, 5)
+    assert found["RUN/1"].usual_seconds is None
+
+
+def test_it_costs_two_queries(job: Job) -> None:
+    timeline.operations(job)
+    for turn in range(30):
+        ran(job, f"RUN/0/foreach[{turn}]/0")
+    with CaptureQueriesContext(connection) as queries:
+        timeline.operations(job)
+    assert len(queries) == 2
