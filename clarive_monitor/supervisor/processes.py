@@ -122,7 +122,7 @@ class Child:
     def make_room(self) -> None:
         """Note where the next instance's output begins, with an overgrown log put aside."""
         log = self.service.log
-        log.parent.mkdir(parents=True, exist_ok=True)
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.log_start = log.stat().st_size if log.exists() else 0
         if self.log_start >= LARGEST_LOG_BYTES:
             log.replace(log.with_name(log.name + ".1"))

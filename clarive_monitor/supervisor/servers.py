@@ -48,6 +48,8 @@ def prepare_sockets(layout: Layout, identity: Identity) -> None:
     make_private(layout.sockets, also_owner=owner)
     if identity.run_as:
         os.chown(layout.sockets, *identity.run_as)
+        # It has to reach its own folder; what is beside it stays closed.
+        layout.home.chmod(0o711)
 
 
 def postgres(layout: Layout, *, connections: int = 100, durable: bool = True) -> Service:

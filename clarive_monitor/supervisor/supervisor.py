@@ -153,7 +153,7 @@ class Supervisor:
     def _write_note(self, child: Child) -> None:
         """Note a process id for a supervisor that comes after a kill of this one."""
         note = self._note(child.service.name)
-        note.parent.mkdir(exist_ok=True)
+        note.parent.mkdir(mode=0o700, exist_ok=True)
         note.write_text(f"{child.pid} {_birth(child.pid or 0)}")
 
     def _wait_for(self, *names: str) -> None:
@@ -189,7 +189,8 @@ class Supervisor:
         elif kept.stat().st_mtime < first_start:
             announce(f"  Sign in   {user}; the first passwords are in {kept}\n")
         else:
-            lines = kept.read_text(encoding="utf-8").splitlines()
+            pairs = [line.partition("  ") for line in kept.read_text(encoding="utf-8").splitlines()]
+            lines = [f"{name:<10} {password}" for name, _, password in pairs]
             announce("  Sign in   " + "\n            ".join([*lines, f"(kept in {kept})\n"]))
 
     def _watch(self) -> None:
