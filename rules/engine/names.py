@@ -25,6 +25,9 @@ ROOT_NAMES: Final = frozenset(
 )
 """What expressions and templates know in every job."""
 
+MAX_CANDIDATES: Final = 60
+"""How many names are compared: a rule, or a value, may hold very many."""
+
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 
 
@@ -35,6 +38,10 @@ def is_identifier(name: str) -> bool:
 
 def did_you_mean(word: str, known: Collection[str]) -> str:
     """Return the name out of ``known`` that ``word`` most likely means, or an empty text."""
+    if len(known) > MAX_CANDIDATES:
+        known = [name for name in known if name[:1] == word[:1] and abs(len(name) - len(word)) <= 3][
+            :MAX_CANDIDATES
+        ]
     close = get_close_matches(
         word[:100].lower(), {name.lower(): name for name in known if name}, n=1, cutoff=0.6
     )

@@ -22,6 +22,7 @@ from jinja2 import nodes
 
 from rules.engine.bounded import Budget, LimitExceeded, plain
 from rules.engine.expressions import name_hint
+from rules.engine.names import did_you_mean
 from rules.engine.sandbox import CONCAT, EACH, RESULT, Refused, Sandbox, defined, paying
 from rules.exceptions import TemplateError
 
@@ -84,7 +85,7 @@ class Template:
     text: str
     names: frozenset[str]
     single: bool
-    _compiled: jinja2.Template | None
+    _plain: bool
 
     def render(self, names: Mapping[str, Any]) -> str:
         """Return the text with everything filled in.
@@ -92,13 +93,14 @@ class Template:
         Raises:
             TemplateError: A name or item is not there, kinds do not fit, or a limit is reached.
         """
-        if self._compiled is None:
+        if self._plain:
             return self.text
         if self.single:
             return _written(self.value(names))
+        compiled = _compiled(self.text)
         with _errors(names):
             made, size = [], 0
-            for piece in self._compiled.root_render_func(self._compiled.new_context(dict(names))):
+            for piece in compiled.root_render_func(compiled.new_context(dict(names))):
                 size += len(piece)
                 if size > MAX_RESULT:
                     raise LimitExceeded(f"The text gets longer than {MAX_RESULT} characters.")
@@ -112,11 +114,12 @@ class Template:
         Raises:
             TemplateError: As in ``render``.
         """
-        if self._compiled is None or not self.single:
+        if self._plain or not self.single:
             return self.render(names)
+        compiled = _compiled(self.text)
         with _errors(names) as budget:
-            context = self._compiled.new_context(dict(names))
-            for _ in self._compiled.root_render_func(context):
+            context = compiled.new_context(dict(names))
+            for _ in compiled.root_render_func(context):
                 pass
             found = context.vars[RESULT]
             defined(found)
@@ -184,18 +187,22 @@ def compile_template(text: str) -> Template:
     if len(text) > MAX_LENGTH:
         raise TemplateError(f"The text is longer than {MAX_LENGTH} characters.")
     if _MARKS.search(text) is None:
-        return Template(text, frozenset(), single=False, _compiled=None)
+        return Template(text, frozenset(), single=False, _plain=True)
     tree = _parse(text)
     found = _checked(tree)
-    single = _single(tree)
-    names = _root_names(found)
+    return Template(text, _root_names(found), _single(tree) is not None, _plain=False)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(text: str) -> jinja2.Template:
+    """Return the code of a template that was checked; checking a rule does not need it, and it is the slow part."""
+    tree = _parse(text)
     try:
-        compiled = _sandbox.from_string(_bounded(tree, single))
+        return _sandbox.from_string(_bounded(tree, _single(tree)))
     except jinja2.TemplateSyntaxError as error:
         raise TemplateError(_sentence(error), _hint(text, error), error.lineno or 1) from None
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
         raise TemplateError("The template is too large.") from None
-    return Template(text, names, single is not None, compiled)
 
 
 def _parse(text: str) -> nodes.Template:
@@ -216,8 +223,6 @@ def _hint(text: str, error: jinja2.TemplateSyntaxError) -> str:
     message = error.message or ""
     if "end of" in message or "unclosed" in message.lower() or text.count("{{") > text.count("}}"):
         return "Close {{ with }}, {% with %}, and every if and for with endif and endfor."
-    if "filter" in message:
-        return f"There are the filters {', '.join(sorted(_sandbox.offered))}."
     return "Write {{ name }} for a value; text with braces of its own goes into {% raw %} … {% endraw %}."
 
 
@@ -252,12 +257,24 @@ def _check(node: nodes.Node, loops: int) -> None:
             "There are {{ value }}, {% if %} and {% for %}.",
             node.lineno,
         )
+    if isinstance(node, nodes.Filter | nodes.Test):
+        _check_offered(node)
     if isinstance(node, nodes.For) and (loops >= MAX_LOOPS or node.recursive):
         raise TemplateError(f"Loops can be nested {MAX_LOOPS} deep at most.", line=node.lineno)
     if isinstance(node, nodes.Call) and not isinstance(node.node, nodes.Name | nodes.Getattr):
         raise TemplateError("Only functions and methods can be called.", line=node.lineno)
     if isinstance(node, nodes.Call | nodes.Filter | nodes.Test) and (node.dyn_args or node.dyn_kwargs):
         raise TemplateError("* and ** are not available in calls.", line=node.lineno)
+
+
+def _check_offered(node: nodes.Filter | nodes.Test) -> None:
+    what, offered = (
+        ("filter", _sandbox.offered) if isinstance(node, nodes.Filter) else ("test", _sandbox.tests)
+    )
+    if node.name not in offered:
+        meant = did_you_mean(node.name, list(offered))
+        hint = f"Did you mean {meant}?" if meant else f"There are: {', '.join(sorted(offered))}."
+        raise TemplateError(f"There is no {what} {node.name}.", hint, node.lineno)
 
 
 def _single(tree: nodes.Template) -> nodes.Expr | None:

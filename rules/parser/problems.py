@@ -24,6 +24,11 @@ class Problems:
         """Return how many there are."""
         return len(self._found)
 
+    @property
+    def full(self) -> bool:
+        """Whether no more are taken."""
+        return len(self._found) >= MAX_PROBLEMS
+
     def clear(self) -> None:
         """Forget them: what is found next makes them void."""
         self._found.clear()
@@ -42,7 +47,7 @@ class Problems:
             hint: What to write instead, with places for ``params``, or empty.
             params: What fills the places of both; long texts are cut.
         """
-        if len(self._found) >= MAX_PROBLEMS:
+        if self.full:
             return
         position = where if isinstance(where, Position) else where.position
         cut = {name: _cut(value) for name, value in params.items()}

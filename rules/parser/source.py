@@ -194,8 +194,8 @@ class _Reader:
     def _check_key(self, key: Node, holder: Mapping) -> None:
         if not isinstance(key, Scalar) or key.broken:
             holder.broken = True
-            line = self._text.split("\n")[key.position.line - 1]
-            braces = "{{" in line
+            # {{ x }} without quotes is a mapping whose key is a mapping.
+            braces = isinstance(key, Mapping) and self._text.find("{{") >= 0
             hint = "Put quotes around a text that begins with {{." if braces else "Write a text as key."
             self._problems.add(key, "key_not_text", "A key is no text.", hint)
         elif _is_merge(key):

@@ -70,7 +70,7 @@ def _check(scalar: Scalar, compiler: Any, code: str, known: Known, problems: Pro
         place = scalar.place(error.line, error.column)
         problems.add(place, code, _escaped(error.message), _escaped(error.hint))
         return
-    if known.open:
+    if known.open or problems.full:
         return
     for name in sorted(names - known.names):
         hint = name_hint(name, known.names) or "Names come from save_as, from loops, or are those of the job."
