@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from jobs.configuration.problems import Place, Problems
@@ -95,15 +95,10 @@ def read_sources(names: Sequence[str], problems: Problems) -> list[Source]:
 
 def compose(source: Source, problems: Problems) -> Value | None:
     """Return the document as a value; ``None`` when it is empty or no YAML, the latter noted."""
+    before = len(problems)
     try:
-        aliases = _alias_lines(source.text)
-        for line in aliases:
-            problems.add(
-                Place(source.label, line),
-                "Aliases (*name) are not allowed.",
-                'Write "*" in quotes when you mean it.',
-            )
-        node = None if aliases else _yaml().compose(source.text)
+        _refuse_events(source, problems)
+        node = _yaml().compose(source.text) if len(problems) == before else None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = " ".join(str(error.problem or error.context).split())
@@ -112,20 +107,27 @@ def compose(source: Source, problems: Problems) -> Value | None:
     except (YAMLError, ValueError) as error:
         problems.add(Place(source.label), f"This is not YAML: {' '.join(str(error).split())}.")
         return None
-    except RecursionError:
-        problems.add(Place(source.label), "The document is nested too deeply.")
-        return None
-    return _Converter(source.label, problems).convert(node, 0) if node is not None else None
+    return _Converter(source.label, problems).convert(node) if node is not None else None
 
 
 def _yaml() -> YAML:
     return YAML(typ="safe", pure=True)
 
 
-def _alias_lines(text: str) -> list[int]:
-    """Return the lines of aliases without resolving them, which could take for ever."""
-    events: Iterator[Any] = _yaml().parse(text)
-    return [event.start_mark.line + 1 for event in events if isinstance(event, AliasEvent)]
+def _refuse_events(source: Source, problems: Problems) -> None:
+    """Note aliases and too deep a nesting before anything is built from them, which could take for ever."""
+    depth = 0
+    for event in _yaml().parse(source.text):
+        place = Place(source.label, event.start_mark.line + 1)
+        if isinstance(event, AliasEvent):
+            problems.add(place, "Aliases (*name) are not allowed.", 'Write "*" in quotes when you mean it.')
+        elif isinstance(event, CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            problems.add(place, f"The document is nested more than {MAX_DEPTH} deep.")
+            return
 
 
 class _Converter:
@@ -134,22 +136,19 @@ class _Converter:
     def __init__(self, label: str, problems: Problems) -> None:
         self._label, self._problems = label, problems
 
-    def convert(self, node: Node, depth: int) -> Value:
+    def convert(self, node: Node) -> Value:
         """Return the value of ``node``; a part that cannot be used is noted and stands as ``None``."""
         place = Place(self._label, node.start_mark.line + 1)
-        if depth > MAX_DEPTH:
-            self._problems.add(place, "The document is nested too deeply.")
-            return Value(None, place)
         if isinstance(node, MappingNode):
-            return self._mapping(node, place, depth)
+            return self._mapping(node, place)
         if isinstance(node, SequenceNode):
-            return Value([self.convert(child, depth + 1) for child in node.value], place)
+            return Value([self.convert(child) for child in node.value], place)
         if not isinstance(node, ScalarNode):
             return Value(None, place)
         offset = 1 if node.style in _BLOCK_STYLES else 0
         return Value(self._scalar(node, place), place, place.line + offset)
 
-    def _mapping(self, node: MappingNode, place: Place, depth: int) -> Value:
+    def _mapping(self, node: MappingNode, place: Place) -> Value:
         found: dict[str, Value] = {}
         places: dict[str, Place] = {}
         for key_node, value_node in node.value:
@@ -163,7 +162,7 @@ class _Converter:
                     key_place, f"The key {key} is written twice, first on line {places[key].line}."
                 )
                 continue
-            found[key], places[key] = self.convert(value_node, depth + 1), key_place
+            found[key], places[key] = self.convert(value_node), key_place
         return Value(found, place, key_places=places)
 
     def _scalar(self, node: ScalarNode, place: Place) -> Any:

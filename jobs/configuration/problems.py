@@ -61,9 +61,9 @@ class Problems:
         """Begin without any."""
         self._found: list[Problem] = []
 
-    def __bool__(self) -> bool:
-        """Return whether there is any."""
-        return bool(self._found)
+    def __len__(self) -> int:
+        """Return how many there are; without any this is false."""
+        return len(self._found)
 
     def add(self, place: Place, message: str, hint: str = "") -> None:
         """Note a mistake."""

@@ -257,7 +257,7 @@ grants:
         ("environments:\n  - {code: a b}\n", "2: code: Use letters, digits, dot, dash and underscore"),
         ("environments:\n  - {code: A, order: 99999999999}\n", "2: order: Ensure this value is less than"),
         ("groups:\n  - {name: " + "n" * 151 + "}\n", "2: name: Ensure this value has at most 150 characters"),
-        ("x: " + "[" * 3000 + "]" * 3000, "1: The document is nested too deeply."),
+        ("x: " + "[" * 3000 + "]" * 3000, "1: The document is nested more than 100 deep."),
     ],
 )
 def test_bad_documents_get_a_line_and_a_reason(apply: Apply, text: str, expected: str) -> None:

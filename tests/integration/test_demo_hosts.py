@@ -8,8 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -22,18 +20,15 @@ import pytest
 from demo.hosts import find_port
 from demo.places import DemoPlaces
 from demo.repository import make_repository
+from tests import waiting
 
 SECONDS = 20.0
-PAUSE = threading.Event()
 BASE = Path(__file__).resolve().parent.parent.parent
 
 
 def until(condition: Callable[[], object]) -> None:
     """Wait until a condition holds."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "It took too long."
-        PAUSE.wait(0.02)
+    waiting.until(condition, SECONDS)
 
 
 def ask(port: int, path: str) -> tuple[int, str]:

@@ -77,8 +77,12 @@ class Users(Kind[UserSpec]):
     def save(self, spec: UserSpec, run: Run) -> None:
         """Create or change the user, the password only when it is another one."""
         found = User.objects.select_for_update().filter(username=spec.username).first()
-        if spec.password is not None and (found is None or not found.check_password(spec.password)):
-            self._check_password(spec)
+        # Comparing takes as long as setting, so it is done once, and never for a new user.
+        password = spec.password
+        if found is not None and password is not None and found.check_password(password):
+            password = None
+        if password is not None:
+            self._check_password(spec, password)
         new = User()
         new.set_unusable_password()
         before = len(run.lines)
@@ -91,8 +95,8 @@ class Users(Kind[UserSpec]):
         if row is None:
             return
         changed = []
-        if spec.password is not None and not row.check_password(spec.password):
-            row.set_password(spec.password)
+        if password is not None:
+            row.set_password(password)
             row.save(update_fields=["password"])
             changed.append("password")
         if groups is not None and set(groups) != set(row.groups.all()):
@@ -117,10 +121,10 @@ class Users(Kind[UserSpec]):
         else:
             run.changed(self.noun, username, changed)
 
-    def _check_password(self, spec: UserSpec) -> None:
+    def _check_password(self, spec: UserSpec, password: str) -> None:
         subject = User(username=spec.username, email=str(spec.columns["email"] or ""))
         try:
-            validate_password(spec.password or "", subject)
+            validate_password(password, subject)
         except ValidationError as error:
             spec.item.note("password", f"password: {' '.join(error.messages)}")
 

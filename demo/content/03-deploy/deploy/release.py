@@ -9,8 +9,11 @@ import os
 import shutil
 import sys
 import tarfile
+import time
 from pathlib import Path
 from urllib.request import urlopen
+
+RESTART_SECONDS = 5
 
 
 def install(environment: Path, archive: Path, commit: str) -> None:
@@ -50,19 +53,26 @@ def current(environment: Path) -> None:
         sys.stdout.write(link.readlink().name)
 
 
-def verify(environment: Path, commit: str) -> None:
-    """Ask the service for its version; it must be the one of the release."""
-    port = (environment / "port").read_text(encoding="ascii").strip()
-    address = f"http://127.0.0.1:{port}/version"
+def ask(address: str) -> object:
+    """Return what the service answers, or why it does not."""
     try:
         with urlopen(address, timeout=5) as answer:
-            found = json.load(answer)
+            return json.load(answer)
     except (OSError, ValueError) as error:
-        sys.exit(f"{address} does not answer as it should: {error}")
-    wanted = (environment / "releases" / commit / "VERSION").read_text(encoding="ascii").strip()
-    if found != {"version": wanted, "commit": commit}:
-        sys.exit(f"{address} answers {found}, not {wanted} of {commit}.")
-    sys.stdout.write(f"{address} answers {wanted} of {commit}\n")
+        return f"nothing useful ({error})"
+
+
+def verify(environment: Path, commit: str) -> None:
+    """Ask the service for its version until it is the one of the release, for as long as a restart may take."""
+    port = (environment / "port").read_text(encoding="ascii").strip()
+    address = f"http://127.0.0.1:{port}/version"
+    version = (environment / "releases" / commit / "VERSION").read_text(encoding="ascii").strip()
+    give_up_at = time.monotonic() + RESTART_SECONDS
+    while (found := ask(address)) != {"version": version, "commit": commit}:
+        if time.monotonic() > give_up_at:
+            sys.exit(f"{address} answers {found}, not {version} of {commit}.")
+        time.sleep(0.2)
+    sys.stdout.write(f"{address} answers {version} of {commit}\n")
 
 
 if __name__ == "__main__":
