@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 import uuid
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from jobs import dispatch, transitions
 from jobs.exceptions import JobDefect, StaleClaim
 from jobs.execution import checkpoints, draining, naming
 from jobs.execution.checkpoints import Runner
+from jobs.execution.database import retrying
 from jobs.execution.host import Goal, JobHost
 from jobs.execution.leases import LeaseKeeper
 from jobs.lifecycle import RUNNER_STATUSES, Event, Status, Step
@@ -115,28 +117,20 @@ def run_claimed_step(
         StaleClaim: The claim is gone; nothing was written since.
     """
     assert job.claim is not None
-    claim = job.claim
-    with LogWriter(job.pk, claim, job.attempt) as log:
+    with LogWriter(job.pk, job.claim, job.attempt) as log:
+        log.entry(job.step, "", "", "info", f"{job.step} runs on {job.claimed_by}.")
         stash = Stash.from_data(job.stash)
         host: JobHost | None = None
-        log.entry(job.step, "", "", "info", f"{job.step} runs on {job.claimed_by}.")
         try:
             host = _host(job, keeper, log)
-            outcome = _walk(job, host, stash, deadline)
+            return _conclude(job, keeper, log, host, _Ending(_walk(job, host, stash, deadline), stash, go_on))
         except StaleClaim:
             keeper.mark_lost()
             raise
-        except Exception as error:  # a defect of ours or of an operation: the job ends in error, with the traceback in its log
-            outcome = _defect(job, log, error)
-        log.end_operation()
-        log.entry(
-            job.step, "", "", "error" if isinstance(outcome, Failed) else "info", _farewell(job.step, outcome)
-        )
-        with log.pending() as batch, transaction.atomic():
-            batch.write(connection, claim)
-            if host is not None:
-                host.checkpoint()
-            return _conclude(job, claim, stash, outcome, go_on=go_on)
+        except (
+            Exception
+        ) as error:  # a defect, ours or a third party's: the job ends in error, the traceback is in its log
+            return _conclude(job, keeper, log, None, _Ending(_defect(job, log, error), stash, go_on))
 
 
 def _host(job: Job, keeper: LeaseKeeper, log: LogWriter) -> JobHost:
@@ -158,6 +152,15 @@ def _defect(job: Job, log: LogWriter, error: Exception) -> Failed:
     return Failed(f"Internal error: {type(error).__name__}: {error}", "")
 
 
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How a step ended, the stash it left, and whether this runner may begin the next one."""
+
+    outcome: StepOutcome
+    stash: Stash
+    go_on: bool
+
+
 def _farewell(step: str, outcome: StepOutcome) -> str:
     """Return the last line of a step's log."""
     if isinstance(outcome, Failed):
@@ -167,14 +170,37 @@ def _farewell(step: str, outcome: StepOutcome) -> str:
     return f"{step} completed."
 
 
-def _conclude(job: Job, claim: uuid.UUID, stash: Stash, outcome: StepOutcome, *, go_on: bool) -> Job | None:
-    """Write how the step ended, and begin the next one in the same transaction when it is due."""
-    if isinstance(outcome, HandedOver):
-        _hand_over(job, claim)
-        return None
-    locked = transitions.lock_claimed(job.pk, claim)
-    transitions.apply(locked, _change(outcome, stash))
-    return _begin_next(locked, claim, job.claimed_by) if go_on else None
+def _conclude(
+    job: Job, keeper: LeaseKeeper, log: LogWriter, host: JobHost | None, ending: _Ending
+) -> Job | None:
+    """Write how the step ended together with its last lines and records, and begin the next one when it is due."""
+    assert job.claim is not None
+    claim = job.claim
+    log.end_operation()
+    log.entry(
+        job.step,
+        "",
+        "",
+        "error" if isinstance(ending.outcome, Failed) else "info",
+        _farewell(job.step, ending.outcome),
+    )
+
+    def write() -> Job | None:
+        with log.pending() as batch, transaction.atomic():
+            locked = transitions.lock_claimed(job.pk, claim)
+            if (locked.attempt, locked.step, locked.status) != (job.attempt, job.step, job.status):
+                return locked  # an earlier try was committed, though its connection broke before we knew
+            batch.write(connection, claim)
+            if host is not None:
+                host.write_pending()
+            if isinstance(ending.outcome, HandedOver):
+                _hand_over(job, claim)
+                return None
+            locked.refresh_from_db(fields=["operations_done", "percent", "log_lines"])
+            transitions.apply(locked, _change(ending.outcome, ending.stash))
+            return _begin_next(locked, claim, job.claimed_by) if ending.go_on else None
+
+    return retrying(write, keeper)
 
 
 def _change(outcome: StepOutcome, stash: Stash) -> Change:

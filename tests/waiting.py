@@ -1,24 +1,25 @@
-"""Waiting for something to become true, within a bound: the only way a test waits."""
+"""Waiting for what other processes do, with a deadline and no fixed sleep."""
+
+from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
+from typing import Final, TypeVar
 
-PAUSE = threading.Event()
+Found = TypeVar("Found")
+
+_LOOK_SECONDS: Final = 0.02
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20.0, *, what: str = "the condition") -> None:
-    """Return as soon as a condition holds.
-
-    Args:
-        condition: Asked again and again, every 20 ms.
-        seconds: How long at most.
-        what: Named in the failure.
-
-    Raises:
-        AssertionError: It did not come true in time.
-    """
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come true within {seconds} s"
-        PAUSE.wait(0.02)
+def until(look: Callable[[], Found], seconds: float, what: str = "") -> Found:
+    """Return what ``look`` gives as soon as it is true; fail when it is not within ``seconds``."""
+    give_up_at = time.monotonic() + seconds
+    pause = threading.Event()
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() >= give_up_at:
+            raise AssertionError(f"Not within {seconds:g} s: {what or look}; last: {found!r}")
+        pause.wait(_LOOK_SECONDS)

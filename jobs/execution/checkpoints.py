@@ -26,9 +26,10 @@ INSERT INTO jobs_operationrun (job_id, attempt, path, identifier, name, key, ste
 started_at, finished_at)
 SELECT own.id, %(attempt)s, r.path, r.identifier, r.name, r.key, %(step)s, r.status, r.value, r.memo, r.error,
 r.started_at, r.finished_at
-FROM own, jsonb_to_recordset(%(rows)s::jsonb) WITH ORDINALITY AS r(
+FROM own, ROWS FROM (jsonb_to_recordset(%(rows)s::jsonb) AS (
     path text, identifier text, name text, key text, status text, value jsonb, memo jsonb, error text,
-    started_at timestamptz, finished_at timestamptz, place bigint)
+    started_at timestamptz, finished_at timestamptz
+)) WITH ORDINALITY AS r(path, identifier, name, key, status, value, memo, error, started_at, finished_at, place)
 ORDER BY r.place
 ON CONFLICT (job_id, attempt, path) DO UPDATE SET
     name = EXCLUDED.name, status = EXCLUDED.status, value = EXCLUDED.value, memo = EXCLUDED.memo, error = EXCLUDED.error,

@@ -12,6 +12,7 @@ from typing import Any, Final
 from jobs import progress
 from jobs.exceptions import StaleClaim
 from jobs.execution import checkpoints, draining, naming
+from jobs.execution.database import retrying
 from jobs.execution.leases import LeaseKeeper
 from jobs.log.writer import LogWriter
 from jobs.repositories import Repository, RepositoryError
@@ -103,7 +104,15 @@ class JobHost:
         self._pending[path] = checkpoints.row(path, node, name, record)
 
     def checkpoint(self) -> None:
-        """Write what is pending.
+        """Write what is pending, waiting for a database that is away.
+
+        Raises:
+            StaleClaim: The claim is gone.
+        """
+        retrying(self.write_pending, self._lease)
+
+    def write_pending(self) -> None:
+        """Write what is pending, also within a transaction; writing it twice is writing it once.
 
         Raises:
             StaleClaim: The claim is gone.
