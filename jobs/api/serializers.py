@@ -43,7 +43,7 @@ def represent_job(job: Job) -> dict[str, Any]:
         "attempt": job.attempt,
         "urgent": job.urgent,
         "comment": job.comment,
-        "variables": job.variables,
+        "variables": given_variables(job),
         "created_by": job.created_by.get_username(),
         "created_at": instant(job.created_at),
         "scheduled_at": instant(job.scheduled_at),
@@ -59,6 +59,11 @@ def represent_job(job: Job) -> dict[str, Any]:
             "eta": None,
         },
     }
+
+
+def given_variables(job: Job) -> dict[str, Any]:
+    """Return the variables given at creation; a job keeps all of its variables, each with its origin."""
+    return {name: each["value"] for name, each in job.variables.items() if each["origin"] == "job"}
 
 
 def represent_one(job: Job, actions: list[str], blockers: list[Blocker]) -> dict[str, Any]:

@@ -51,9 +51,13 @@ def api(dev: Environment) -> Api:
 
 def test_a_job_in_a_list_has_all_of_section_2(api: Api, dev: Environment) -> None:
     nature = NatureFactory.create(code="python")
+    variables = {
+        "a": {"value": [1, "é"], "origin": "job"},
+        "b": {"value": 2, "origin": "environment"},
+    }
     job = JobFactory.at(
         "RUN", "ready", environment=dev, now=moment(), project=ProjectFactory.create(code="shop"), natures=[nature],
-        revisions=["v1.1.0"], variables={"a": [1, "é"]}, comment="why", urgent=True, name="N.DEV-1",
+        revisions=["v1.1.0"], variables=variables, comment="why", urgent=True, name="N.DEV-1",
         rule=RuleFactory.create(slug="web"), created_by=UserFactory.create(username="ana"),
         scheduled_at=moment("2026-03-01T12:00"),
     )  # fmt: skip
