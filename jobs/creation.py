@@ -30,6 +30,7 @@ from rules.engine.call import Deadline
 from rules.engine.context import Stash
 from rules.engine.interpreter import run_step
 from rules.engine.outcomes import Failed
+from rules.exceptions import RuleInvalid, RuleNotFound
 from rules.tree import EXECUTED_STEPS, RuleTree, count_leaves
 
 State = CreationRequest.State
@@ -70,11 +71,19 @@ def _create(request: CreationRequest, plan: Plan, worker: str) -> Job | None:
     )
     if conflict is not None:
         raise _Refused(conflict.code, sha=conflict.sha, job_id=conflict.job_id, job_name=conflict.job_name)
-    pins = rule_selectors.pins(plan.rule_version_id)
-    tree = rule_selectors.linked_tree(plan.rule_version_id, pins)
+    pins, tree = _rule(plan)
     job = _draft(request, plan, pins, tree)
     _check(tree, job, plan, revisions, request)
     return _insert(request, job, revisions, worker)
+
+
+def _rule(plan: Plan) -> tuple[dict[str, int], RuleTree]:
+    """Return the versions of the rules that the rule calls, from now on pinned, and the whole tree."""
+    try:
+        pins = rule_selectors.pins(plan.rule_version_id)
+        return pins, rule_selectors.linked_tree(plan.rule_version_id, pins)
+    except (RuleInvalid, RuleNotFound) as error:
+        raise _Refused("invalid", errors={"rule": [f"The rule cannot run: {error}"]}) from error
 
 
 def _resolve(plan: Plan, deadline: datetime) -> list[dict[str, str]]:
