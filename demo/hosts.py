@@ -131,7 +131,8 @@ def main() -> int:
     """
     _die_with_parent()
     places = DemoPlaces(Path(os.environ.get("CLARIVE_HOME") or BASE / "var").expanduser().resolve())
-    host = os.environ.get("CLARIVE_HOST") or "127.0.0.1"
+    # Rules ask on the machine's own address, so it is always among those that are listened to.
+    host = "0.0.0.0" if os.environ.get("CLARIVE_HOST") in {"0.0.0.0", "::"} else "127.0.0.1"
     base = _base_port(os.environ.get("CLARIVE_DEMO_PORT", ""))
     ending = _Ending()
     services = [
@@ -202,8 +203,7 @@ def _kept_port(path: Path) -> int | None:
 
 
 def _is_free(host: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

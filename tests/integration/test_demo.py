@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def git(repository: Path, *arguments: str) -> str:
 
 def unittest(tree: Path) -> int:
     """Run the tests of a working tree of the shop; the return code."""
-    return subprocess.run(["python3", "-B", "-m", "unittest"], cwd=tree, capture_output=True).returncode
+    return subprocess.run([sys.executable, "-B", "-m", "unittest"], cwd=tree, capture_output=True).returncode
 
 
 @pytest.fixture(scope="module")
