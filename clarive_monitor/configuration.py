@@ -19,6 +19,7 @@ from clarive_monitor.supervisor.layout import Layout
 BASE_DIR: Final = Path(__file__).resolve().parent.parent
 SHORTEST_SECRET: Final = 32
 LONGEST_JOB_NAME: Final = 100
+JOB_NAME_MASK: Final = "{prefix}.{environment}-{seq:08d}"
 
 
 class BadVariable(Exception):
@@ -72,7 +73,7 @@ def read(variables: Mapping[str, str] | None = None) -> Configuration:
     return Configuration(
         layout=layout,
         host=reader.text("CLARIVE_HOST", "127.0.0.1"),
-        port=reader.number("CLARIVE_PORT", default=8000, minimum=1, maximum=65535),
+        port=reader.number("CLARIVE_PORT", default=8000, maximum=65535),
         allowed_hosts=reader.words("CLARIVE_ALLOWED_HOSTS"),
         trusted_origins=reader.words("CLARIVE_TRUSTED_ORIGINS"),
         https=reader.boolean("CLARIVE_HTTPS", default=False),
@@ -86,15 +87,11 @@ def read(variables: Mapping[str, str] | None = None) -> Configuration:
         admin_user=reader.text("CLARIVE_ADMIN_USER", "admin"),
         admin_password=reader.text("CLARIVE_ADMIN_PASSWORD", ""),
         demo=reader.boolean("CLARIVE_DEMO", default=True),
-        workers=reader.number("CLARIVE_WORKERS", default=2, minimum=1, maximum=256),
-        tick_seconds=reader.number("CLARIVE_TICK_SECONDS", default=1, minimum=1, maximum=3600),
-        lease_seconds=reader.number("CLARIVE_LEASE_SECONDS", default=15, minimum=1, maximum=3600),
-        create_timeout_seconds=reader.number(
-            "CLARIVE_CREATE_TIMEOUT_SECONDS", default=10, minimum=1, maximum=300
-        ),
-        job_name_mask=reader.job_name_mask(
-            "CLARIVE_JOB_NAME_MASK", default="{prefix}.{environment}-{seq:08d}"
-        ),
+        workers=reader.number("CLARIVE_WORKERS", default=2, maximum=256),
+        tick_seconds=reader.number("CLARIVE_TICK_SECONDS", default=1, maximum=3600),
+        lease_seconds=reader.number("CLARIVE_LEASE_SECONDS", default=15, maximum=3600),
+        create_timeout_seconds=reader.number("CLARIVE_CREATE_TIMEOUT_SECONDS", default=10, maximum=300),
+        job_name_mask=reader.job_name_mask("CLARIVE_JOB_NAME_MASK", default=JOB_NAME_MASK),
         language=reader.choice("CLARIVE_LANGUAGE", default="es", allowed=("es", "en")),
         time_zone=reader.time_zone("CLARIVE_TIME_ZONE", default="Europe/Madrid"),
     )
@@ -150,7 +147,7 @@ class _Reader:
             return False
         raise BadVariable(f"{name} must be 1 or 0, not {text!r}.")
 
-    def number(self, name: str, *, default: int, minimum: int, maximum: int) -> int:
+    def number(self, name: str, *, default: int, maximum: int, minimum: int = 1) -> int:
         """Return a whole number between two bounds, both allowed."""
         text = self.text(name, str(default))
         try:

@@ -34,22 +34,12 @@ def bear(children: Sequence[Child], requests: Requests) -> bool:
     """
     if not sys.platform.startswith("linux"):
         return False
-    skip = len(CELERY_PROGRAM)
-    wanted = []
     for child in children:
         child.make_room()
-        service = child.service
-        wanted.append(
-            {
-                "command": service.command[skip:],
-                "log": str(service.log),
-                "death_signal": int(service.death_signal),
-            }
-        )
     began = time.monotonic()
     with _heir_of_orphans(), children[0].service.log.open("ab") as log:
         nursery = subprocess.Popen(
-            [sys.executable, "-m", "clarive_monitor.nursery", str(os.getpid()), json.dumps(wanted)],
+            [sys.executable, "-m", "clarive_monitor.nursery", str(os.getpid()), _wanted(children)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -69,6 +59,20 @@ def bear(children: Sequence[Child], requests: Requests) -> bool:
     for child, pid in zip(children, json.loads(told), strict=True):
         child.adopt(pid, began)
     return True
+
+
+def _wanted(children: Sequence[Child]) -> str:
+    """Return what the nursery is told about its children."""
+    return json.dumps(
+        [
+            {
+                "command": child.service.command[len(CELERY_PROGRAM) :],
+                "log": str(child.service.log),
+                "death_signal": int(child.service.death_signal),
+            }
+            for child in children
+        ]
+    )
 
 
 @contextlib.contextmanager
