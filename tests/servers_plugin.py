@@ -5,6 +5,7 @@ servers are started by whoever first needs them: a run of unit tests starts none
 controller starts them, and each of its workers has a database and a broker database of its own.
 """
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -88,6 +89,8 @@ class TestServers:
 
 
 SERVERS = TestServers(_isolate())
+# Also when pytest ends before it has configured itself, as it does when the settings cannot be read.
+atexit.register(SERVERS.stop)
 
 
 def pytest_configure(config: pytest.Config) -> None:
