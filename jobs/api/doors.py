@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import translation
 from rest_framework.exceptions import NotFound
@@ -50,6 +50,11 @@ class Door(APIView):
         """Answer in English, the language of programs, whatever the reader's pages are in."""
         with translation.override("en"):
             return super().dispatch(request, *args, **kwargs)
+
+    # A plain response: the view's own renderers may know no JSON.
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+        """Say which methods there are, in the header ``Allow``."""
+        return HttpResponse(status=204)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse unknown query parameters, after the asker is known and before anything is done."""

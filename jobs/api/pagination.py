@@ -102,6 +102,33 @@ def paged(
     return envelope(request, page, ordering, [represent(row) for row in page.rows])
 
 
+IN_MEMORY: Final = Ordering("path", "path", "str", tie="path")
+
+
+def sliced(request: Request, places: Sequence[str], represent: Callable[[int], Any]) -> Response:
+    """Return the asked page of a list that is made in memory.
+
+    Args:
+        request: Says where the page begins and how long it is.
+        places: A lasting and unique name for each row.
+        represent: Returns the row with an index as JSON.
+    """
+    cursor, limit = cursor_of(request, IN_MEMORY), limit_of(request)
+    begin, end = 0, limit
+    if cursor is not None:
+        # A row that is not there any more leaves its number behind: a loop's body that became its first turn.
+        index = places.index(str(cursor.value)) if cursor.value in places else cursor.tie
+        index = min(index, len(places))
+        begin, end = (max(0, index - limit), index) if cursor.backward else (index + 1, index + 1 + limit)
+    rows = range(begin, min(end, len(places)))
+    page: Page[Any] = Page(
+        [],
+        Cursor(places[rows[-1]], rows[-1]) if rows and end < len(places) else None,
+        Cursor(places[rows[0]], rows[0], backward=True) if rows and begin > 0 else None,
+    )
+    return envelope(request, page, IN_MEMORY, [represent(index) for index in rows])
+
+
 class KeysetPagination(BasePagination):
     """Keyset pages for generic views, which say their order as ``keyset = ("slug",)`` or ``("-number",)``."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.urls import path, re_path
+from django.urls import path, re_path, register_converter
+from django.urls.converters import StringConverter
 
 from jobs.api.catalogue import NaturesView, NatureView, ProjectsView, ProjectView
 from jobs.api.doors import NothingHere, door
@@ -13,6 +14,15 @@ from rules.api.views import RulesView, RuleView, ValidateView, VersionsView
 
 app_name = "api"
 
+
+class CodeConverter(StringConverter):
+    """Codes as ``permissions.models.code_validator`` has them; anything else is no address."""
+
+    regex = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}"
+
+
+register_converter(CodeConverter, "code")
+
 urlpatterns = [
     path("v1/jobs/", door(JobsView), name="jobs"),
     path("v1/jobs/summary/", door(SummaryView), name="jobs-summary"),
@@ -22,11 +32,11 @@ urlpatterns = [
     path("v1/jobs/<int:job_id>/operations/", door(OperationsView), name="job-operations"),
     path("v1/jobs/<int:job_id>/audit/", door(AuditView), name="job-audit"),
     path("v1/environments/", door(EnvironmentsView), name="environments"),
-    path("v1/environments/<str:code>/", door(EnvironmentView), name="environment"),
+    path("v1/environments/<code:code>/", door(EnvironmentView), name="environment"),
     path("v1/projects/", door(ProjectsView), name="projects"),
-    path("v1/projects/<str:code>/", door(ProjectView), name="project"),
+    path("v1/projects/<code:code>/", door(ProjectView), name="project"),
     path("v1/natures/", door(NaturesView), name="natures"),
-    path("v1/natures/<str:code>/", door(NatureView), name="nature"),
+    path("v1/natures/<code:code>/", door(NatureView), name="nature"),
     path("v1/rules/", door(RulesView), name="rules"),
     path("v1/rules/validate/", door(ValidateView), name="rules-validate"),
     path("v1/rules/<slug:slug>/", door(RuleView), name="rule"),

@@ -103,15 +103,14 @@ class JobView(APIView):
 class OperationsView(APIView):
     """``jobs/{id}/operations/``."""
 
-    query_parameters = ("attempt",)
+    query_parameters = ("attempt", *pagination.PARAMETERS)
 
     def get(self, request: Request, job_id: int) -> Response:
         """Return the operations of one attempt in the order of the rule: those that ran and those still to come."""
         job = selectors.visible_job(user_of(request), job_id)
         found = timeline.operations(job, attempt_of(request, job))
-        return Response(
-            {"next": None, "previous": None, "results": [represent_operation(each) for each in found]}
-        )
+        places = [operation.path for operation in found]
+        return pagination.sliced(request, places, lambda index: represent_operation(found[index]))
 
 
 class AuditView(APIView):

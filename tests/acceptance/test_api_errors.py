@@ -298,3 +298,16 @@ def test_tokens_are_taken_by_header_only(api: Api, dev: Environment) -> None:
     answer = Api().get(f"jobs/?token={token}")
     assert answer.status == 401
     assert answer.response["Content-Type"] == PROBLEM
+
+
+@pytest.mark.parametrize("code", ["%00", "%F0%9F%98%80", "a%20b", "x" * 3000, "%25", "'"])
+@pytest.mark.parametrize("kind", ["environments", "projects", "natures", "rules"])
+def test_a_code_of_nothing_is_404(api: Api, kind: str, code: str) -> None:
+    api.get(f"{kind}/{code}/").problem(404, "not_found")
+
+
+@pytest.mark.parametrize("path", [*READS, "rules/validate/"])
+def test_options_say_the_methods(api: Api, path: str) -> None:
+    answer = api.call("OPTIONS", path)
+    assert answer.status == 204
+    assert "OPTIONS" in answer.response["Allow"]

@@ -217,3 +217,25 @@ def test_the_audit_of_a_job(api: Api, dev: Environment) -> None:
             "address": "10.0.0.1",
         }
     ]  # fmt: skip
+
+
+def test_operations_come_in_pages(api: Api, dev: Environment) -> None:
+    steps = "\n".join(f"    - log: line {number}" for number in range(60))
+    job = JobFactory.at(
+        "RUN",
+        "ready",
+        environment=dev,
+        rule=RuleFactory.create(source=f"name: {{slug}}\nsteps:\n  RUN:\n{steps}\n"),
+    )
+    first = api.get(f"jobs/{job.pk}/operations/").json
+    assert len(first["results"]) == 50
+    second = api.get(first["next"]).json
+    assert api.get(second["previous"]).json["results"] == first["results"]
+    assert (first["previous"], second["next"]) == (None, None)
+    walked = api.walk(f"jobs/{job.pk}/operations/?limit=7&attempt=1")
+    assert [each["path"] for each in walked] == [f"RUN/{number}" for number in range(60)]
+    assert walked[0] == {
+        "path": "RUN/0", "id": "RUN/0", "name": "log", "key": "log", "step": "RUN", "status": "pending",
+        "started_at": None, "finished_at": None, "seconds": None, "usual_seconds": None,
+    }  # fmt: skip
+    assert "attempt 1" in api.get(f"jobs/{job.pk}/operations/?attempt=2").field_errors()["attempt"]
