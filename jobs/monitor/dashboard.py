@@ -16,7 +16,7 @@ from jobs.models import AuditRecord, Job
 from jobs.monitor import log_lines, operations, polling
 from jobs.monitor.gate import is_htmx, signed_in, visible_job
 from jobs.monitor.rail import rail
-from jobs.monitor.wording import ACTION_LABELS, translated
+from jobs.monitor.wording import ACTION_LABELS, ORIGIN_LABELS, translated
 
 TAIL_LINES: Final = 25
 MOST_RECORDS: Final = 100
@@ -58,12 +58,20 @@ def _context(job: Job, attempt: int) -> dict[str, Any]:
         "groups": operations.by_step(job, attempt, now),
         "revisions": list(job.revisions.all()),
         "natures": list(job.natures.all()),
-        "variables": sorted(job.variables.items()),
+        "variables": _variables(job),
         "blockers": [(_worded(found), found) for found in blockers(job, now)],
         "reason": translated(job.reason),
         "records": _records(job),
         "tail": log_lines.tail(job, TAIL_LINES, attempt),
     }
+
+
+def _variables(job: Job) -> list[tuple[str, Any, str]]:
+    """Return name, value and origin of the job's variables, as they were merged when it was created."""
+    return [
+        (name, merged["value"], str(ORIGIN_LABELS.get(merged["origin"], merged["origin"])))
+        for name, merged in sorted(job.variables.items())
+    ]
 
 
 def _worded(blocker: Blocker) -> str:

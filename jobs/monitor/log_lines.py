@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
 
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.html import escape, format_html
@@ -44,12 +45,13 @@ class Lines:
     last_place: str
 
 
-def render_lines(entries: Iterable[LogEntry], *, attempt: int, place: str = "") -> Lines:
+def render_lines(entries: Iterable[LogEntry], *, attempt: int, place: str = "", base: str = "") -> Lines:
     """Return ``entries`` as markup.
 
     Args:
         entries: In the order of their ids.
         attempt: For links to the lines of one operation.
+        base: Address of the log page; empty on that page itself.
         place: Step and operation of the line above, ``last_place`` of what is shown already.
     """
     parts: list[str] = []
@@ -57,11 +59,11 @@ def render_lines(entries: Iterable[LogEntry], *, attempt: int, place: str = "") 
     for entry in entries:
         here = f"{entry.step} {entry.operation}".strip()
         if here != place:
-            parts.append(_heading(entry, attempt))
+            parts.append(_heading(entry, base, attempt))
             place = here
         if entry.at != shown_at:
             clock, shown_at = _clock(entry.at), entry.at
-        parts.append(_line(entry, clock))
+        parts.append(_line(entry, base, clock))
         count += 1
     return Lines(mark_safe("".join(parts)), count, place)
 
@@ -69,15 +71,16 @@ def render_lines(entries: Iterable[LogEntry], *, attempt: int, place: str = "") 
 def tail(job: Job, lines: int, attempt: int) -> Lines:
     """Return the last lines of an attempt."""
     page = reader.tail(job.pk, lines, LogFilter(attempt=attempt))
-    return render_lines(page.entries, attempt=attempt)
+    return render_lines(page.entries, attempt=attempt, base=reverse("monitor:log", args=[job.pk]))
 
 
-def _line(entry: LogEntry, clock: str) -> str:
+def _line(entry: LogEntry, base: str, clock: str) -> str:
     sign = _SIGNS[entry.level]
     user = f'<b class="who">{escape(entry.user)}:</b> ' if entry.user else ""
     title = f' title="{escape(LEVELS[entry.level])}"' if sign else ""
+    number = f'<a class="no" href="{base}?line={entry.id}#L{entry.id}">{entry.id}</a>'
     return (
-        f'<div class="line lv-{entry.level}" id="L{entry.id}"><a class="no" href="?line={entry.id}#L{entry.id}">{entry.id}</a>'
+        f'<div class="line lv-{entry.level}" id="L{entry.id}">{number}'
         f'{clock}<b class="lv"{title}>{sign}</b><span class="text">{user}{render(entry.text)}</span></div>'
     )
 
@@ -86,10 +89,10 @@ def _clock(at: datetime) -> str:
     return f'<time datetime="{at.isoformat()}">{timezone.localtime(at):%H:%M:%S}</time>'
 
 
-def _heading(entry: LogEntry, attempt: int) -> str:
+def _heading(entry: LogEntry, base: str, attempt: int) -> str:
     if not entry.operation:
         return format_html('<div class="op"><b>{}</b></div>', entry.step)
     query = urlencode({"attempt": attempt, "operation": entry.operation})
     return format_html(
-        '<div class="op"><b>{}</b> <a href="?{}">{}</a></div>', entry.step, query, entry.operation
+        '<div class="op"><b>{}</b> <a href="{}?{}">{}</a></div>', entry.step, base, query, entry.operation
     )

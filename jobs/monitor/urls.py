@@ -1,14 +1,24 @@
 """Addresses of the pages."""
 
 from django.contrib.auth.views import LogoutView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.templatetags.static import static
 from django.urls import path
 
 from jobs.monitor import account, creation, dashboard, log, views
 
 app_name = "monitor"
 
+
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Send browsers that ask for the old name, as on the admin's pages, to the mark."""
+    return redirect(static("monitor/mark.svg"))
+
+
 urlpatterns = [
     path("", views.monitor, name="list"),
+    path("favicon.ico", favicon, name="favicon"),
     path("login/", account.SignIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("account/", account.account, name="account"),

@@ -34,6 +34,15 @@ ACTION_LABELS: Final[dict[str, Promise | str]] = {
 }
 """What people and the daemon do, by the name in the audit."""
 
+ORIGIN_LABELS: Final[dict[str, Promise | str]] = {
+    "rule": gettext_lazy("Rule"),
+    "project": gettext_lazy("Project"),
+    "environment": gettext_lazy("Environment"),
+    "project_environment": gettext_lazy("Project in the environment"),
+    "job": gettext_lazy("Job"),
+}
+"""Where a variable of a job comes from, from the weakest to the strongest."""
+
 _WHOLE: Final = (
     gettext_noop("RUN waits for its scheduled date."),
     gettext_noop("Waits for a free worker."),

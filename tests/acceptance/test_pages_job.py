@@ -1,0 +1,240 @@
+"""Section 9, the page of a job and its log: what they show, what they keep from being executed, and asking again."""
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs import audit
+from jobs.lifecycle import Event
+from jobs.log.writer import append_entries, append_entry
+from jobs.models import Job, OperationRun
+from permissions.models import Environment, User
+from tests.factories import EnvironmentFactory, JobFactory, ProjectFactory, RuleFactory, happen, user_with
+from tests.pages import HTMX, Reader, text, version, words
+
+pytestmark = pytest.mark.django_db
+
+NASTY = "\x1b[1;31mfailed\x1b[0m <script>alert('x')</script> \x07 \u202eevil\u202c \x1b]0;title\x07 & done"
+
+
+@pytest.fixture
+def dev() -> Environment:
+    return EnvironmentFactory.create(code="DEV")
+
+
+@pytest.fixture
+def ana(dev: Environment) -> User:
+    return user_with("view_monitor", environments=[dev], username="ana")
+
+
+@pytest.fixture
+def reader(ana: User) -> Reader:
+    return Reader(ana)
+
+
+@pytest.fixture
+def job(dev: Environment) -> Job:
+    variables = {
+        "drain": {"value": True, "origin": "project_environment"},
+        "who": {"value": "<b>", "origin": "job"},
+    }
+    return JobFactory.at(
+        "RUN", "running", environment=dev, project=ProjectFactory.create(code="shop"), rule=RuleFactory.create(slug="web"),
+        revisions=["v1.4.0"], name="N.DEV-00000007", variables=variables, comment="CHG-20391",
+    )  # fmt: skip
+
+
+def write(job: Job, lines: Sequence[str], level: str = "info") -> None:
+    append_entries(job.pk, job.attempt, job.step, [(level, line) for line in lines])
+
+
+def test_the_page_tells_all_about_a_job(reader: Reader, ana: User, job: Job) -> None:
+    audit.record(
+        audit.Actor(ana, "page", "10.1.2.3"), "create", job, now=timezone.now(), comment="por qué no"
+    )
+    append_entry(job.pk, 1, "RUN", "info", "deploying to node 3")
+    OperationRun.objects.create(
+        job=job, attempt=1, path="RUN/0", identifier="deploy", name="Deploy it", key="log", step="RUN", status="failed",
+        error="no route to <host>", started_at=timezone.now() - timedelta(seconds=75), finished_at=timezone.now(),
+    )  # fmt: skip
+    page = reader.get(f"/jobs/{job.pk}/")
+    shown = words(page)
+    for expected in (
+        "N.DEV-00000007", "Ejecutando", "shop", "v1.4.0", "web versión 1", "CHG-20391",
+        "drain true Proyecto en el entorno", "who <b> Pase",
+        "ana · Crear", "10.1.2.3", "por qué no", "Deploy it", "Fallida", "1 min 15 s", "no route to <host>",
+        "deploying to node 3", "Fecha planificada", "Max fecha de inicio", "Promoción", "test",
+    ):  # fmt: skip
+        assert expected in shown, expected
+    assert re.search(
+        r"CHECK hecho INIT hecho PRE hecho · 0,0 s RUN en curso POST por venir END por venir", shown
+    )
+    assert '<li class="stop stop-current" aria-current="step">' in text(page)
+
+
+def test_a_waiting_job_says_for_what_and_who_can_change_it(reader: Reader, dev: Environment) -> None:
+    user_with("view_monitor", "restart", environments=[dev], username="oscar")
+    job = JobFactory.at("RUN", "ready", environment=dev, scheduled_at=timezone.now() + timedelta(hours=9))
+    shown = words(reader.get(f"/jobs/{job.pk}/"))
+    assert "RUN espera a su fecha planificada." in shown
+    assert "user:oscar" in shown
+
+
+def test_a_failed_step_and_the_reason_are_shown(reader: Reader, dev: Environment) -> None:
+    job = JobFactory.at("RUN", "running", environment=dev)
+    job = happen(job, Event.ABANDON)
+    Job.objects.filter(pk=job.pk).update(
+        reason="The worker jobs-1@here is gone: its lease ran out at 08:14:22 UTC."
+    )
+    shown = words(reader.get(f"/jobs/{job.pk}/"))
+    assert "RUN fallido" in shown
+    assert "El worker jobs-1@here ha desaparecido: su reserva venció a las 08:14:22 UTC." in shown
+
+
+def test_asking_again_stops_when_the_job_has_ended(reader: Reader, job: Job) -> None:
+    address = f"/jobs/{job.pk}/"
+    seen = version(reader.get(address))
+    assert reader.poll(address, seen).status_code == 204
+    append_entry(job.pk, 1, "RUN", "info", "another line")
+    changed = reader.poll(address, seen)
+    assert (changed.status_code, "another line" in words(changed)) == (200, True)
+    for event in (Event.STEP_OK, Event.START, Event.STEP_OK):
+        happen(job, event)
+    last = reader.poll(address, version(changed))
+    assert (last.status_code, "Finalizado" in words(last)) == (286, True)
+    assert "hx-get" not in text(last)
+    assert "hx-get" not in text(reader.get(address)), "a page of an ended job does not ask at all"
+
+
+def test_an_attempt_that_does_not_exist_shows_the_present_one(reader: Reader, job: Job) -> None:
+    for attempt in ("0", "2", "-1", "x", "9" * 30, "\u0661"):
+        assert reader.get(f"/jobs/{job.pk}/").status_code == 200
+        assert reader.get(f"/jobs/{job.pk}/?attempt={attempt}").status_code == 200
+
+
+def test_output_is_shown_exactly_and_never_as_markup(reader: Reader, job: Job) -> None:
+    write(job, [NASTY, "\ttab and  two spaces", "\x1b[38;5;196mred\x1b[48;2;0;0;255mon blue\x1b[m plain"])
+    markup = text(reader.get(f"/jobs/{job.pk}/log/"))
+    assert (
+        '<span class="ansi-bold ansi-fg-red">failed</span> &lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;'
+        in markup
+    )
+    assert '<span class="control">^G</span> <span class="control">U+202E</span>evil' in markup
+    assert "title" not in re.findall(r'id="L1">.*?</div>', markup)[0].split('class="text"')[1]
+    assert "&amp; done" in markup
+    assert "\ttab and  two spaces" in markup
+    assert (
+        '<span class="ansi-fg-bright-red">red</span><span class="ansi-bg-bright-blue ansi-fg-bright-red">on blue</span> plain'
+        in (
+            markup.replace("ansi-bg-blue", "ansi-bg-bright-blue").replace("ansi-fg-red", "ansi-fg-bright-red")
+        )
+    )
+    assert "<script>alert" not in markup
+    assert "style=" not in markup
+
+
+def test_a_long_log_is_read_a_thousand_lines_at_a_time(reader: Reader, job: Job) -> None:
+    write(job, [f"line {number}" for number in range(1, 2501)])
+    address = f"/jobs/{job.pk}/log/"
+
+    def ids(markup: str) -> list[int]:
+        return [int(found) for found in re.findall(r'id="L(\d+)"', markup)]
+
+    def follow(markup: str, rel: str) -> str:
+        found = re.search(rf'rel="{rel}"\s+href="([^"]+)"', markup)
+        assert found is not None
+        return text(reader.get(address + found[1].replace("&amp;", "&")))
+
+    end = text(reader.get(address))
+    assert (ids(end)[0], ids(end)[-1]) == (1501, 2500)
+    before = follow(end, "prev")
+    assert (ids(before)[0], ids(before)[-1]) == (501, 1500)
+    start = follow(before, "prev")
+    assert (ids(start)[0], ids(start)[-1], 'rel="prev"' in start) == (1, 500, False)
+    assert ids(follow(start, "next"))[0] == 501
+    around = text(reader.get(f"{address}?line=1000"))
+    assert 1000 in ids(around)
+    assert ids(around)[0] < 1000
+    assert len(ids(around)) == 1000
+
+
+def test_lines_are_filtered_and_searched_on_the_server(reader: Reader, job: Job) -> None:
+    write(job, ["alpha", "beta needle", "gamma"])
+    write(job, ["delta NEEDLE", "epsilon"], level="error")
+    address = f"/jobs/{job.pk}/log/"
+    for query, found in {
+        "?q=needle": ["2", "4"],
+        "?level=error": ["4", "5"],
+        "?level=error&q=needle": ["4"],
+        "?level=nonsense": ["1", "2", "3", "4", "5"],
+        "?operation=none": [],
+        "?operation=%00": [],
+        "?q=%00": [],
+        "?after=3": ["4", "5"],
+        "?before=3": ["1", "2"],
+        "?after=99999999999999999999999&before=x&line=-3": ["1", "2", "3", "4", "5"],
+        "?after=9223372036854775807": [],
+    }.items():
+        answer = reader.get(address + query)
+        assert answer.status_code == 200
+        assert re.findall(r'id="L(\d+)"', text(answer)) == found, query
+    assert "Ninguna línea coincide." in words(reader.get(f"{address}?q=zzz"))
+
+
+def test_new_lines_come_by_asking_and_the_end_is_told_once(reader: Reader, job: Job) -> None:
+    write(job, ["one", "two"])
+    page = text(reader.get(f"/jobs/{job.pk}/log/"))
+
+    def more(markup: str) -> tuple[str, str]:
+        found = re.search(r'hx-get="([^"]+)".*?If-None-Match": "\\"(\w+)', markup, re.DOTALL)
+        assert found is not None
+        return f"/jobs/{job.pk}/log/" + found[1].replace("&amp;", "&"), found[2]
+
+    assert reader.poll(*more(page)).status_code == 204
+    write(job, ["three"])
+    fragment = reader.poll(*more(page))
+    assert re.findall(r'id="L(\d+)"', text(fragment)) == ["3"]
+    assert 'class="op"' not in text(fragment), "the heading above stands already"
+    assert reader.poll(*more(text(fragment))).status_code == 204
+    for event in (Event.STEP_OK, Event.START, Event.STEP_OK):
+        happen(job, event)
+    ended = reader.poll(*more(text(fragment)))
+    assert (ended.status_code, 'hx-swap-oob="true"' in text(ended)) == (200, True), "the status changed"
+    Job.objects.filter(pk=job.pk).update(finished_at=timezone.now() - timedelta(minutes=1))
+    last = reader.poll(*more(text(ended)))
+    assert (last.status_code, "Fin del log" in words(last), "hx-get" in text(last)) == (286, True, False)
+
+
+def test_output_that_is_faster_than_the_page_leaves_a_gap_with_a_link(reader: Reader, job: Job) -> None:
+    write(job, [f"line {number}" for number in range(1, 3001)])
+    fragment = reader.get(f"/jobs/{job.pk}/log/?after=100&attempt=1", **HTMX)
+    found = re.findall(r'id="L(\d+)"', text(fragment))
+    assert (found[0], found[-1], len(found)) == ("2001", "3000", 1000)
+    assert "1900 líneas omitidas" in words(fragment)
+
+
+def test_the_log_comes_as_a_file(reader: Reader, job: Job) -> None:
+    write(job, [NASTY, "second"])
+    answer = reader.client.get(f"/jobs/{job.pk}/log/download/")
+    assert b"".join(answer).decode() == f"{NASTY}\nsecond\n"
+    assert answer["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer["Content-Disposition"] == 'attachment; filename="N.DEV-00000007.log"'
+
+
+@pytest.mark.parametrize(
+    "address", ["/", "/jobs/new/", "/jobs/{}/", "/jobs/{}/log/", "/account/", "/jobs/0/"]
+)
+def test_no_page_holds_a_script_or_style_of_its_own(reader: Reader, job: Job, address: str) -> None:
+    write(job, [NASTY])
+    answer = reader.get(address.format(job.pk))
+    markup = text(answer)
+    assert "script-src" not in answer["Content-Security-Policy"]
+    assert "default-src 'self'" in answer["Content-Security-Policy"]
+    assert "unsafe" not in answer["Content-Security-Policy"]
+    assert not re.search(r"<style|\sstyle=|\son\w+=\"|javascript:", markup)
+    assert all(found.startswith("/static/") for found in re.findall(r'<script[^>]*?src="([^"]*)"', markup))
+    assert len(re.findall(r"<script", markup)) == len(re.findall(r"<script[^>]*\ssrc=", markup))
+    assert not re.search(r'(?:src|href)="(?:https?:)?//', markup)
