@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final
 
 _SHA: Final = re.compile(r"[0-9a-f]{40}")
+_SHORT_SHA: Final = re.compile(r"[0-9a-f]{7,39}")
 _REF: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@#-]*")
 _SPACES: Final = ("refs/tags/", "refs/heads/", "refs/")
 
@@ -63,29 +64,27 @@ class Repository:
             raise UnknownRef(f"{ref!r} is not the name of a tag, branch or commit.")
         if _SHA.fullmatch(ref):
             return self._resolve_commit(ref, seconds)
-        listing = _git(
-            [
-                "ls-remote",
-                "--",
-                self.address,
-                *(pattern for space in _SPACES for pattern in (space + ref, f"{space}{ref}^{{}}")),
-            ],
-            seconds,
-        )
+        patterns = [pattern for space in _SPACES for pattern in (space + ref, f"{space}{ref}^{{}}")]
+        listing = _git(["ls-remote", "--", self.address, *patterns], seconds)
         found = {name: sha for sha, _, name in (line.partition("\t") for line in listing.splitlines())}
         for space in _SPACES:
             for name in (f"{space}{ref}^{{}}", space + ref):
                 if name in found:
                     return found[name]
+        if _SHORT_SHA.fullmatch(ref):
+            return self._resolve_commit(ref, seconds)
         raise UnknownRef(f"There is no tag, branch or commit {ref!r} in {self.address}.")
 
     def _resolve_commit(self, sha: str, seconds: float) -> str:
+        """Return the whole number of a commit that may be abbreviated; an ambiguous one is unknown."""
         with self._locked():
-            if not self._has(sha):
+            found = self._commit(sha)
+            if found is None:
                 self._fetch(seconds)
-            if not self._has(sha):
-                raise UnknownRef(f"There is no commit {sha} in {self.address}.")
-        return sha
+                found = self._commit(sha)
+        if found is None:
+            raise UnknownRef(f"There is no tag, branch or commit {sha!r} in {self.address}.")
+        return found
 
     def checkout(self, sha: str, directory: Path, *, seconds: float | None) -> None:
         """Make ``directory`` a working tree of ``sha``; a working tree that is there already is moved to it.
@@ -94,9 +93,9 @@ class Repository:
             RepositoryError: The commit is not there, or the directory holds something else.
         """
         with self._locked():
-            if not self._has(sha):
+            if self._commit(sha) is None:
                 self._fetch(seconds)
-            if not self._has(sha):
+            if self._commit(sha) is None:
                 raise UnknownRef(f"The commit {sha} is no longer in {self.address}.")
             self._clone(sha, directory, seconds)
 
@@ -108,12 +107,14 @@ class Repository:
         _git(["-C", str(directory), "fetch", "--quiet", "--no-tags", str(self.mirror), sha], seconds)
         _git(["-C", str(directory), "checkout", "--quiet", "--force", "--detach", sha], seconds)
 
-    def _has(self, sha: str) -> bool:
+    def _commit(self, name: str) -> str | None:
+        """Return the commit that the mirror knows under ``name``, ``None`` when there is none."""
         if not self.mirror.is_dir():
-            return False
-        return (
-            _run(["--git-dir", str(self.mirror), "cat-file", "-e", f"{sha}^{{commit}}"], None).returncode == 0
+            return None
+        done = _run(
+            ["--git-dir", str(self.mirror), "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"], None
         )
+        return done.stdout.strip() if done.returncode == 0 else None
 
     def _fetch(self, seconds: float | None) -> None:
         if not (self.mirror / "HEAD").is_file():
@@ -185,6 +186,15 @@ def _run(arguments: list[str], seconds: float | None) -> subprocess.CompletedPro
 def _git(arguments: list[str], seconds: float | None) -> str:
     done = _run(arguments, seconds)
     if done.returncode != 0:
-        last = done.stderr.strip().splitlines()
-        raise RepositoryError(last[-1] if last else f"git ended with return code {done.returncode}.")
+        raise RepositoryError(_complaint(done.stderr) or f"git ended with return code {done.returncode}.")
     return done.stdout
+
+
+def _complaint(said: str) -> str:
+    """Return the sentence in git's words that says what is wrong; the lines after it are general advice."""
+    lines = said.strip().splitlines()
+    for line in lines:
+        for prefix in ("fatal: ", "error: ", "remote: "):
+            if line.startswith(prefix):
+                return line.removeprefix(prefix)
+    return lines[-1] if lines else ""

@@ -148,8 +148,19 @@ def workers(transactional_db: None, broker: str, tmp_path: Path) -> Iterator[Wor
     empty_broker()
 
 
+def broker_client() -> redis.Redis:
+    """Return a connection to this test process's own broker database."""
+    url = settings.CELERY_BROKER_URL.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
+    return redis.Redis.from_url(url)
+
+
 def empty_broker() -> None:
     """Remove every message of this test process's own broker database."""
-    url = settings.CELERY_BROKER_URL.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
-    with redis.Redis.from_url(url) as client:
+    with broker_client() as client:
         client.flushdb()
+
+
+def messages_in(queue: str) -> int:
+    """Return how many messages wait in ``queue``."""
+    with broker_client() as client:
+        return int(client.llen(queue))

@@ -12,7 +12,7 @@ Found = TypeVar("Found")
 _LOOK_SECONDS: Final = 0.02
 
 
-def until(look: Callable[[], Found], seconds: float, what: str = "") -> Found:
+def until(look: Callable[[], Found | None], seconds: float, what: str = "") -> Found:
     """Return what ``look`` gives as soon as it is true; fail when it is not within ``seconds``."""
     give_up_at = time.monotonic() + seconds
     pause = threading.Event()

@@ -94,7 +94,7 @@ def _effect(call: Call) -> str:
 
     host = call.host
     assert isinstance(host, MemoryHost)
-    text = call.arguments
+    text = str(call.arguments)
     host.effects.append(text)
     if text.startswith("fail:") or (text.startswith("once:") and host.effects.count(text) == 1):
         raise OperationFailed(f"{text} failed")

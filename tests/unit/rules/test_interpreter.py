@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -232,6 +233,12 @@ LONG = """
   on_error: ignore
 - effect: "{{ first }} {{ variables.count }}"
 """
+
+
+def stop_at(left: int | None) -> Callable[[], bool]:
+    """Return a worker's ear that hears "stop" at its n-th check, or never."""
+    checks = iter(range(10_000))
+    return lambda: left is not None and next(checks) >= left
 
 
 def take_up_until_over(operations: str, stops: list[int]) -> tuple[StepOutcome, MemoryHost, Stash, int]:

@@ -1,0 +1,120 @@
+"""A runner that lost its claim writes nothing more."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError, connection, transaction
+from django.utils import timezone
+
+from jobs import runner, transitions
+from jobs.exceptions import StaleClaim, TransitionNotAllowed
+from jobs.execution import checkpoints
+from jobs.execution.database import retrying
+from jobs.execution.leases import LeaseKeeper
+from jobs.lifecycle import Event
+from jobs.models import Job, LogChunk, OperationRun, StepRun
+from jobs.transitions import Change
+from rules.engine.outcomes import Record, RecordStatus
+from rules.tree import Position, RuleNode
+from tests.factories import JobFactory, happen
+from tests.waiting import until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NODE = RuleNode("log", "x", Position(1, 1))
+
+
+def rows(path: str = "RUN/0") -> list[dict[str, object]]:
+    return [checkpoints.row(path, NODE, "", Record(RecordStatus.COMPLETED, value="a\0b"))]
+
+
+def claim_of(job: Job) -> uuid.UUID:
+    assert job.claim is not None
+    return job.claim
+
+
+def test_a_checkpoint_is_written_under_its_claim() -> None:
+    job = JobFactory.at("RUN", "running")
+    me = checkpoints.Runner(job.pk, claim_of(job), 1, "RUN")
+    checkpoints.write(me, rows(), done=2, percent=40)
+    checkpoints.write(me, rows(), done=1, percent=10)
+    job.refresh_from_db()
+    assert (job.operations_done, job.percent) == (2, 40)
+    assert OperationRun.objects.get().value == "a\u2400b"
+    assert checkpoints.load(me)["RUN/0"].status is RecordStatus.COMPLETED
+
+
+def test_a_checkpoint_under_a_lost_claim_writes_nothing() -> None:
+    job = JobFactory.at("RUN", "running")
+    with pytest.raises(StaleClaim):
+        checkpoints.write(checkpoints.Runner(job.pk, uuid.uuid4(), 1, "RUN"), rows(), done=5, percent=50)
+    job.refresh_from_db()
+    assert (job.operations_done, job.percent) == (0, 0)
+    assert not OperationRun.objects.exists()
+
+
+def test_a_cancelled_job_s_runner_writes_neither_status_nor_log_nor_result() -> None:
+    job = JobFactory.at("RUN", "running")
+    happen(job, Event.CANCEL)
+    runner.run(job)
+    job.refresh_from_db()
+    assert (job.step, job.status) == ("RUN", "cancelled")
+    assert not OperationRun.objects.exists()
+    assert not LogChunk.objects.exists()
+    assert StepRun.objects.get(job=job, step="RUN").result == "stopped"
+
+
+def test_the_keeper_renews_and_notices_that_the_claim_is_gone() -> None:
+    job = JobFactory.at("RUN", "running")
+    before = job.lease_expires_at
+    with LeaseKeeper(job.pk, claim_of(job), timedelta(seconds=1)) as keeper:
+        until(lambda: Job.objects.get(pk=job.pk).lease_expires_at != before, 5, "a renewed lease")
+        assert not keeper.lost
+        happen(job, Event.CANCEL)
+        assert keeper.wait_lost(5)
+
+
+def test_a_job_is_given_back_only_by_its_own_claim() -> None:
+    job = JobFactory.at("RUN", "running")
+    with pytest.raises(StaleClaim), transaction.atomic():
+        transitions.lock_claimed(job.pk, uuid.uuid4())
+
+
+def test_a_write_is_tried_again_when_the_connection_breaks() -> None:
+    job = JobFactory.at("RUN", "running")
+    calls: list[int] = []
+
+    def write() -> str:
+        calls.append(1)
+        with connection.cursor() as cursor:
+            if len(calls) == 1:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+            cursor.execute("SELECT 1")
+        return "written"
+
+    with LeaseKeeper(job.pk, claim_of(job), timedelta(seconds=30)) as keeper:
+        assert retrying(write, keeper) == "written"
+    assert len(calls) == 2
+
+
+def test_a_lost_claim_ends_the_waiting_for_the_database() -> None:
+    job = JobFactory.at("RUN", "running")
+
+    def write() -> None:
+        raise OperationalError("away")
+
+    with LeaseKeeper(job.pk, claim_of(job), timedelta(seconds=30)) as keeper:
+        keeper.mark_lost()
+        with pytest.raises(OperationalError):
+            retrying(write, keeper)
+
+
+def test_a_refused_event_changes_nothing_and_names_the_job() -> None:
+    job = JobFactory.at("RUN", "ready")
+    with pytest.raises(TransitionNotAllowed, match=job.name), transaction.atomic():
+        transitions.apply(transitions.lock(job.pk), Change(Event.APPROVE, timezone.now()))
+    fresh = Job.objects.get(pk=job.pk)
+    assert (fresh.step, fresh.status, fresh.due_at) == (job.step, job.status, job.due_at)
