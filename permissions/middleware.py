@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import zoneinfo
 from collections.abc import Callable
 from typing import Final
@@ -47,6 +48,12 @@ def zone_of(request: HttpRequest) -> zoneinfo.ZoneInfo:
     user = request.user
     chosen = user.time_zone if isinstance(user, User) else ""
     for name in (chosen, request.COOKIES.get(ZONE_COOKIE, "")):
-        if name in zoneinfo.available_timezones():
+        if name in known_zones():
             return zoneinfo.ZoneInfo(name)
     return zoneinfo.ZoneInfo(settings.TIME_ZONE)
+
+
+@functools.cache
+def known_zones() -> frozenset[str]:
+    """Return the names of all zones. Finding them reads hundreds of files, so it is done once."""
+    return frozenset(zoneinfo.available_timezones())
