@@ -247,10 +247,7 @@ def take_up_until_over(operations: str, stops: list[int]) -> tuple[StepOutcome, 
     effects: list[str] = []
     runners = 0
     for left in [*stops, None]:
-        checks = iter(range(10_000))
-        host = MemoryHost(
-            records, effects, lambda checks=checks, left=left: left is not None and next(checks) >= left
-        )
+        host = MemoryHost(records, effects, stop_at(left))
         stash = Stash()
         runners += 1
         outcome = run_step(rule(operations), "RUN", host, stash, registry=REGISTRY)
