@@ -7,249 +7,442 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('jobs', '0001_initial'),
-        ('permissions', '0001_initial'),
-        ('rules', '0001_initial'),
+        ("jobs", "0001_initial"),
+        ("permissions", "0001_initial"),
+        ("rules", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='creationrequest',
-            name='actor',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="creationrequest",
+            name="actor",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddConstraint(
-            model_name='daemonstate',
-            constraint=models.CheckConstraint(condition=models.Q(('pk', 1)), name='daemon_state_one_row'),
+            model_name="daemonstate",
+            constraint=models.CheckConstraint(condition=models.Q(("pk", 1)), name="daemon_state_one_row"),
         ),
         migrations.AddField(
-            model_name='job',
-            name='created_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='created_jobs', to=settings.AUTH_USER_MODEL, verbose_name='user'),
+            model_name="job",
+            name="created_by",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="created_jobs",
+                to=settings.AUTH_USER_MODEL,
+                verbose_name="user",
+            ),
         ),
         migrations.AddField(
-            model_name='job',
-            name='environment',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to='permissions.environment', verbose_name='environment'),
+            model_name="job",
+            name="environment",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="jobs",
+                to="permissions.environment",
+                verbose_name="environment",
+            ),
         ),
         migrations.AddField(
-            model_name='job',
-            name='rule',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to='rules.rule', verbose_name='rule'),
+            model_name="job",
+            name="rule",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="jobs",
+                to="rules.rule",
+                verbose_name="rule",
+            ),
         ),
         migrations.AddField(
-            model_name='job',
-            name='rule_version',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to='rules.ruleversion', verbose_name='rule version'),
+            model_name="job",
+            name="rule_version",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="jobs",
+                to="rules.ruleversion",
+                verbose_name="rule version",
+            ),
         ),
         migrations.AddField(
-            model_name='creationrequest',
-            name='job',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='jobs.job'),
+            model_name="creationrequest",
+            name="job",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="jobs.job",
+            ),
         ),
         migrations.AddField(
-            model_name='jobnature',
-            name='job',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to='jobs.job'),
+            model_name="jobnature",
+            name="job",
+            field=models.ForeignKey(
+                db_index=False, on_delete=django.db.models.deletion.CASCADE, to="jobs.job"
+            ),
         ),
         migrations.AddField(
-            model_name='jobrevision',
-            name='environment',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='permissions.environment'),
+            model_name="jobrevision",
+            name="environment",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="permissions.environment"
+            ),
         ),
         migrations.AddField(
-            model_name='jobrevision',
-            name='job',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='revisions', to='jobs.job'),
+            model_name="jobrevision",
+            name="job",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="revisions", to="jobs.job"
+            ),
         ),
         migrations.AddField(
-            model_name='logchunk',
-            name='job',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='log_chunks', to='jobs.job'),
+            model_name="logchunk",
+            name="job",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="log_chunks",
+                to="jobs.job",
+            ),
         ),
         migrations.AddField(
-            model_name='jobnature',
-            name='nature',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to='jobs.nature'),
+            model_name="jobnature",
+            name="nature",
+            field=models.ForeignKey(
+                db_index=False, on_delete=django.db.models.deletion.PROTECT, to="jobs.nature"
+            ),
         ),
         migrations.AddField(
-            model_name='job',
-            name='natures',
-            field=models.ManyToManyField(related_name='jobs', through='jobs.JobNature', to='jobs.nature', verbose_name='natures'),
+            model_name="job",
+            name="natures",
+            field=models.ManyToManyField(
+                related_name="jobs", through="jobs.JobNature", to="jobs.nature", verbose_name="natures"
+            ),
         ),
         migrations.AddField(
-            model_name='operationrun',
-            name='job',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='operation_runs', to='jobs.job'),
+            model_name="operationrun",
+            name="job",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="operation_runs",
+                to="jobs.job",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='project',
-            constraint=models.UniqueConstraint(django.db.models.functions.text.Upper('code'), name='project_code_unique_ignoring_case'),
+            model_name="project",
+            constraint=models.UniqueConstraint(
+                django.db.models.functions.text.Upper("code"), name="project_code_unique_ignoring_case"
+            ),
         ),
         migrations.AddField(
-            model_name='jobrevision',
-            name='project',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='jobs.project'),
+            model_name="jobrevision",
+            name="project",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="jobs.project"
+            ),
         ),
         migrations.AddField(
-            model_name='job',
-            name='project',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to='jobs.project', verbose_name='project'),
+            model_name="job",
+            name="project",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="jobs",
+                to="jobs.project",
+                verbose_name="project",
+            ),
         ),
         migrations.AddField(
-            model_name='projectenvironment',
-            name='environment',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='permissions.environment'),
+            model_name="projectenvironment",
+            name="environment",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="+", to="permissions.environment"
+            ),
         ),
         migrations.AddField(
-            model_name='projectenvironment',
-            name='project',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='environments', to='jobs.project'),
+            model_name="projectenvironment",
+            name="project",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="environments", to="jobs.project"
+            ),
         ),
         migrations.AddField(
-            model_name='steprun',
-            name='job',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='step_runs', to='jobs.job'),
+            model_name="steprun",
+            name="job",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="step_runs",
+                to="jobs.job",
+            ),
         ),
         migrations.AddIndex(
-            model_name='creationrequest',
-            index=models.Index(models.F('created_at'), name='creation_request_age'),
+            model_name="creationrequest",
+            index=models.Index(models.F("created_at"), name="creation_request_age"),
         ),
         migrations.AddConstraint(
-            model_name='logchunk',
-            constraint=models.UniqueConstraint(fields=('job', 'first_line'), name='logchunk_first_line_per_job'),
+            model_name="logchunk",
+            constraint=models.UniqueConstraint(
+                fields=("job", "first_line"), name="logchunk_first_line_per_job"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='logchunk',
-            constraint=models.CheckConstraint(condition=models.Q(('first_line__gte', 1), ('line_count__gte', 1)), name='logchunk_has_lines'),
+            model_name="logchunk",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("first_line__gte", 1), ("line_count__gte", 1)), name="logchunk_has_lines"
+            ),
         ),
         migrations.AddIndex(
-            model_name='jobnature',
-            index=models.Index(models.F('nature'), models.OrderBy(models.F('job'), descending=True), name='job_nature_newest'),
+            model_name="jobnature",
+            index=models.Index(
+                models.F("nature"), models.OrderBy(models.F("job"), descending=True), name="job_nature_newest"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='jobnature',
-            constraint=models.UniqueConstraint(fields=('job', 'nature'), name='job_nature_unique'),
+            model_name="jobnature",
+            constraint=models.UniqueConstraint(fields=("job", "nature"), name="job_nature_unique"),
         ),
         migrations.AddConstraint(
-            model_name='operationrun',
-            constraint=models.UniqueConstraint(fields=('job', 'attempt', 'path'), name='operation_run_once_per_attempt'),
+            model_name="operationrun",
+            constraint=models.UniqueConstraint(
+                fields=("job", "attempt", "path"), name="operation_run_once_per_attempt"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='operationrun',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'running', 'completed', 'skipped', 'ignored', 'failed', 'waiting'])), name='operation_run_status_known'),
+            model_name="operationrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        ["pending", "running", "completed", "skipped", "ignored", "failed", "waiting"],
+                    )
+                ),
+                name="operation_run_status_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='jobrevision',
-            constraint=models.UniqueConstraint(fields=('job', 'position'), name='job_revision_position_unique'),
+            model_name="jobrevision",
+            constraint=models.UniqueConstraint(
+                fields=("job", "position"), name="job_revision_position_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='jobrevision',
-            constraint=models.UniqueConstraint(condition=models.Q(('active', True)), fields=('environment', 'project', 'sha'), name='revision_in_one_active_job'),
+            model_name="jobrevision",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("active", True)),
+                fields=("environment", "project", "sha"),
+                name="revision_in_one_active_job",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='jobrevision',
-            constraint=models.CheckConstraint(condition=models.Q(('sha__regex', '^[0-9a-f]{40}$')), name='job_revision_sha_is_hex'),
+            model_name="jobrevision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("sha__regex", "^[0-9a-f]{40}$")), name="job_revision_sha_is_hex"
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(models.F('environment'), models.OrderBy(models.F('id'), descending=True), name='job_environment_newest'),
+            model_name="job",
+            index=models.Index(
+                models.F("environment"),
+                models.OrderBy(models.F("id"), descending=True),
+                name="job_environment_newest",
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(models.F('status'), models.OrderBy(models.F('id'), descending=True), name='job_status_newest'),
+            model_name="job",
+            index=models.Index(
+                models.F("status"), models.OrderBy(models.F("id"), descending=True), name="job_status_newest"
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(models.F('project'), models.OrderBy(models.F('id'), descending=True), name='job_project_newest'),
+            model_name="job",
+            index=models.Index(
+                models.F("project"),
+                models.OrderBy(models.F("id"), descending=True),
+                name="job_project_newest",
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(models.F('created_by'), models.OrderBy(models.F('id'), descending=True), name='job_creator_newest'),
+            model_name="job",
+            index=models.Index(
+                models.F("created_by"),
+                models.OrderBy(models.F("id"), descending=True),
+                name="job_creator_newest",
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(models.F('rule'), models.OrderBy(models.F('id'), descending=True), name='job_rule_newest'),
+            model_name="job",
+            index=models.Index(
+                models.F("rule"), models.OrderBy(models.F("id"), descending=True), name="job_rule_newest"
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(models.F('created_at'), models.F('id'), name='job_created'),
+            model_name="job",
+            index=models.Index(models.F("created_at"), models.F("id"), name="job_created"),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(models.F('scheduled_at'), models.F('id'), name='job_scheduled'),
+            model_name="job",
+            index=models.Index(models.F("scheduled_at"), models.F("id"), name="job_scheduled"),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(models.F('started_at'), models.F('id'), name='job_started'),
+            model_name="job",
+            index=models.Index(models.F("started_at"), models.F("id"), name="job_started"),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(models.F('finished_at'), models.F('id'), name='job_finished'),
+            model_name="job",
+            index=models.Index(models.F("finished_at"), models.F("id"), name="job_finished"),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(models.F('due_at'), condition=models.Q(('due_at__isnull', False)), name='job_due'),
+            model_name="job",
+            index=models.Index(
+                models.F("due_at"), condition=models.Q(("due_at__isnull", False)), name="job_due"
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(models.F('max_start_at'), condition=models.Q(('run_began_at', None), ('status__in', ['ready', 'pending_approval'])), name='job_may_expire'),
+            model_name="job",
+            index=models.Index(
+                models.F("max_start_at"),
+                condition=models.Q(("run_began_at", None), ("status__in", ["ready", "pending_approval"])),
+                name="job_may_expire",
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(models.F('id'), condition=models.Q(('claim__isnull', False)), name='job_claimed'),
+            model_name="job",
+            index=models.Index(
+                models.F("id"), condition=models.Q(("claim__isnull", False)), name="job_claimed"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['ready', 'running', 'pending_approval', 'trapped', 'trap_paused', 'rollback', 'rejected', 'expired', 'abend', 'cancelled', 'error', 'finished'])), name='job_status_known'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        [
+                            "ready",
+                            "running",
+                            "pending_approval",
+                            "trapped",
+                            "trap_paused",
+                            "rollback",
+                            "rejected",
+                            "expired",
+                            "abend",
+                            "cancelled",
+                            "error",
+                            "finished",
+                        ],
+                    )
+                ),
+                name="job_status_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(('step__in', ['INIT', 'PRE', 'RUN', 'POST', 'END'])), name='job_step_known'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("step__in", ["INIT", "PRE", "RUN", "POST", "END"])), name="job_step_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', False), ('status__in', ['abend', 'cancelled', 'error', 'expired', 'finished', 'rejected'])), models.Q(models.Q(('status__in', ['abend', 'cancelled', 'error', 'expired', 'finished', 'rejected']), _negated=True), ('finished_at__isnull', True)), _connector='OR'), name='job_finished_at_iff_ended'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("finished_at__isnull", False),
+                        ("status__in", ["abend", "cancelled", "error", "expired", "finished", "rejected"]),
+                    ),
+                    models.Q(
+                        models.Q(
+                            (
+                                "status__in",
+                                ["abend", "cancelled", "error", "expired", "finished", "rejected"],
+                            ),
+                            _negated=True,
+                        ),
+                        ("finished_at__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="job_finished_at_iff_ended",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(('claim__isnull', True), ('status__in', ['rollback', 'running']), _connector='OR'), name='job_claim_only_while_running'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("claim__isnull", True), ("status__in", ["rollback", "running"]), _connector="OR"
+                ),
+                name="job_claim_only_while_running",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('claim__isnull', True), ('lease_expires_at__isnull', True)), models.Q(('claim__isnull', False), ('lease_expires_at__isnull', False)), _connector='OR'), name='job_claim_has_lease'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("claim__isnull", True), ("lease_expires_at__isnull", True)),
+                    models.Q(("claim__isnull", False), ("lease_expires_at__isnull", False)),
+                    _connector="OR",
+                ),
+                name="job_claim_has_lease",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(('max_start_at__gte', models.F('scheduled_at'))), name='job_max_start_not_before_schedule'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("max_start_at__gte", models.F("scheduled_at"))),
+                name="job_max_start_not_before_schedule",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(('attempt__gte', 1)), name='job_attempt_from_one'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("attempt__gte", 1)), name="job_attempt_from_one"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(('percent__lte', 100)), name='job_percent_at_most_100'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("percent__lte", 100)), name="job_percent_at_most_100"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(models.Q(('step', 'END'), _negated=True), models.Q(('status__in', ['finished', 'error']), _negated=True)), models.Q(('status__in', ['finished', 'error']), ('step', 'END')), _connector='OR'), name='job_end_is_finished_or_error'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        models.Q(("step", "END"), _negated=True),
+                        models.Q(("status__in", ["finished", "error"]), _negated=True),
+                    ),
+                    models.Q(("status__in", ["finished", "error"]), ("step", "END")),
+                    _connector="OR",
+                ),
+                name="job_end_is_finished_or_error",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='projectenvironment',
-            constraint=models.UniqueConstraint(fields=('project', 'environment'), name='project_environment_unique'),
+            model_name="projectenvironment",
+            constraint=models.UniqueConstraint(
+                fields=("project", "environment"), name="project_environment_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='steprun',
-            constraint=models.UniqueConstraint(fields=('job', 'attempt', 'step'), name='step_run_unique'),
+            model_name="steprun",
+            constraint=models.UniqueConstraint(fields=("job", "attempt", "step"), name="step_run_unique"),
         ),
         migrations.AddConstraint(
-            model_name='steprun',
-            constraint=models.UniqueConstraint(condition=models.Q(('result', 'running')), fields=('job',), name='step_run_one_running_per_job'),
+            model_name="steprun",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("result", "running")),
+                fields=("job",),
+                name="step_run_one_running_per_job",
+            ),
         ),
     ]

@@ -13,7 +13,11 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="job",
             index=models.Index(
-                F("rule"), F("environment"), F("id").desc(), name="job_finished_newest", condition=Q(status="finished")
+                F("rule"),
+                F("environment"),
+                F("id").desc(),
+                name="job_finished_newest",
+                condition=Q(status="finished"),
             ),
         ),
     ]

@@ -108,7 +108,11 @@ class Job(models.Model):
             models.Index(F("created_by"), F("id").desc(), name="job_creator_newest"),
             models.Index(F("rule"), F("id").desc(), name="job_rule_newest"),
             models.Index(
-                F("rule"), F("environment"), F("id").desc(), name="job_finished_newest", condition=Q(status="finished")
+                F("rule"),
+                F("environment"),
+                F("id").desc(),
+                name="job_finished_newest",
+                condition=Q(status="finished"),
             ),
             models.Index("created_at", "id", name="job_created"),
             models.Index("scheduled_at", "id", name="job_scheduled"),
