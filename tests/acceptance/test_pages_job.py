@@ -238,3 +238,8 @@ def test_no_page_holds_a_script_or_style_of_its_own(reader: Reader, job: Job, ad
     assert all(found.startswith("/static/") for found in re.findall(r'<script[^>]*?src="([^"]*)"', markup))
     assert len(re.findall(r"<script", markup)) == len(re.findall(r"<script[^>]*\ssrc=", markup))
     assert not re.search(r'(?:src|href)="(?:https?:)?//', markup)
+
+
+def test_lines_of_a_comment_stand_as_they_were_typed(reader: Reader, dev: Environment) -> None:
+    job = JobFactory.at("RUN", "ready", environment=dev, comment="first\n  second")
+    assert ">first\n  second<" in text(reader.get(f"/jobs/{job.pk}/"))

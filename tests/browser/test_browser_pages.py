@@ -1,0 +1,264 @@
+"""Section 9 in a real browser: reading, following, no script of anybody else's, both themes, with and without scripts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from jobs.lifecycle import Event
+from jobs.log.writer import append_entries
+from jobs.models import Job, OperationRun
+from permissions.models import Environment, User
+from tests.factories import (
+    PASSWORD,
+    EnvironmentFactory,
+    JobFactory,
+    ProjectFactory,
+    RuleFactory,
+    happen,
+    user_with,
+)
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+OUTPUT: Final = (
+    "\x1b[1;31mfailed\x1b[0m after 3 s",
+    "<script>document.title = 'executed'</script><img src=x onerror=\"document.title = 'executed'\">",
+    "bell \x07 and \u202ereversed",
+)
+
+
+@pytest.fixture
+def dev(transactional_db: None) -> Environment:
+    return EnvironmentFactory.create(code="DEV", colour="#2f9e44")
+
+
+@pytest.fixture
+def ana(dev: Environment) -> User:
+    return user_with("view_monitor", "create", environments=[dev], username="ana")
+
+
+@pytest.fixture
+def job(dev: Environment) -> Job:
+    made = JobFactory.at(
+        "RUN", "running", environment=dev, name="N.DEV-00000007", project=ProjectFactory.create(code="shop"),
+        rule=RuleFactory.create(slug="web"), comment="<b>comment</b>",
+        variables={"colour": {"value": "green", "origin": "job"}},
+    )  # fmt: skip
+    OperationRun.objects.create(
+        job=made, attempt=1, path="RUN/0", identifier="deploy", name="Deploy it", key="log", step="RUN", status="running",
+        started_at=made.created_at,
+    )  # fmt: skip
+    append_entries(made.pk, 1, "RUN", [("info", line) for line in OUTPUT])
+    append_entries(made.pk, 1, "RUN", [("error", "no route to host"), ("warning", "\x1b[42mtwice\x1b[0m")])
+    return made
+
+
+class Complaints:
+    """What the console of a page said."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.found: list[str] = []
+        context.on("console", lambda message: self._add(message.type, message.text))
+        context.on("weberror", lambda error: self.found.append(str(error.error)))
+
+    def _add(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"}:
+            self.found.append(text)
+
+
+@pytest.fixture
+def complaints(context: BrowserContext) -> Iterator[Complaints]:
+    """Fail the test when anything was said on the console."""
+    kept = Complaints(context)
+    yield kept
+    assert kept.found == []
+
+
+@pytest.fixture
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    return {**browser_context_args, "locale": "es-ES", "timezone_id": "Europe/Madrid"}
+
+
+def sign_in(page: Page, live_server: LiveServer, address: str = "/") -> None:
+    page.goto(f"{live_server.url}{address}")
+    page.get_by_label("Nombre de usuario").fill("ana")
+    page.get_by_label("Contraseña").fill(PASSWORD)
+    page.get_by_role("button", name="Iniciar sesión").click()
+    page.wait_for_url(f"{live_server.url}{address}")
+
+
+def test_from_signing_in_to_the_log(
+    page: Page, live_server: LiveServer, ana: User, job: Job, complaints: Complaints
+) -> None:
+    sign_in(page, live_server)
+    row = page.get_by_role("row").filter(has_text="N.DEV-00000007")
+    expect(row).to_contain_text("Ejecutando")
+    row.get_by_role("link", name="N.DEV-00000007", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("N.DEV-00000007")
+    expect(page.get_by_role("list", name="Pasos").locator("[aria-current=step]")).to_contain_text("RUN")
+    expect(page.get_by_role("row").filter(has_text="Deploy it")).to_contain_text("Ejecutando")
+    page.get_by_role("link", name="Log", exact=True).click()
+    expect(page.get_by_role("log")).to_contain_text("failed after 3 s")
+    assert page.locator(".ansi-fg-red").evaluate("e => getComputedStyle(e).color") != page.locator(
+        ".line .text"
+    ).first.evaluate("e => getComputedStyle(e).color")
+    expect(page.get_by_role("log")).to_contain_text(OUTPUT[1])
+    expect(page.get_by_role("log")).to_contain_text("bell ^G and U+202Ereversed")
+    assert page.title() != "executed"
+    assert page.locator(".log img, .log script").count() == 0
+
+
+def test_the_monitor_follows_without_loading_again_and_keeps_the_focus(
+    page: Page, live_server: LiveServer, ana: User, job: Job, complaints: Complaints
+) -> None:
+    sign_in(page, live_server)
+    page.evaluate("window.stillHere = true")
+    link = page.locator(f"#job-{job.pk}")
+    link.focus()
+    Job.objects.filter(pk=job.pk).update(percent=42)
+    expect(page.get_by_role("row").filter(has_text="N.DEV-00000007")).to_contain_text("42 %", timeout=10_000)
+    expect(link).to_be_focused()
+    assert page.evaluate("window.stillHere") is True
+
+
+def test_a_hidden_page_asks_nothing_and_catches_up_when_shown(
+    page: Page, live_server: LiveServer, ana: User, job: Job
+) -> None:
+    sign_in(page, live_server)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.headers.get("hx-request", "")))
+    page.clock.install()
+    page.reload()
+    page.evaluate("Object.defineProperty(document, 'hidden', {configurable: true, get: () => true})")
+    asked.clear()
+    page.clock.run_for(60_000)
+    assert "true" not in asked
+    Job.objects.filter(pk=job.pk).update(percent=42)
+    page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.get_by_role("row").filter(has_text="N.DEV-00000007")).to_contain_text("42 %")
+
+
+def test_a_log_grows_while_one_looks_and_says_when_it_ends(
+    page: Page, live_server: LiveServer, ana: User, job: Job, complaints: Complaints
+) -> None:
+    sign_in(page, live_server, f"/jobs/{job.pk}/log/")
+    append_entries(job.pk, 1, "RUN", [("info", f"more {number}") for number in range(200)])
+    expect(page.get_by_role("log")).to_contain_text("more 199", timeout=10_000)
+    expect(page.locator(".line").last).to_be_in_viewport()
+    assert page.locator(".line").count() == 205
+    for event in (Event.STEP_OK, Event.START, Event.STEP_OK):
+        happen(job, event)
+    expect(page.locator("#log-status")).to_contain_text("Finalizado", timeout=10_000)
+
+
+def test_following_stops_when_the_reader_scrolls_away(
+    page: Page, live_server: LiveServer, ana: User, job: Job
+) -> None:
+    append_entries(job.pk, 1, "RUN", [("info", f"line {number}") for number in range(300)])
+    sign_in(page, live_server, f"/jobs/{job.pk}/log/")
+    follow = page.get_by_label("Seguir")
+    expect(follow).to_be_checked()
+    page.locator("#log").hover()
+    page.mouse.wheel(0, -2000)
+    expect(follow).not_to_be_checked()
+    append_entries(job.pk, 1, "RUN", [("info", "the newest")])
+    expect(page.get_by_role("log")).to_contain_text("the newest", timeout=10_000)
+    expect(page.locator(".line").last).not_to_be_in_viewport()
+
+
+def test_a_line_can_be_linked(page: Page, live_server: LiveServer, ana: User, job: Job) -> None:
+    append_entries(job.pk, 1, "RUN", [("info", f"line {number}") for number in range(3000)])
+    sign_in(page, live_server, f"/jobs/{job.pk}/log/")
+    page.goto(f"{live_server.url}/jobs/{job.pk}/log/?line=1500#L1500")
+    expect(page.locator("#L1500")).to_be_in_viewport()
+    page.locator("#L1502 .no").click()
+    expect(page).to_have_url(re.compile(r"\?line=1502#L1502$"))
+    expect(page.locator("#L1502")).to_have_class(re.compile("is-marked"))
+
+
+def test_a_dashboard_follows_the_job_to_its_end(
+    page: Page, live_server: LiveServer, ana: User, job: Job, complaints: Complaints
+) -> None:
+    sign_in(page, live_server, f"/jobs/{job.pk}/")
+    for event in (Event.STEP_OK, Event.START, Event.STEP_OK):
+        happen(job, event)
+    expect(page.get_by_role("list", name="Pasos").locator("[aria-current=step]")).to_contain_text(
+        "END hecho", timeout=10_000
+    )
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_function("() => document.querySelector('[data-poll]') === null")
+    assert asked == []
+
+
+def test_a_lost_connection_is_shown_and_mended(
+    page: Page, live_server: LiveServer, ana: User, job: Job
+) -> None:
+    sign_in(page, live_server)
+    page.context.set_offline(True)
+    notice = page.get_by_text("Conexión perdida")
+    expect(notice).to_be_visible(timeout=10_000)
+    page.context.set_offline(False)
+    expect(notice).to_be_hidden(timeout=15_000)
+
+
+def test_everything_is_read_without_scripts(
+    browser: Browser, browser_context_args: dict[str, Any], live_server: LiveServer, ana: User, job: Job
+) -> None:
+    context = browser.new_context(**{**browser_context_args, "java_script_enabled": False})
+    page = context.new_page()
+    sign_in(page, live_server)
+    page.get_by_label("Buscar en nombre").fill("00000007")
+    page.get_by_role("button", name="Filtrar").click()
+    page.get_by_role("link", name="N.DEV-00000007", exact=True).click()
+    expect(page.get_by_role("main")).to_contain_text("comment</b>")
+    page.get_by_role("link", name="Log completo").click()
+    page.get_by_role("checkbox", name="Error").check()
+    page.get_by_role("button", name="Filtrar").click()
+    expect(page.locator(".line")).to_have_count(1)
+    expect(page.get_by_role("log")).to_contain_text("no route to host")
+    expect(page.get_by_label("Seguir")).to_be_hidden()
+    page.get_by_role("link", name="Nuevo pase").click()
+    page.get_by_label("Variables").fill("nonsense")
+    page.get_by_role("button", name="Crear pase").click()
+    expect(page.get_by_role("alert")).to_contain_text("El pase no se ha creado")
+    expect(page.get_by_label("Variables")).to_have_value("nonsense")
+    context.close()
+
+
+PAGES: Final = ("/", "/?q=none", "/jobs/{}/", "/jobs/{}/log/", "/jobs/new/", "/account/", "/jobs/0/")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1440])
+def test_every_page_fits_and_its_console_is_silent(
+    page: Page, live_server: LiveServer, ana: User, job: Job, theme: str, width: int
+) -> None:
+    happen(JobFactory.at("RUN", "trapped", environment=job.environment), Event.PAUSE)
+    for step, status in (
+        ("RUN", "pending_approval"),
+        ("RUN", "abend"),
+        ("RUN", "expired"),
+        ("END", "finished"),
+    ):
+        JobFactory.at(step, status, environment=job.environment)
+    kept = Complaints(page.context)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce")
+    page.goto(f"{live_server.url}/login/")
+    wide = []
+    sign_in(page, live_server)
+    for address in PAGES:
+        page.goto(live_server.url + address.format(job.pk))
+        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            wide.append(address)
+        expect(page.locator("h1")).to_have_count(1)
+        assert page.locator("[id]").evaluate_all("es => es.length - new Set(es.map(e => e.id)).size") == 0
+    assert wide == []
+    assert [text for text in kept.found if "404" not in text] == []
