@@ -104,7 +104,7 @@ def test_without_a_worker_nothing_is_created_and_nothing_typed_is_lost(
     rule("web", PICKY)
     answer = reader.post("/jobs/new/", wish())
     assert answer.status_code == 503
-    assert "Ningún worker ha respondido en 1 segundos. No se ha creado ningún pase" in words(answer)
+    assert "Ningún worker ha respondido en 1 s. No se ha creado ningún pase" in words(answer)
     markup = text(answer)
     assert 'value="v1.1.0"' in markup
     assert "why &lt;b&gt;" in markup
