@@ -31,40 +31,40 @@ def publish(text: str) -> Rule:
 
 @pytest.fixture
 def administrator() -> User:
-    user: User = UserFactory.create(is_staff=True, is_superuser=True)
+    user: User = UserFactory.create(language="en", is_staff=True, is_superuser=True)
     return user
 
 
 @pytest.fixture
-def page(administrator: User) -> Client:
+def desk(administrator: User) -> Client:
     client = Client()
     client.force_login(administrator)
     return client
 
 
-def test_the_list_names_the_current_version(page: Client) -> None:
+def test_the_list_names_the_current_version(desk: Client) -> None:
     for number in range(3):
         publish(source("log: a", name=f"rule-{number}"))
     publish(source("log: b", name="rule-1"))
-    answer = page.get(LIST)
+    answer = desk.get(LIST)
     assert answer.status_code == 200
     rows = {row.slug: row.newest_number for row in answer.context["cl"].result_list}
     assert rows == {"rule-0": 1, "rule-1": 2, "rule-2": 1}
 
 
-def test_a_new_rule_is_published(page: Client, administrator: User) -> None:
-    assert "my-rule" in page.get(f"{LIST}add/").content.decode()
-    answer = page.post(f"{LIST}add/", {"source": source("log: a").replace("\n", "\r\n"), "comment": "begin"})
+def test_a_new_rule_is_published(desk: Client, administrator: User) -> None:
+    assert "my-rule" in desk.get(f"{LIST}add/").content.decode()
+    answer = desk.post(f"{LIST}add/", {"source": source("log: a").replace("\n", "\r\n"), "comment": "begin"})
     version = RuleVersion.objects.get()
     assert (answer.status_code, answer["Location"]) == (302, f"{LIST}{version.rule_id}/change/")
     assert (version.source, version.author, version.comment) == (source("log: a"), administrator, "begin")
     assert LogEntry.objects.get().object_repr == "web"
 
 
-def test_mistakes_are_shown_by_line_and_nothing_is_lost_or_published(page: Client) -> None:
+def test_mistakes_are_shown_by_line_and_nothing_is_lost_or_published(desk: Client) -> None:
     rule = publish(source("log: a"))
     text = source("lgo: <b>", "rule: nowhere")
-    answer = page.post(f"{LIST}{rule.pk}/change/", {"source": text, "seen": 1})
+    answer = desk.post(f"{LIST}{rule.pk}/change/", {"source": text, "seen": 1})
     body = answer.content.decode()
     assert answer.status_code == 422
     assert "There is no operation lgo." in body
@@ -74,54 +74,54 @@ def test_mistakes_are_shown_by_line_and_nothing_is_lost_or_published(page: Clien
     assert RuleVersion.objects.count() == 1
 
 
-def test_a_version_that_was_published_meanwhile_is_not_written_over(page: Client) -> None:
+def test_a_version_that_was_published_meanwhile_is_not_written_over(desk: Client) -> None:
     rule = publish(source("log: a"))
     publish(source("log: b"))
-    answer = page.post(f"{LIST}{rule.pk}/change/", {"source": source("log: mine"), "seen": 1})
+    answer = desk.post(f"{LIST}{rule.pk}/change/", {"source": source("log: mine"), "seen": 1})
     assert answer.status_code == 422
     assert "log: mine" in answer.content.decode()
     assert RuleVersion.objects.count() == 2
 
 
-def test_the_name_cannot_change_and_a_rule_is_not_made_twice(page: Client) -> None:
+def test_the_name_cannot_change_and_a_rule_is_not_made_twice(desk: Client) -> None:
     rule = publish(source("log: a"))
-    renamed = page.post(f"{LIST}{rule.pk}/change/", {"source": source("log: a", name="other"), "seen": 1})
-    again = page.post(f"{LIST}add/", {"source": source("log: b")})
+    renamed = desk.post(f"{LIST}{rule.pk}/change/", {"source": source("log: a", name="other"), "seen": 1})
+    again = desk.post(f"{LIST}add/", {"source": source("log: b")})
     assert (renamed.status_code, again.status_code) == (422, 422)
     assert RuleVersion.objects.count() == 1
 
 
-def test_the_same_source_publishes_nothing(page: Client) -> None:
+def test_the_same_source_publishes_nothing(desk: Client) -> None:
     rule = publish(source("log: a"))
-    answer = page.post(f"{LIST}{rule.pk}/change/", {"source": source("log: a"), "seen": 1}, follow=True)
+    answer = desk.post(f"{LIST}{rule.pk}/change/", {"source": source("log: a"), "seen": 1}, follow=True)
     assert answer.status_code == 200
     assert RuleVersion.objects.count() == 1
 
 
-def test_versions_and_what_changed_between_them(page: Client) -> None:
+def test_versions_and_what_changed_between_them(desk: Client) -> None:
     rule = publish(source("log: one"))
     publish(source("log: two"))
-    assert f"{LIST}{rule.pk}/versions/1/" in page.get(f"{LIST}{rule.pk}/change/").content.decode()
-    assert "log: one" in page.get(f"{LIST}{rule.pk}/versions/1/").content.decode()
-    diff = page.get(f"{LIST}{rule.pk}/diff/", {"from": 1, "to": 2})
+    assert f"{LIST}{rule.pk}/versions/1/" in desk.get(f"{LIST}{rule.pk}/change/").content.decode()
+    assert "log: one" in desk.get(f"{LIST}{rule.pk}/versions/1/").content.decode()
+    diff = desk.get(f"{LIST}{rule.pk}/diff/", {"from": 1, "to": 2})
     assert ("removed", "-    - log: one") in diff.context["lines"]
     assert ("added", "+    - log: two") in diff.context["lines"]
-    assert "The two versions are the same." in page.get(f"{LIST}{rule.pk}/diff/?from=2&to=2").content.decode()
+    assert "The two versions are the same." in desk.get(f"{LIST}{rule.pk}/diff/?from=2&to=2").content.decode()
 
 
 @pytest.mark.parametrize(
     "path",
     ["versions/9/", "diff/", "diff/?from=1&to=9", "diff/?from=x&to=1", "diff/?from=1&to=99999999999999"],
 )
-def test_what_is_not_there_is_404(page: Client, path: str) -> None:
+def test_what_is_not_there_is_404(desk: Client, path: str) -> None:
     rule = publish(source("log: a"))
-    assert page.get(f"{LIST}{rule.pk}/{path}").status_code == 404
-    assert page.get(f"{LIST}{rule.pk + 1}/versions/1/").status_code == 404
+    assert desk.get(f"{LIST}{rule.pk}/{path}").status_code == 404
+    assert desk.get(f"{LIST}{rule.pk + 1}/versions/1/").status_code == 404
 
 
 def test_who_may_only_view_publishes_nothing() -> None:
     rule = publish(source("log: a"))
-    viewer: User = UserFactory.create(is_staff=True)
+    viewer: User = UserFactory.create(language="en", is_staff=True)
     client = Client()
     client.force_login(viewer)
     addresses = (
