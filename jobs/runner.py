@@ -7,6 +7,7 @@ import traceback
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any, Final
 
 from django.conf import settings
@@ -14,7 +15,7 @@ from django.db import connection, transaction
 
 from jobs import dispatch, transitions
 from jobs.exceptions import JobDefect, StaleClaim
-from jobs.execution import checkpoints, draining, naming
+from jobs.execution import draining, naming
 from jobs.execution.checkpoints import Runner
 from jobs.execution.database import retrying
 from jobs.execution.host import Goal, JobHost
@@ -127,16 +128,15 @@ def run_claimed_step(
         except StaleClaim:
             keeper.mark_lost()
             raise
-        except (
-            Exception
-        ) as error:  # a defect, ours or a third party's: the job ends in error, the traceback is in its log
+        except Exception as error:
+            # A defect, ours or a third party's: the job ends in error, and the traceback is in its log.
             return _conclude(job, keeper, log, None, _Ending(_defect(job, log, error), stash, go_on))
 
 
 def _host(job: Job, keeper: LeaseKeeper, log: LogWriter) -> JobHost:
     assert job.claim is not None
     runner = Runner(job.pk, job.claim, job.attempt, job.step)
-    goal = Goal(job.operations_expected, checkpoints.done_elsewhere(runner), job.percent)
+    goal = Goal(job.operations_expected, job.operations_done, job.percent)
     return JobHost(runner, naming.facts_of(job), goal, keeper, log)
 
 
@@ -185,22 +185,28 @@ def _conclude(
         _farewell(job.step, ending.outcome),
     )
 
+    tries = count()
+
     def write() -> Job | None:
         with log.pending() as batch, transaction.atomic():
-            locked = transitions.lock_claimed(job.pk, claim)
-            if (locked.attempt, locked.step, locked.status) != (job.attempt, job.step, job.status):
-                return locked  # an earlier try was committed, though its connection broke before we knew
+            if next(tries) and not _is_at(transitions.lock_claimed(job.pk, claim), job):
+                # The try before was committed, though its connection broke before we knew.
+                return Job.objects.get(pk=job.pk)
             batch.write(connection, claim)
             if host is not None:
                 host.write_pending()
             if isinstance(ending.outcome, HandedOver):
                 _hand_over(job, claim)
                 return None
-            locked.refresh_from_db(fields=["operations_done", "percent", "log_lines"])
+            locked = transitions.lock_claimed(job.pk, claim)
             transitions.apply(locked, _change(ending.outcome, ending.stash))
             return _begin_next(locked, claim, job.claimed_by) if ending.go_on else None
 
     return retrying(write, keeper)
+
+
+def _is_at(locked: Job, job: Job) -> bool:
+    return (locked.attempt, locked.step, locked.status) == (job.attempt, job.step, job.status)
 
 
 def _change(outcome: StepOutcome, stash: Stash) -> Change:

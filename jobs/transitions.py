@@ -211,8 +211,10 @@ def _set_progress(job: Job, after: State) -> None:
 
 def _write_step_runs(job: Job, change: Change, before: State, after: State) -> None:
     if change.event is Event.START:
-        StepRun.objects.get_or_create(
-            job=job, attempt=job.attempt, step=after.step.value, defaults={"started_at": change.now}
+        # A step that goes on after a wait has its row already.
+        begun = StepRun(job=job, attempt=job.attempt, step=after.step.value, started_at=change.now)
+        StepRun.objects.bulk_create(
+            [begun], update_conflicts=True, unique_fields=["job", "attempt", "step"], update_fields=["result"]
         )
         return
     ends = before.status in ACTIVE and (after.step is not before.step or after.status in ENDED)
@@ -227,7 +229,7 @@ def _write_step_runs(job: Job, change: Change, before: State, after: State) -> N
 
 
 def _write_revisions(job: Job, before: State, after: State) -> None:
-    if (before.status in ACTIVE) is (after.status in ACTIVE):
+    if job.project_id is None or (before.status in ACTIVE) is (after.status in ACTIVE):
         return
     activate_revisions(job, active=after.status in ACTIVE)
 

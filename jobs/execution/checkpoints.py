@@ -129,5 +129,5 @@ def load(runner: Runner) -> dict[str, Record]:
         run.path: Record(
             RecordStatus(run.status), run.value, run.memo, run.error, run.started_at, run.finished_at
         )
-        for run in runs.iterator(chunk_size=2000)
+        for run in runs
     }

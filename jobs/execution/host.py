@@ -44,10 +44,10 @@ def check_out(facts: naming.JobFacts, directory: Path, seconds: float | None) ->
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What progress is counted against: operations expected, done in other steps, and the percentage reached."""
+    """What progress is counted against: operations expected, done so far, and the percentage reached."""
 
     expected: int
-    done_elsewhere: int
+    done: int
     percent: int
 
 
@@ -62,8 +62,11 @@ class JobHost:
         lease: LeaseKeeper,
         log: LogWriter,
     ) -> None:
-        self._runner, self._facts, self._goal, self._lease, self._log = runner, facts, goal, lease, log
+        self._runner, self._facts, self._lease, self._log = runner, facts, lease, log
         self._records = checkpoints.load(runner)
+        self._goal = goal
+        # While the step has no record, whatever was done was done elsewhere.
+        self._done_elsewhere = checkpoints.done_elsewhere(runner) if self._records else goal.done
         self._pending: dict[str, Mapping[str, Any]] = {}
         self._pending_since = 0.0
         self._done = 0
@@ -119,7 +122,7 @@ class JobHost:
         """
         if not self._pending and self._done == self._written_done:
             return
-        done = self._goal.done_elsewhere + self._done
+        done = self._done_elsewhere + self._done
         percent = progress.percent(
             done, self._goal.expected, reached=self._goal.percent, finished=False, ended=False
         )

@@ -84,14 +84,18 @@ class JobFacts:
 
 def facts_of(job: Job) -> JobFacts:
     """Return the facts of a job at its present step."""
-    revisions = tuple({"ref": revision.ref, "sha": revision.sha} for revision in job.revisions.all())
+    revisions: tuple[Mapping[str, str], ...] = ()
+    natures: tuple[str, ...] = ()
+    if job.project is not None:
+        revisions = tuple({"ref": revision.ref, "sha": revision.sha} for revision in job.revisions.all())
+        natures = tuple(job.natures.values_list("code", flat=True))
     return JobFacts(
         job=describe(job),
         environment=job.environment.code,
         project=job.project.code if job.project else None,
         repository=job.project.repository if job.project else "",
         revisions=revisions,
-        natures=tuple(job.natures.values_list("code", flat=True)),
+        natures=natures,
         step=job.step,
         attempt=job.attempt,
         outcome=job.outcome,
