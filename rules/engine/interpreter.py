@@ -1,12 +1,13 @@
 """The interpreter: walks the tree of a step from its top, with what was recorded before, and does what was not yet done.
 
-There is no saved stack. Every operation has a path that stays the same however often the tree is walked; what
-it answered and what it
-decided (branch, items of a loop, tries) is recorded once under that path. A process that takes a job up walks
-from the top: recorded
-operations only replay their answer into the stash, the first one without a record is where the work goes on.
-So nesting of any depth,
-hand-overs, traps on groups and reruns from an operation need the same mechanism and no other.
+There is no saved stack. Every operation has a path that stays the same however often the tree is walked; what it
+answered and what it decided (branch, items of a loop, tries) is recorded once under that path. A process that takes
+a job up walks from the top: recorded operations only replay their answer into the stash, the first one without a
+record is where the work goes on. So nesting of any depth, hand-overs, traps on groups and reruns from an operation
+need the same mechanism and no other.
+
+What failed is walked as well: a retried group replays its failed tries in their order, because what they set is
+still set. Below a try that is known to have failed nothing is executed: where the records end is where it failed.
 
 Pure: everything outside is asked of the ``Host``.
 """
@@ -14,7 +15,7 @@ Pure: everything outside is asked of the ``Host``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -22,7 +23,8 @@ from rules import durations
 from rules.engine import arguments
 from rules.engine.call import Call, Deadline
 from rules.engine.context import Scope, Stash
-from rules.engine.host import Host
+from rules.engine.frames import Frame, attempt_key, failure_of, timed_out
+from rules.engine.host import Host, Level
 from rules.engine.outcomes import (
     DONE,
     ENDED,
@@ -44,37 +46,24 @@ from rules.tree import RuleNode, RuleTree, child_path, static_path
 _SECOND: Final = timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One operation on the way down: where it is, what it sees, until when, and what is known of it.
-
-    Attributes:
-        node: The operation as written.
-        path: Its path.
-        base: The path its children hang under: ``path``, or ``path/retry[n]`` from the second try on.
-        scope: The names it sees.
-        record: What is recorded of it.
-        name: Its rendered name.
-        deadline: The nearest time limit.
-    """
-
-    node: RuleNode
-    path: str
-    base: str
-    scope: Scope
-    record: Record
-    name: str
-    deadline: Deadline | None
-
-
 class Walker:
     """Walks operations for one runner. Composite operations of the palette call back into it."""
 
-    def __init__(self, host: Host, registry: Registry = default_registry) -> None:
+    def __init__(
+        self, host: Host, registry: Registry = default_registry, limit: Deadline | None = None
+    ) -> None:
+        """Begin.
+
+        Args:
+            host: Who runs it.
+            registry: The operations there are.
+            limit: When the step must be over whatever happens, for CHECK and INIT, whose asker waits.
+        """
         self.host = host
         self._registry = registry
+        self._limit = limit
         self._done: set[str] = set()
-        self._memos: dict[str, Record] = {}
+        self._replaying: list[Frame] = []
 
     def block(
         self,
@@ -92,24 +81,27 @@ class Walker:
             block: Path segment of the block; an absent one is empty.
             turn: Loop turn from 0, ``None`` outside loops.
             scope: Names inside, those of ``frame`` when left out.
-            deadline: Whether the time limit of ``frame`` holds inside.
+            deadline: Whether the time limit of ``frame`` holds inside; that of the whole step always does.
 
         Raises:
             OperationFailed: One of them failed.
         """
         for index, node in enumerate(frame.node.blocks.get(block, ())):
             path = child_path(frame.base, block, index, turn)
-            self.operation(node, path, scope or frame.scope, frame.deadline if deadline else None)
+            self.operation(node, path, scope or frame.scope, frame.deadline if deadline else self._limit)
 
-    def remember(self, frame: Frame, **memo: Any) -> Frame:
-        """Record a decision of ``frame``'s operation, so that it is taken the same way when the tree is walked again."""
-        record = replace(frame.record, memo={**frame.record.memo, **memo})
-        self._memos[frame.path] = record
+    def remember(self, frame: Frame, **decisions: Any) -> Frame:
+        """Record decisions of this try, so that they are taken the same way when the tree is walked again."""
+        if frame.only_replays:
+            return frame
+        mine = {**frame.decisions, **decisions}
+        memo = mine if frame.attempt == 1 else {**frame.record.memo, attempt_key(frame.attempt): mine}
+        record = replace(frame.record, memo=memo)
         self.host.begin(frame.path, frame.node, frame.name, record, durable=False)
         return replace(frame, record=record)
 
-    def operation(self, node: RuleNode, path: str, scope: Scope, deadline: Deadline | None) -> None:
-        """Walk one operation: replay it when it is done, otherwise do what is left of it.
+    def operation(self, node: RuleNode, path: str, scope: Scope, outer: Deadline | None) -> None:
+        """Walk one operation: replay what is recorded of it, do what is left of it.
 
         Raises:
             OperationFailed: It failed, and its ``on_error`` does not say to go on.
@@ -117,128 +109,160 @@ class Walker:
             Suspended: It makes the job wait.
         """
         record = self.host.recorded(path)
-        operation_type = self._registry[node.key]
+        is_leaf = self._registry[node.key].walk is None
         if record is None:
-            self.host.check()
-            if self._skipped(node, path, scope):
-                return
+            self._check_may_begin()
             record = Record(RecordStatus.RUNNING, started_at=self.host.now())
-        elif operation_type.walk is None or record.status is RecordStatus.SKIPPED:
-            if self._replayed(node, path, scope, record):
+            if self._skipped(Frame(node, path, scope, record)):
                 return
-            self.host.check()
-        frame = self._frame(node, path, scope, record, deadline)
-        self._attempt(frame, operation_type, outer=deadline)
+        elif record.status in ENDED and (is_leaf or record.status is RecordStatus.SKIPPED):
+            self._replay(node, path, scope, record)
+            return
+        elif is_leaf:
+            self._check_may_begin()
+        self._tries(Frame(node, path, scope, record), outer)
 
-    def _replayed(self, node: RuleNode, path: str, scope: Scope, record: Record) -> bool:
-        """Apply the recorded answer of an operation that is done; ``False`` when it is not."""
+    def _check_may_begin(self) -> None:
+        """Do nothing when something new may be executed here.
+
+        Raises:
+            Interrupted: The worker was told to stop.
+            TimedOut: This is below a try that is known to have failed: it failed right here.
+        """
+        if self._replaying:
+            frame = self._replaying[-1]
+            raise TimedOut(frame.failed_before or "It ended here.", owner=frame.path)
+        self.host.check()
+
+    def _replay(self, node: RuleNode, path: str, scope: Scope, record: Record) -> None:
+        """Let the stash know what a leaf that has ended answered.
+
+        Raises:
+            OperationFailed: It failed.
+        """
         if record.status is RecordStatus.FAILED:
-            raise OperationFailed(record.error, path=path, value=record.value)
-        if record.status not in DONE:
-            return False
+            raise failure_of(record, path)
         if node.is_leaf:
             self._done.add(static_path(path))
         self._keep(node, scope, record.value)
-        return True
 
-    def _skipped(self, node: RuleNode, path: str, scope: Scope) -> bool:
-        options = node.options
+    def _skipped(self, frame: Frame) -> bool:
+        """Record and return whether ``enabled`` or ``when`` leave the operation out."""
+        options = frame.node.options
         if options.enabled and options.when is None:
             return False
         try:
             wanted = options.enabled and (
-                options.when is None or arguments.condition(options.when, scope.names())
+                options.when is None or arguments.condition(options.when, frame.scope.names())
             )
         except arguments.ArgumentError as error:
-            raise self._not_begun(node, path, f"when: {error}") from error
+            self._give_up(frame, OperationFailed(f"when: {error}", path=frame.path))
+            return True
         if not wanted:
-            now = self.host.now()
-            record = Record(RecordStatus.SKIPPED, started_at=now, finished_at=now)
-            self._finish(node, path, node.options.name or "", record)
+            self._finish(
+                frame, replace(frame.record, status=RecordStatus.SKIPPED, finished_at=self.host.now())
+            )
         return not wanted
 
-    def _not_begun(self, node: RuleNode, path: str, message: str) -> OperationFailed:
-        """Record that an operation failed before it could begin, and return the failure."""
-        now = self.host.now()
-        self._finish(
-            node,
-            path,
-            node.options.name or "",
-            Record(RecordStatus.FAILED, error=message, started_at=now, finished_at=now),
-        )
-        self.host.log(path, node, "error", message)
-        return OperationFailed(message, path=path)
-
-    def _frame(
-        self, node: RuleNode, path: str, scope: Scope, record: Record, outer: Deadline | None
-    ) -> Frame:
-        try:
-            name = arguments.text(node.options.name, scope.names()) if node.options.name else ""
-        except arguments.ArgumentError as error:
-            raise self._not_begun(node, path, f"name: {error}") from error
-        return Frame(
-            node, path, path, scope, record, name, self._deadline(node, path, record.started_at, outer)
-        )
-
-    def _deadline(
-        self, node: RuleNode, path: str, started_at: datetime | None, outer: Deadline | None
-    ) -> Deadline | None:
-        """Return the nearer of the operation's own time limit and the one around it."""
-        if node.options.timeout is None:
-            return outer
-        own = Deadline(
-            (started_at or self.host.now()) + node.options.timeout, path, durations.text(node.options.timeout)
-        )
-        return own if outer is None or own.at <= outer.at else outer
-
-    def _attempt(self, frame: Frame, operation_type: OperationType, *, outer: Deadline | None) -> None:
+    def _tries(self, frame: Frame, outer: Deadline | None) -> None:
         """Try an operation as often as its ``retry`` says, then let ``on_error`` decide."""
         retry = frame.node.options.retry
         attempts = retry.attempts if retry else 1
-        tries = int(frame.record.memo.get("tries", 0))
+        is_leaf = self._registry[frame.node.key].walk is None
         while True:
+            frame = self._with_name_and_deadline(frame, outer)
             try:
-                self._once(
-                    frame if tries == 0 else replace(frame, base=f"{frame.path}/retry[{tries + 1}]"),
-                    operation_type,
-                )
-                return
-            except OperationFailed as failure:
-                if isinstance(failure, TimedOut) and failure.owner != frame.path:
-                    self._record_failure(frame, failure, RecordStatus.FAILED)
-                    raise
-                tries += 1
-                if tries >= attempts or retry is None:
-                    self._give_up(frame, failure)
+                if not (is_leaf and "failed" in frame.decisions):
+                    frame = self._once(frame)
                     return
-                frame = self._again(frame, failure, tries, retry.pause, outer)
+                failure = OperationFailed(str(frame.decisions["failed"]), path=frame.path)
+            except OperationFailed as error:
+                failure = error
+            frame = self._latest(frame)
+            if isinstance(failure, TimedOut) and failure.owner != frame.path:
+                self._record_failure(frame, failure, RecordStatus.FAILED)
+                raise failure
+            known = "failed" in frame.decisions
+            if not known and "timed_out" in frame.record.memo:
+                raise failure_of(frame.record, frame.path)
+            if not known and (frame.record.status in ENDED or frame.attempt >= attempts):
+                self._give_up(frame, failure)
+                return
+            frame = self._next_try(frame, failure, retry.pause if retry else timedelta(0), outer)
 
-    def _again(
-        self, frame: Frame, failure: OperationFailed, tries: int, pause: timedelta, outer: Deadline | None
+    def _latest(self, frame: Frame) -> Frame:
+        """Return ``frame`` with what was recorded of its operation meanwhile."""
+        return replace(frame, record=self.host.recorded(frame.path) or frame.record)
+
+    def _with_name_and_deadline(self, frame: Frame, outer: Deadline | None) -> Frame:
+        """Return the frame of a try with its rendered name and its nearest time limit, counted from its own beginning."""
+        name = frame.node.options.name or ""
+        try:
+            name = arguments.text(name, frame.scope.names()) if name else ""
+        except arguments.ArgumentError:
+            # Only a label: what it wants to show may come into being within the operation, or never.
+            name = name.strip()
+        limit = frame.node.options.timeout
+        if limit is None:
+            return replace(frame, name=name, deadline=outer)
+        own = Deadline((frame.began_at or self.host.now()) + limit, frame.path, durations.text(limit))
+        return replace(frame, name=name, deadline=own if outer is None or own.at <= outer.at else outer)
+
+    def _next_try(
+        self, frame: Frame, failure: OperationFailed, pause: timedelta, outer: Deadline | None
     ) -> Frame:
-        """Note a failed try, pause, and return the frame of the next one; each try gets its whole time limit."""
-        self.host.log(frame.path, frame.node, "warning", f"Try {tries} failed: {failure.message}")
-        frame = self.remember(frame, tries=tries)
-        if pause and not self.host.wait(pause / _SECOND):
-            self.host.check()
-        now = self.host.now()
-        if outer is not None and now >= outer.at:
-            raise timed_out(outer)
-        return replace(frame, deadline=self._deadline(frame.node, frame.path, now, outer))
+        """Note a failed try, pause, and return the frame of the next one; each try gets its whole time limit.
 
-    def _once(self, frame: Frame, operation_type: OperationType) -> None:
-        over = frame.record.status in ENDED
-        if not over and frame.deadline is not None and self.host.now() >= frame.deadline.at:
-            raise timed_out(frame.deadline)
+        Raises:
+            TimedOut: The time limit around the operation ran out in the pause.
+        """
+        if "failed" not in frame.decisions:
+            self.host.log(frame.path, frame.node, "warning", f"Try {frame.attempt} failed: {failure.message}")
+            frame = self.remember(frame, failed=failure.message, failed_at=self.host.now().isoformat())
+        following = replace(frame, attempt=frame.attempt + 1)
+        if following.record.status in ENDED or "began" in following.decisions:
+            return following
+        until = datetime.fromisoformat(frame.decisions["failed_at"]) + pause
+        try:
+            self._sleep_until(until, outer)
+        except TimedOut as over:
+            self._record_failure(following, over, RecordStatus.FAILED)
+            raise
+        return self.remember(following, began=self.host.now().isoformat())
+
+    def _sleep_until(self, until: datetime, outer: Deadline | None) -> None:
+        wakes = until if outer is None else min(until, outer.at)
+        while (left := (wakes - self.host.now()) / _SECOND) > 0:
+            if not self.host.wait(left):
+                self.host.check()
+        if outer is not None and self.host.now() >= outer.at:
+            raise timed_out(outer)
+
+    def _once(self, frame: Frame) -> Frame:
+        """Make one try, or replay it."""
+        operation_type = self._registry[frame.node.key]
         if operation_type.walk is None:
+            self._check_time(frame)
             self._complete(frame, self._execute(frame, operation_type))
-            return
-        if not over:
+            return frame
+        if self.host.recorded(frame.path) is None:
+            self._check_time(frame)
             self.host.begin(frame.path, frame.node, frame.name, frame.record, durable=False)
-        operation_type.walk(self, frame)
-        if frame.record.status is RecordStatus.FAILED:
-            raise OperationFailed(frame.record.error, path=frame.path)
-        self._complete(frame, None)
+        if frame.only_replays:
+            self._replaying.append(frame)
+        try:
+            operation_type.walk(self, frame)
+        finally:
+            if frame.only_replays:
+                self._replaying.pop()
+        if frame.failed_before is not None:
+            raise failure_of(frame.record, frame.path, frame.failed_before)
+        self._complete(self._latest(frame), None)
+        return frame
+
+    def _check_time(self, frame: Frame) -> None:
+        if frame.deadline is not None and self.host.now() >= frame.deadline.at:
+            raise timed_out(frame.deadline)
 
     def _execute(self, frame: Frame, operation_type: OperationType) -> Any:
         names = frame.scope.names()
@@ -247,20 +271,18 @@ class Walker:
             rendered = arguments.render(operation_type, frame.node.arguments, names)
         except arguments.ArgumentError as error:
             raise OperationFailed(str(error), path=frame.path) from error
-        started_at = frame.record.started_at or self.host.now()
+        started_at = frame.began_at or self.host.now()
         call = Call(rendered, names, frame.path, frame.node, self.host, started_at, frame.deadline)
         assert operation_type.execute is not None
         return operation_type.execute(call)
 
     def _complete(self, frame: Frame, value: Any) -> None:
         self._keep(frame.node, frame.scope, value)
-        if frame.record.status in ENDED:
-            return
-        memo = self._memos.get(frame.path, frame.record).memo
-        record = replace(
-            frame.record, status=RecordStatus.COMPLETED, value=value, memo=memo, finished_at=self.host.now()
-        )
-        self._finish(frame.node, frame.path, frame.name, record)
+        if frame.record.status not in ENDED:
+            now = self.host.now()
+            self._finish(
+                frame, replace(frame.record, status=RecordStatus.COMPLETED, value=value, finished_at=now)
+            )
 
     def _give_up(self, frame: Frame, failure: OperationFailed) -> None:
         """Fail for good, or go on when the operation says that its failure does not matter."""
@@ -276,13 +298,11 @@ class Walker:
         if frame.record.status in ENDED:
             return
         if failure.path in {"", frame.path}:
-            self.host.log(
-                frame.path,
-                frame.node,
-                "warning" if status is RecordStatus.IGNORED else "error",
-                failure.message,
-            )
-        memo = self._memos.get(frame.path, frame.record).memo
+            level: Level = "warning" if status is RecordStatus.IGNORED else "error"
+            self.host.log(frame.path, frame.node, level, failure.message)
+        memo = dict(frame.record.memo)
+        if isinstance(failure, TimedOut) and failure.owner != frame.path:
+            memo["timed_out"] = failure.owner
         record = replace(
             frame.record,
             status=status,
@@ -291,12 +311,12 @@ class Walker:
             error=failure.message,
             finished_at=self.host.now(),
         )
-        self._finish(frame.node, frame.path, frame.name, record)
+        self._finish(frame, record)
 
-    def _finish(self, node: RuleNode, path: str, name: str, record: Record) -> None:
-        if node.is_leaf and record.status in DONE:
-            self._done.add(static_path(path))
-        self.host.finish(path, node, name, record, done=len(self._done))
+    def _finish(self, frame: Frame, record: Record) -> None:
+        if frame.node.is_leaf and record.status in DONE:
+            self._done.add(static_path(frame.path))
+        self.host.finish(frame.path, frame.node, frame.name, record, done=len(self._done))
 
     def _keep(self, node: RuleNode, scope: Scope, value: Any) -> None:
         """Let the stash know what an operation answered."""
@@ -304,11 +324,6 @@ class Walker:
             scope.stash.variables.update(value)
         if node.options.save_as is not None:
             scope.stash.results[node.options.save_as] = value
-
-
-def timed_out(deadline: Deadline) -> TimedOut:
-    """Return the failure of whoever set ``deadline``."""
-    return TimedOut(f"The time limit of {deadline.limit} ran out.", owner=deadline.owner)
 
 
 def run_step(
@@ -333,7 +348,7 @@ def run_step(
     Returns:
         How it ended. Errors of the host (a lost claim) pass through.
     """
-    walker = Walker(host, registry)
+    walker = Walker(host, registry, deadline)
     scope = Scope(host.names, stash)
     try:
         for index, node in enumerate(tree.operations(step)):

@@ -35,7 +35,8 @@ class Record:
     Attributes:
         status: How it is.
         value: What it answered, plain data; ``save_as`` and ``set`` are replayed from it.
-        memo: What it decided: ``branch``, ``items``, ``turns``, ``tries``, ``caught``.
+        memo: What it decided: ``branch``, ``items``, ``turns``, ``over``; ``failed``, ``failed_at`` and ``began`` of its
+            tries, those from the second on under ``retry[n]``; ``timed_out``: whose time limit ended it.
         error: Why it failed, or was ignored.
         started_at: When it began; a time limit counts from here, also in another worker.
         finished_at: When it was done.

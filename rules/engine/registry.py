@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from rules.engine.call import Call
-    from rules.engine.interpreter import Frame, Walker
+    from rules.engine.frames import Frame
+    from rules.engine.interpreter import Walker
 
 ENTRY_POINT_GROUP: Final = "clarive_monitor.operations"
 

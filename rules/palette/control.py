@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from rules.engine import arguments
-from rules.engine.interpreter import Frame, Walker
+from rules.engine.frames import Frame
+from rules.engine.interpreter import Walker
 from rules.engine.outcomes import OperationFailed, TimedOut
 from rules.engine.registry import OperationType, registry
 from rules.palette import schemas
@@ -18,7 +19,7 @@ def _walk_group(walker: Walker, frame: Frame) -> None:
 
 
 def _walk_if(walker: Walker, frame: Frame) -> None:
-    branch = frame.record.memo.get("branch")
+    branch = frame.decisions.get("branch")
     if branch is None:
         branch = "then" if _holds(frame, frame.node.arguments) else "else"
         frame = walker.remember(frame, branch=branch)
@@ -26,7 +27,7 @@ def _walk_if(walker: Walker, frame: Frame) -> None:
 
 
 def _walk_foreach(walker: Walker, frame: Frame) -> None:
-    items = frame.record.memo.get("items")
+    items = frame.decisions.get("items")
     if items is None:
         items = _items(frame)
         frame = walker.remember(frame, items=items)
@@ -57,15 +58,15 @@ def _walk_while(walker: Walker, frame: Frame) -> None:
     most = frame.node.arguments["max"]
     turn = 0
     while True:
-        if turn >= frame.record.memo.get("turns", 0):
-            if frame.record.memo.get("over") or not _holds(frame, frame.node.arguments["condition"]):
+        if turn >= frame.decisions.get("turns", 0):
+            if frame.decisions.get("over") or not _holds(frame, frame.node.arguments["condition"]):
                 break
             if turn >= most:
                 raise OperationFailed(f"The condition still holds after {most} turns.", path=frame.path)
             frame = walker.remember(frame, turns=turn + 1)
         walker.block(frame, "while", turn=turn)
         turn += 1
-    if not frame.record.memo.get("over"):
+    if not frame.decisions.get("over"):
         walker.remember(frame, over=True)
 
 
@@ -75,7 +76,8 @@ def _walk_try(walker: Walker, frame: Frame) -> None:
         _try_and_catch(walker, frame)
     except OperationFailed as error:
         failure = error
-    walker.block(frame, "finally", deadline=not isinstance(failure, TimedOut))
+    # In any case: also when the time limit of the operation, or of one around it, is over.
+    walker.block(frame, "finally", deadline=False)
     if failure is not None:
         raise failure
 

@@ -7,8 +7,8 @@ from signal import Signals
 from typing import Any, Final
 
 from rules.engine.call import Call
+from rules.engine.frames import timed_out
 from rules.engine.host import Stream as LogStream
-from rules.engine.interpreter import timed_out
 from rules.engine.outcomes import OperationFailed
 from rules.engine.registry import OperationType, registry
 from rules.palette import schemas

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from rules import durations
 from rules.engine.call import Call
-from rules.engine.interpreter import timed_out
+from rules.engine.frames import timed_out
 from rules.engine.outcomes import Interrupted, OperationFailed
 from rules.engine.registry import OperationType, registry
 from rules.palette import schemas

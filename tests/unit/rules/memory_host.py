@@ -36,11 +36,12 @@ class MemoryHost:
         records: dict[str, Record] | None = None,
         effects: list[str] | None = None,
         stop_when: Callable[[], bool] = lambda: False,
+        clock: datetime = datetime(2026, 11, 23, 2, 40, tzinfo=UTC),
     ) -> None:
         self.records = {} if records is None else records
         self.effects = [] if effects is None else effects
         self.lines: list[tuple[str, str]] = []
-        self.clock = datetime(2026, 11, 23, 2, 40, tzinfo=UTC)
+        self.clock = clock
         self.done = 0
         self.writes: list[str] = []
         self.names = FIXED
@@ -75,6 +76,11 @@ class MemoryHost:
             raise Interrupted
 
     def wait(self, seconds: float) -> bool:
+        if self._stop_when():
+            # Told to stop in the middle of the wait; the next check hears it as well.
+            self.clock += timedelta(seconds=seconds / 2)
+            self._stop_when = lambda: True
+            return False
         self.clock += timedelta(seconds=seconds)
         return True
 

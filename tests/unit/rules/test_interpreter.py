@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cache
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rules.engine.call import Deadline
 from rules.engine.context import Stash
 from rules.engine.interpreter import run_step
 from rules.engine.outcomes import Completed, Failed, HandedOver, RecordStatus, StepOutcome
@@ -226,12 +227,35 @@ LONG = """
   finally:
     - effect: finally
 - group:
-    - effect: g
+    - set: {seen: "{{ variables.get('seen', 0) + 1 }}"}
+    - set: {only_first: yes}
+      when: variables.seen == 1
+    - effect: "g {{ variables.seen }} {{ variables.only_first }}"
     - effect: "once: h"
-  retry: {attempts: 2}
+  retry: {attempts: 2, pause: 5m}
+- set: {tries: 0, turns: 0}
+- while:
+    condition: variables.turns < 2
+    max: 9
+    do:
+      - set: {turns: "{{ variables.turns + 1 }}"}
+      - effect: "loop {{ variables.turns }}"
+      - set: {tries: "{{ variables.tries + 1 }}"}
+      - fail: not yet
+        when: variables.tries in [1, 3]
+  retry: {attempts: 4, pause: 1m}
+- foreach:
+    items: "['p', 'q'] if variables.tries > 3 else ['p']"
+    as: item
+    do:
+      - effect: "once: each {{ item }}"
+  retry: {attempts: 3}
 - effect: "fail: i"
   on_error: ignore
-- effect: "{{ first }} {{ variables.count }}"
+- effect: "fail: j"
+  retry: {attempts: 3, pause: 10s}
+  on_error: ignore
+- effect: "{{ first }} {{ variables.count }} {{ variables.seen }}"
 """
 
 
@@ -241,13 +265,14 @@ def stop_at(left: int | None) -> Callable[[], bool]:
     return lambda: left is not None and next(checks) >= left
 
 
-def take_up_until_over(operations: str, stops: list[int]) -> tuple[StepOutcome, MemoryHost, Stash, int]:
-    """Run with a fresh runner each time the one before was told to stop at its n-th check."""
-    records: dict[str, Any] = {}
-    effects: list[str] = []
+def take_up_until_over(
+    operations: str, stops: list[int], gap: timedelta = timedelta(0)
+) -> tuple[StepOutcome, MemoryHost, Stash, int]:
+    """Run with a fresh runner, ``gap`` later, each time the one before was told to stop at its n-th check."""
+    host = MemoryHost()
     runners = 0
     for left in [*stops, None]:
-        host = MemoryHost(records, effects, stop_at(left))
+        host = MemoryHost(host.records, host.effects, stop_at(left), host.clock + gap)
         stash = Stash()
         runners += 1
         outcome = run_step(rule(operations), "RUN", host, stash, registry=REGISTRY)
@@ -256,11 +281,13 @@ def take_up_until_over(operations: str, stops: list[int]) -> tuple[StepOutcome, 
     return outcome, host, stash, runners
 
 
-@given(st.lists(st.integers(1, 8), max_size=25))
-@settings(max_examples=150, deadline=None)
-def test_a_step_taken_up_by_other_workers_at_any_place_does_everything_once(stops: list[int]) -> None:
+@given(st.lists(st.integers(1, 12), max_size=25), st.timedeltas(timedelta(0), timedelta(days=1)))
+@settings(max_examples=200, deadline=None)
+def test_a_step_taken_up_by_other_workers_at_any_place_does_everything_once(
+    stops: list[int], gap: timedelta
+) -> None:
     whole, alone, stash, _ = take_up_until_over(LONG, [])
-    outcome, together, restored, _ = take_up_until_over(LONG, stops)
+    outcome, together, restored, _ = take_up_until_over(LONG, stops, gap)
     assert outcome == whole == Completed()
     assert together.effects == alone.effects
     assert restored.to_data() == stash.to_data()
@@ -275,13 +302,95 @@ def test_the_hand_over_above_really_happens() -> None:
     assert runners > 5
 
 
-@pytest.mark.parametrize("operations", ["- group:\n    - effect: a\n  timeout: 5m\n- effect: b"])
-def test_a_finished_group_is_not_timed_out_when_taken_up_later(operations: str) -> None:
+def test_a_finished_group_is_not_timed_out_when_taken_up_later() -> None:
+    operations = "- group:\n    - effect: a\n  timeout: 5m\n- effect: b"
+    outcome, host, _, runners = take_up_until_over(operations, [2], timedelta(days=1))
+    assert (outcome, host.effects, runners) == (Completed(), ["a", "b"], 2)
+
+
+@pytest.mark.parametrize("stop", range(1, 8))
+def test_finally_runs_in_any_case_also_when_the_time_ran_out_between_two_workers(stop: int) -> None:
+    operations = """
+        - try:
+            - effect: a
+            - effect: b
+          finally:
+            - effect: clean 1
+            - effect: clean 2
+          timeout: 5m
+        """
+    outcome, host, _, runners = take_up_until_over(operations, [stop], timedelta(minutes=6))
+    assert host.effects[-2:] == ["clean 1", "clean 2"]
+    assert host.effects.count("clean 1") == host.effects.count("clean 2") == 1
+    if runners == 2 and stop <= 2:
+        assert outcome == Failed("The time limit of 5m ran out.", "RUN/0")
+        assert "b" not in host.effects
+
+
+@pytest.mark.parametrize("stop", [None, 3, 4, 5, 6])
+def test_a_time_limit_around_is_never_caught_inside_also_not_when_it_is_replayed(stop: int | None) -> None:
+    operations = """
+        - try:
+            - group:
+                - try:
+                    - effect: "slow: a"
+                    - effect: b
+                  catch:
+                    - effect: never
+                  retry: {attempts: 3}
+              timeout: 5m
+          finally:
+            - effect: clean 1
+            - effect: clean 2
+        """
+    outcome, host, *_ = take_up_until_over(operations, [] if stop is None else [stop])
+    assert host.effects == ["slow: a", "clean 1", "clean 2"]
+    assert outcome == Failed("The time limit of 5m ran out.", "RUN/0/try/0")
+
+
+def test_a_try_that_another_worker_makes_has_its_whole_time() -> None:
+    operations = "- effect: 'once: a'\n  retry: {attempts: 2, pause: 1m}\n  timeout: 30s"
+    outcome, host, _, runners = take_up_until_over(operations, [1], timedelta(minutes=10))
+    assert (outcome, host.effects, runners) == (Completed(), ["once: a", "once: a"], 2)
+
+
+def test_the_rest_of_a_pause_is_kept_by_the_next_worker() -> None:
+    operations = "- effect: 'once: a'\n  retry: {attempts: 2, pause: 10m}"
+    host = MemoryHost(stop_when=stop_at(1))
+    begun = host.clock
+    assert run(operations, host)[0] == HandedOver()
+    later = MemoryHost(host.records, host.effects, clock=host.clock)
+    assert run(operations, later)[0] == Completed()
+    assert later.clock - begun == timedelta(minutes=10)
+
+
+def test_a_pause_ends_with_the_time_limit_around_it() -> None:
+    operations = """
+        - group:
+            - effect: "fail: a"
+              retry: {attempts: 2, pause: 2h}
+          timeout: 1m
+        """
     host = MemoryHost()
-    run(operations, host)
-    later = MemoryHost(host.records, host.effects)
-    del later.records["RUN/1"]
-    later.clock = host.clock.replace(year=2027)
-    outcome, _ = run(operations, later)
-    assert outcome == Completed()
-    assert later.effects == ["a", "b", "b"]
+    begun = host.clock
+    outcome, _ = run(operations, host)
+    assert outcome == Failed("The time limit of 1m ran out.", "RUN/0")
+    assert host.clock - begun == timedelta(minutes=1)
+    assert host.effects == ["fail: a"]
+
+
+def test_the_limit_of_the_whole_step_holds_in_finally_too() -> None:
+    host = MemoryHost()
+    limit = Deadline(host.clock + timedelta(seconds=10), "CHECK", "10s")
+    tree = rule("- try:\n    - effect: 'slow: a'\n  finally:\n    - effect: too late")
+    outcome = run_step(tree, "RUN", host, Stash(), registry=REGISTRY, deadline=limit)
+    assert isinstance(outcome, Failed)
+    assert host.effects == ["slow: a"]
+
+
+def test_a_condition_that_cannot_be_worked_out_fails_the_operation_or_is_ignored_as_it_says() -> None:
+    outcome, host = run("- effect: a\n  when: variables.missing > 1\n  on_error: ignore\n- effect: b")
+    assert (outcome, host.effects) == (Completed(), ["b"])
+    outcome, host = run("- group:\n    - effect: a\n  when: variables.missing > 1\n- effect: b")
+    assert isinstance(outcome, Failed)
+    assert (outcome.path, host.effects) == ("RUN/0", [])
