@@ -7,6 +7,7 @@ gave up moved it to "abandoned" before, so a worker that comes late, or takes to
 
 from __future__ import annotations
 
+import logging
 import uuid
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -33,6 +34,8 @@ from rules.engine.outcomes import Failed
 from rules.exceptions import RuleInvalid, RuleNotFound
 from rules.tree import EXECUTED_STEPS, RuleTree, count_leaves
 
+logger = logging.getLogger(__name__)
+
 State = CreationRequest.State
 
 VISIBLE_STEPS: Final = EXECUTED_STEPS[1:]
@@ -58,6 +61,11 @@ def serve(request_id: str, worker: str) -> None:
         job = _create(request, plan, worker)
     except _Refused as error:
         _move(request, State.CHECKING, State.REFUSED, refusal=error.refusal)
+        return
+    except Exception as error:  # a defect, ours or a third party's: the asker hears so at once
+        logger.exception("The request %s met a defect.", request.pk)
+        said = f"Internal error: {type(error).__name__}; the worker's log says more."
+        _move(request, State.CHECKING, State.REFUSED, refusal={"code": "invalid", "errors": {"rule": [said]}})
         return
     if job is not None:
         _run_init(request, job)
@@ -177,10 +185,9 @@ def _check(
 
 def _insert(request: CreationRequest, job: Job, revisions: list[dict[str, str]], worker: str) -> Job | None:
     """Save the job, at INIT and claimed, unless the asker gave up."""
-    moment = runner.now()
     try:
         with transaction.atomic():
-            job.pk = _next_number()
+            job.pk, moment = _next_number()
             job.name = _name(job)
             job.claim, job.claimed_by, job.lease_expires_at = uuid.uuid4(), worker, moment + runner.lease()
             job.save(force_insert=True)
@@ -201,11 +208,12 @@ def _insert(request: CreationRequest, job: Job, revisions: list[dict[str, str]],
     return job
 
 
-def _next_number() -> int:
+def _next_number() -> tuple[int, datetime]:
+    """Return the number of a new job and the database's time, by which its lease is judged."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval(pg_get_serial_sequence('jobs_job', 'id'))")
-        row = cursor.fetchone()
-        return int(row[0])
+        cursor.execute("SELECT nextval(pg_get_serial_sequence('jobs_job', 'id')), clock_timestamp()")
+        number, moment = cursor.fetchone()
+        return int(number), moment
 
 
 def _name(job: Job) -> str:

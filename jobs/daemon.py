@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
+from django.db.models import QuerySet
 
 from jobs import dispatch, transitions
-from jobs.exceptions import TransitionNotAllowed
-from jobs.lifecycle import RUNNER_STATUSES, Event
+from jobs.exceptions import JobError
+from jobs.lifecycle import Event, Status
 from jobs.log.writer import append_entry
 from jobs.models import CreationRequest, DaemonState, Job
-from jobs.runner import lease, now
+from jobs.runner import lease
 from jobs.transitions import Change
 
 logger = logging.getLogger(__name__)
@@ -66,25 +68,7 @@ def _abandon(moment: datetime, steady_since: datetime) -> None:
     if moment - steady_since < lease():
         return
     lost = Job.objects.filter(claim__isnull=False, lease_expires_at__lt=moment).order_by("id")
-    for job_id in lost.values_list("id", flat=True)[:MOST_PER_TICK]:
-        _abandon_one(job_id, moment)
-
-
-@transaction.atomic
-def _abandon_one(job_id: int, moment: datetime) -> None:
-    job = (
-        Job.objects.select_for_update(skip_locked=True, of=("self",))
-        .select_related("environment")
-        .filter(pk=job_id)
-        .first()
-    )
-    if job is None or job.claim is None or job.lease_expires_at is None or job.lease_expires_at >= moment:
-        return
-    reason = f"The worker {job.claimed_by} is gone: its lease ran out at {job.lease_expires_at:%H:%M:%S} UTC."
-    step = job.step
-    transitions.apply(job, Change(Event.ABANDON, now(), reason=reason))
-    append_entry(job.pk, job.attempt, step, "error", reason)
-    logger.warning("Job %s: %s", job.name, reason)
+    _each(lost, _abandon_one)
 
 
 def _expire(moment: datetime) -> None:
@@ -93,30 +77,38 @@ def _expire(moment: datetime) -> None:
         run_began_at=None,
         step__in=("PRE", "RUN"),
         max_start_at__lt=moment,
-    ).order_by("max_start_at")
-    for job_id in late.values_list("id", flat=True)[:MOST_PER_TICK]:
-        _expire_one(job_id, moment)
-
-
-@transaction.atomic
-def _expire_one(job_id: int, moment: datetime) -> None:
-    job = (
-        Job.objects.select_for_update(skip_locked=True, of=("self",))
-        .select_related("environment")
-        .filter(pk=job_id)
-        .first()
     )
-    if (
-        job is None
-        or job.max_start_at >= moment
-        or job.status in {status.value for status in RUNNER_STATUSES}
-    ):
+    _each(late.order_by("max_start_at"), _expire_one)
+
+
+def _each(jobs: QuerySet[Job], treat: Callable[[Job], None]) -> None:
+    """Treat each job in a transaction of its own; what goes wrong with one of them stops none of the others."""
+    for job_id in jobs.values_list("id", flat=True)[:MOST_PER_TICK]:
+        try:
+            with transaction.atomic():
+                job = transitions.lock_if_free(job_id)
+                if job is not None:
+                    treat(job)
+        except (DatabaseError, JobError):
+            logger.exception("The daemon could not treat job %s.", job_id)
+
+
+def _abandon_one(job: Job) -> None:
+    if job.claim is None or job.lease_expires_at is None or job.lease_expires_at >= job.clock:
+        return
+    reason = f"The worker {job.claimed_by} is gone: its lease ran out at {job.lease_expires_at:%H:%M:%S} UTC."
+    step = job.step
+    transitions.apply(job, Change(Event.ABANDON, job.clock, reason=reason))
+    append_entry(job.pk, job.attempt, step, "error", reason)
+    logger.warning("Job %s: %s", job.name, reason)
+
+
+def _expire_one(job: Job) -> None:
+    may_expire = job.status in {Status.READY, Status.PENDING_APPROVAL} and job.run_began_at is None
+    if not may_expire or job.max_start_at >= job.clock:
         return
     reason = f"It had not begun RUN by its max start date, {job.max_start_at:%Y-%m-%d %H:%M:%S} UTC."
-    try:
-        transitions.apply(job, Change(Event.EXPIRE, now(), reason=reason))
-    except TransitionNotAllowed:
-        return
+    transitions.apply(job, Change(Event.EXPIRE, job.clock, reason=reason))
     append_entry(job.pk, job.attempt, job.step, "warning", reason)
 
 

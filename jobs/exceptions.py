@@ -26,6 +26,16 @@ class TransitionNotAllowed(JobError):
         self.step, self.status, self.event, self.job_name = step, status, event, job_name
 
 
+class JobChanged(JobError):
+    """The job is no longer as the asker saw it, so the asker may want to decide anew."""
+
+    code = "job_changed"
+
+    def __init__(self, job_name: str, attempt: int, status: str) -> None:
+        super().__init__(f"The job {job_name} has changed: it is {status} in attempt {attempt} now.")
+        self.job_name, self.attempt, self.status = job_name, attempt, status
+
+
 class StaleClaim(JobError):
     """A runner whose claim is gone tried to write. It must stop and write nothing more."""
 

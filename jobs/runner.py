@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from jobs import dispatch, transitions
 from jobs.exceptions import JobDefect, StaleClaim
-from jobs.execution import draining, naming
+from jobs.execution import checkpoints, draining, naming
 from jobs.execution.checkpoints import Runner
 from jobs.execution.database import retrying
 from jobs.execution.host import Goal, JobHost
@@ -34,7 +34,8 @@ logger = logging.getLogger(__name__)
 
 _DUE: Final = """
 SELECT id FROM jobs_job
-WHERE due_at <= %(now)s AND NOT (status = 'ready' AND step = 'RUN' AND run_began_at IS NULL AND max_start_at < %(now)s)
+WHERE due_at <= clock_timestamp()
+    AND NOT (status = 'ready' AND step = 'RUN' AND run_began_at IS NULL AND max_start_at < clock_timestamp())
 ORDER BY urgent DESC, due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 _HAND_OVER: Final = """
@@ -74,7 +75,7 @@ def take_due(worker: str) -> Job | None:
     """Claim the next due job, urgent ones first, or return ``None``. Two workers never get the same one."""
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(_DUE, {"now": now()})
+            cursor.execute(_DUE)
             row = cursor.fetchone()
         if row is None:
             return None
@@ -85,7 +86,7 @@ def take_due(worker: str) -> Job | None:
                 cursor.execute(_TAKE_OVER, [claim.token, worker, claim.lease.total_seconds(), job.pk])
             job.claim = claim.token
             return job
-        return transitions.apply(job, Change(Event.START, now(), claim=claim))
+        return transitions.apply(job, Change(Event.START, job.clock, claim=claim))
 
 
 def run(job: Job) -> None:
@@ -130,7 +131,7 @@ def run_claimed_step(
             raise
         except Exception as error:
             # A defect, ours or a third party's: the job ends in error, and the traceback is in its log.
-            return _conclude(job, keeper, log, None, _Ending(_defect(job, log, error), stash, go_on))
+            return _conclude(job, keeper, log, None, _Ending(_defect(job, log, error), None, go_on))
 
 
 def _host(job: Job, keeper: LeaseKeeper, log: LogWriter) -> JobHost:
@@ -154,10 +155,10 @@ def _defect(job: Job, log: LogWriter, error: Exception) -> Failed:
 
 @dataclass(frozen=True, slots=True)
 class _Ending:
-    """How a step ended, the stash it left, and whether this runner may begin the next one."""
+    """How a step ended, the stash it left (``None`` keeps the old one), and whether this runner may begin the next one."""
 
     outcome: StepOutcome
-    stash: Stash
+    stash: Stash | None
     go_on: bool
 
 
@@ -199,7 +200,7 @@ def _conclude(
                 _hand_over(job, claim)
                 return None
             locked = transitions.lock_claimed(job.pk, claim)
-            transitions.apply(locked, _change(ending.outcome, ending.stash))
+            transitions.apply(locked, _change(ending.outcome, ending.stash, locked.clock))
             return _begin_next(locked, claim, job.claimed_by) if ending.go_on else None
 
     return retrying(write, keeper)
@@ -209,18 +210,18 @@ def _is_at(locked: Job, job: Job) -> bool:
     return (locked.attempt, locked.step, locked.status) == (job.attempt, job.step, job.status)
 
 
-def _change(outcome: StepOutcome, stash: Stash) -> Change:
-    fields: dict[str, Any] = {"stash": stash.to_data()}
+def _change(outcome: StepOutcome, stash: Stash | None, moment: datetime) -> Change:
+    fields: dict[str, Any] = {} if stash is None else {"stash": checkpoints.storable(stash.to_data())}
     if isinstance(outcome, Completed):
-        return Change(Event.STEP_OK, now(), fields=fields)
+        return Change(Event.STEP_OK, moment, fields=fields)
     if isinstance(outcome, Failed):
-        return Change(Event.FAIL, now(), reason=outcome.message, fields=fields)
+        return Change(Event.FAIL, moment, reason=checkpoints.clean(outcome.message), fields=fields)
     raise JobDefect(f"The engine answered {type(outcome).__name__}, which the runner does not know.")
 
 
 def _begin_next(job: Job, claim: uuid.UUID, worker: str) -> Job | None:
     """Begin the next step under the same claim when it is due and this worker may go on."""
-    moment = now()
+    moment = job.clock
     due = job.due_at is not None and job.due_at <= moment and job.status == Status.READY
     expired = job.step == Step.RUN and moment > job.max_start_at
     if not due or expired or draining.is_draining():

@@ -9,8 +9,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import DateTimeField, Func, QuerySet
 
 from jobs import dispatch, planning
+from jobs.choices import RollbackState
 from jobs.exceptions import JobNotFound, RevisionInActiveJob, StaleClaim, TransitionNotAllowed
 from jobs.lifecycle import (
     ACTIVE,
@@ -71,32 +73,39 @@ class Change:
 
 
 def lock(job_id: int) -> Job:
-    """Return the job with its row locked until the transaction ends.
+    """Return the job with its row locked until the transaction ends, and the database's time as ``clock``.
 
     Raises:
         JobNotFound: It is gone.
     """
-    job = Job.objects.select_for_update(of=("self",)).select_related(*_SHOWN).filter(pk=job_id).first()
+    job = _locked().filter(pk=job_id).first()
     if job is None:
         raise JobNotFound(job_id)
     return job
 
 
 def lock_claimed(job_id: int, claim: UUID) -> Job:
-    """Return the locked job of a runner.
+    """Return the locked job of a runner, as ``lock`` does.
 
     Raises:
         StaleClaim: The claim is gone; the runner must write nothing.
     """
-    job = (
-        Job.objects.select_for_update(of=("self",))
-        .select_related(*_SHOWN)
-        .filter(pk=job_id, claim=claim)
-        .first()
-    )
+    job = _locked().filter(pk=job_id, claim=claim).first()
     if job is None:
         raise StaleClaim(job_id)
     return job
+
+
+def lock_if_free(job_id: int) -> Job | None:
+    """Return the locked job, ``None`` when somebody else holds its row or it is gone."""
+    return _locked(skip_locked=True).filter(pk=job_id).first()
+
+
+def _locked(*, skip_locked: bool = False) -> QuerySet[Job]:
+    # Leases and dates are judged by the database's clock, so they are set by it: clocks of machines differ.
+    clock: dict[str, Any] = {"clock": Func(function="clock_timestamp", output_field=DateTimeField())}
+    jobs = Job.objects.select_for_update(of=("self",), skip_locked=skip_locked)
+    return jobs.select_related(*_SHOWN).annotate(**clock).order_by("pk")
 
 
 def apply(job: Job, change: Change) -> Job:
@@ -116,7 +125,9 @@ def apply(job: Job, change: Change) -> Job:
     except TransitionNotAllowed as error:
         raise TransitionNotAllowed(error.step, error.status, error.event, job.name) from None
     if after is None:
+        gone = job.pk
         job.delete()
+        job.pk = gone  # whoever records what happened still says to which job
         return job
     job.step, job.status = after.step.value, after.status.value
     _set_result(job, change, before, after)
@@ -140,15 +151,18 @@ def facts_of(job: Job, asked_step: Step | None = None) -> Facts:
         outcome=Outcome(job.outcome) if job.outcome else None,
         run_begun=job.run_began_at is not None,
         before_expiry=Status(job.status_before_expiry) if job.status_before_expiry else None,
-        last_ran=Step.RUN if job.run_began_at else Step.PRE if job.started_at else None,
+        last_ran=Step(job.last_ran) if job.last_ran else None,
         asked_step=asked_step,
     )
 
 
 def _set_result(job: Job, change: Change, before: State, after: State) -> None:
     event = change.event
-    if change.reason or (before.status in ENDED and after.status in ACTIVE):
+    starts_anew = event in _NEW_ATTEMPT or (before.status in ENDED and after.status in ACTIVE)
+    if change.reason or starts_anew:
         job.reason = change.reason
+    if event is Event.RERUN:
+        job.rollback = RollbackState.NONE.value
     if event in _UNDO_RESULTS:
         job.rollback = _UNDO_RESULTS[event]
     if event in {Event.FAIL, Event.UNDONE, Event.UNDO_FAILED} and after.step is Step.POST:
@@ -180,6 +194,8 @@ def _set_dates(job: Job, change: Change, before: State, after: State) -> None:
         job.started_at = job.started_at or change.now
     if change.event is Event.START and after.step is Step.RUN:
         job.run_began_at = job.run_began_at or change.now
+    if change.event is Event.START and after.step in {Step.PRE, Step.RUN}:
+        job.last_ran = after.step.value
     job.finished_at = (job.finished_at or change.now) if after.status in ENDED else None
 
 
@@ -210,11 +226,14 @@ def _set_progress(job: Job, after: State) -> None:
 
 
 def _write_step_runs(job: Job, change: Change, before: State, after: State) -> None:
-    if change.event is Event.START:
+    if change.event in {Event.START, Event.ASK_ROLLBACK}:
         # A step that goes on after a wait has its row already.
         begun = StepRun(job=job, attempt=job.attempt, step=after.step.value, started_at=change.now)
         StepRun.objects.bulk_create(
-            [begun], update_conflicts=True, unique_fields=["job", "attempt", "step"], update_fields=["result"]
+            [begun],
+            update_conflicts=True,
+            unique_fields=["job", "attempt", "step"],
+            update_fields=["result", "finished_at"],
         )
         return
     ends = before.status in ACTIVE and (after.step is not before.step or after.status in ENDED)

@@ -48,7 +48,8 @@ def query_of(request: Request) -> dict[str, list[str]]:
 
 def detail(job: Job, user: User) -> dict[str, Any]:
     """Return all that is to say of ``job`` to ``user``."""
-    return represent_one(job, available(job, user), blockers.blockers(job, timezone.now()))
+    now = timezone.now()
+    return represent_one(job, available(job, user, now=now), blockers.blockers(job, now))
 
 
 def attempt_of(request: Request, job: Job) -> int:

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from jobs.execution.host import check_out
 from jobs.execution.naming import JobFacts, scope
+from jobs.repositories import GitRunner
 from rules.engine.host import Level, Stream
 from rules.engine.outcomes import Record
 from rules.processes.strays import marker_of
@@ -80,4 +81,4 @@ class CheckHost:
 
     def checkout(self, directory: Path, seconds: float | None) -> str:
         """Put the contents of the first revision into ``directory``."""
-        return check_out(self._facts, directory, seconds)
+        return check_out(self._facts, directory, seconds, GitRunner(self.marker, self.lost))

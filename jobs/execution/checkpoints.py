@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -64,14 +65,16 @@ def row(path: str, node: RuleNode, name: str, record: Record) -> dict[str, Any]:
 
 
 def clean(text: str) -> str:
-    """Return ``text`` without NUL, which PostgreSQL cannot hold."""
-    return text.replace("\0", "\u2400")
+    """Return ``text`` without what PostgreSQL cannot hold: NUL, and halves of characters."""
+    return text.replace("\0", "\u2400").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def storable(value: Any) -> Any:
-    """Return plain data without NUL in any string."""
+    """Return plain data that PostgreSQL can hold: clean texts, and no number beyond all numbers."""
     if isinstance(value, str):
         return clean(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     if isinstance(value, Mapping):
         return {clean(str(key)): storable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

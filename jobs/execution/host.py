@@ -15,7 +15,7 @@ from jobs.execution import checkpoints, draining, naming
 from jobs.execution.database import retrying
 from jobs.execution.leases import LeaseKeeper
 from jobs.log.writer import LogWriter
-from jobs.repositories import Repository, RepositoryError
+from jobs.repositories import GitRunner, Repository, RepositoryError
 from rules.engine.host import Level, Stream
 from rules.engine.outcomes import Interrupted, OperationFailed, Record
 from rules.processes.strays import marker_of
@@ -26,8 +26,14 @@ _OLDEST_PENDING_SECONDS: Final = 0.2
 _POLL_SECONDS: Final = 0.2
 
 
-def check_out(facts: naming.JobFacts, directory: Path, seconds: float | None) -> str:
+def check_out(facts: naming.JobFacts, directory: Path, seconds: float | None, runner: GitRunner) -> str:
     """Put the contents of the first revision into ``directory`` and return its commit.
+
+    Args:
+        facts: Of the job.
+        directory: Where to; made when missing.
+        seconds: How long it may take, ``None`` without limit.
+        runner: For whom git runs.
 
     Raises:
         OperationFailed: There is nothing to check out, or git refused.
@@ -36,7 +42,7 @@ def check_out(facts: naming.JobFacts, directory: Path, seconds: float | None) ->
         raise OperationFailed("The job has no revision of a project with a repository.")
     sha = facts.revisions[0]["sha"]
     try:
-        Repository(facts.repository, naming.mirrors()).checkout(sha, directory, seconds=seconds)
+        Repository(facts.repository, naming.mirrors(), runner).checkout(sha, directory, seconds=seconds)
     except RepositoryError as error:
         raise OperationFailed(str(error)) from error
     return sha
@@ -170,5 +176,14 @@ class JobHost:
         self._log.feed(self._runner.step, path, node.options.id or path, stream, data)
 
     def checkout(self, directory: Path, seconds: float | None) -> str:
-        """Put the contents of the job's first revision into ``directory``."""
-        return check_out(self._facts, directory, seconds)
+        """Put the contents of the job's first revision into ``directory``.
+
+        Raises:
+            StaleClaim: The claim is gone; git was stopped.
+        """
+        try:
+            return check_out(self._facts, directory, seconds, GitRunner(self.marker, self.lost))
+        except OperationFailed:
+            if self.lost():
+                raise StaleClaim(self._runner.job_id) from None
+            raise

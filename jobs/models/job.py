@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import TYPE_CHECKING
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -84,6 +87,9 @@ class Job(models.Model):
     max_start_at = models.DateTimeField(_("max start date"))
     started_at = models.DateTimeField(_("start date"), null=True, blank=True)
     run_began_at = models.DateTimeField(null=True, blank=True)
+    last_ran = models.CharField(
+        max_length=5, blank=True, help_text=_("The last of PRE and RUN that began, in any attempt.")
+    )
     finished_at = models.DateTimeField(_("end date"), null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
 
@@ -96,6 +102,10 @@ class Job(models.Model):
     operations_expected = models.PositiveIntegerField(default=0)
     progress_basis = models.CharField(max_length=12, default="tree")
     percent = models.PositiveSmallIntegerField(_("progress"), default=0)
+
+    if TYPE_CHECKING:
+        clock: datetime
+        """The database's time, put there by ``transitions.lock``."""
 
     class Meta:
         verbose_name = _("job")
@@ -118,7 +128,9 @@ class Job(models.Model):
             models.Index("scheduled_at", "id", name="job_scheduled"),
             models.Index("started_at", "id", name="job_started"),
             models.Index("finished_at", "id", name="job_finished"),
-            models.Index("due_at", name="job_due", condition=Q(due_at__isnull=False)),
+            models.Index(
+                F("urgent").desc(), "due_at", "id", name="job_due_order", condition=Q(due_at__isnull=False)
+            ),
             models.Index(
                 "max_start_at",
                 name="job_may_expire",

@@ -61,8 +61,8 @@ class OperationRun(models.Model):
         "jobs.Job", on_delete=models.CASCADE, related_name="operation_runs", db_index=False
     )
     attempt = models.PositiveIntegerField()
-    path = models.CharField(max_length=500)
-    identifier = models.CharField(max_length=200, help_text=_("The operation's id, or its path."))
+    path = models.TextField()
+    identifier = models.TextField(help_text=_("The operation's id, or its path."))
     name = models.CharField(max_length=500, blank=True)
     key = models.CharField(max_length=50)
     step = models.CharField(max_length=5, choices=StepChoice.choices)

@@ -1,0 +1,147 @@
+"""The runner in this process: defects, and what it writes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs import creation, daemon, runner, transitions
+from jobs.actions.create import make_plan
+from jobs.log.reader import read_entries
+from jobs.models import CreationRequest, DaemonState, Job
+from jobs.wishes import Wish
+from rules.engine.call import Call
+from rules.engine.registry import OperationType, registry
+from tests.engine import rule, setting
+from tests.factories import JobFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def _boom(call: Call) -> object:
+    raise ZeroDivisionError("nobody thought of this")
+
+
+def _odd(call: Call) -> object:
+    return {
+        "text": "a\0b\ud800",
+        "number": float("inf"),
+        "object": object() if call.arguments == "object" else 1,
+    }
+
+
+@pytest.fixture(autouse=True)
+def third_party(transactional_db: None, broker: str) -> Iterator[None]:
+    """Operations as badly written as a third party's can be."""
+    for key, execute in (("boom", _boom), ("odd", _odd)):
+        registry.register(OperationType(key, {"type": "string"}, "For tests.", execute=execute))
+    yield
+    for key in ("boom", "odd"):
+        del registry._types[key]
+
+
+def serve(slug: str) -> CreationRequest:
+    """Ask for a job as the web process does, and serve the request in this process."""
+    _, actor = setting()
+    now = timezone.now()
+    plan = make_plan(Wish(rule=slug, environment="DEV"), actor, now)
+    request = CreationRequest.objects.create(
+        wish=plan.to_data(),
+        actor=actor.user,
+        source="api",
+        created_at=now,
+        deadline=now + timedelta(seconds=10),
+    )
+    creation.serve(str(request.pk), "test")
+    request.refresh_from_db()
+    return request
+
+
+def job_of(request: CreationRequest) -> Job:
+    assert request.job_id is not None
+    return Job.objects.get(pk=request.job_id)
+
+
+def run_all() -> None:
+    while (job := runner.take_due("test")) is not None:
+        runner.run(job)
+
+
+def test_a_defect_ends_the_job_in_error_with_the_traceback_in_its_log() -> None:
+    request = serve(rule("defect", "RUN:\n  - boom: now\nPOST:\n  - log: 'after {{ outcome }}'"))
+    run_all()
+    job = job_of(request)
+    assert (job.step, job.status) == ("END", "error")
+    assert job.reason == "Internal error: ZeroDivisionError: nobody thought of this"
+    text = [entry.text for entry in read_entries(job.pk).entries]
+    assert "Traceback (most recent call last):" in text
+    assert "after error" in text
+
+
+def test_an_answer_that_the_database_cannot_hold_is_made_to_fit() -> None:
+    request = serve(
+        rule("odd-answer", "RUN:\n  - odd: x\n    save_as: answer\n  - log: '{{ answer.number }}'")
+    )
+    run_all()
+    job = job_of(request)
+    assert job.status == "finished"
+    assert job.stash["results"]["answer"] == {
+        "text": "a\u2400b\ufffd\ufffd\ufffd",
+        "number": "inf",
+        "object": 1,
+    }
+
+
+def test_an_answer_that_is_no_data_at_all_is_a_defect_and_the_job_does_not_stay_behind() -> None:
+    request = serve(rule("no-data", "RUN:\n  - odd: object\n    save_as: answer"))
+    run_all()
+    job = job_of(request)
+    assert (job.step, job.status, job.claim) == ("END", "error", None)
+    assert job.reason.startswith("Internal error: TypeError")
+    assert "answer" not in job.stash["results"]
+
+
+def test_a_defect_in_check_is_told_at_once_and_there_is_no_job() -> None:
+    request = serve(rule("bad-check", "CHECK:\n  - boom: now\nRUN:\n  - log: never"))
+    assert request.state == "refused"
+    assert request.refusal["errors"]["rule"][0].startswith("Internal error: ZeroDivisionError")
+    assert not Job.objects.exists()
+
+
+def test_urgent_jobs_are_taken_first_then_the_ones_due_longest() -> None:
+    now = timezone.now()
+    late = JobFactory.at("PRE", "ready", now=now - timedelta(minutes=1))
+    early = JobFactory.at("PRE", "ready", now=now - timedelta(minutes=2))
+    urgent = JobFactory.at("PRE", "ready", now=now, urgent=True)
+    taken = [job.pk if (job := runner.take_due("test")) else None for _ in range(4)]
+    assert taken == [urgent.pk, early.pk, late.pk, None]
+
+
+def test_a_lease_is_counted_by_the_database_s_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    JobFactory.at("PRE", "ready")
+    monkeypatch.setattr(runner, "now", lambda: timezone.now() - timedelta(hours=1))
+    job = runner.take_due("a machine whose clock is slow")
+    assert job is not None
+    assert job.lease_expires_at is not None
+    assert job.lease_expires_at > timezone.now()
+
+
+def test_one_bad_job_does_not_stop_the_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = timezone.now()
+    jobs = [JobFactory.at("RUN", "running") for _ in range(2)]
+    Job.objects.update(lease_expires_at=now - timedelta(seconds=1))
+    DaemonState.objects.create(pk=1, ticked_at=now, steady_since=now - timedelta(hours=1))
+    lock = transitions.lock_if_free
+
+    def spoil(job_id: int) -> Job | None:
+        job = lock(job_id)
+        if job is not None and job.pk == jobs[0].pk:
+            job.attempt = 0  # refused by a constraint
+        return job
+
+    monkeypatch.setattr(transitions, "lock_if_free", spoil)
+    assert daemon.tick()
+    assert [Job.objects.get(pk=job.pk).status for job in jobs] == ["running", "abend"]
