@@ -18,6 +18,7 @@ from jobs.audit import Actor
 from jobs.choices import JobType
 from jobs.exceptions import CheckFailed, InvalidInput, JobError, NoWorker, RevisionInActiveJob
 from jobs.models import CreationRequest, Job, Project, ProjectEnvironment
+from jobs.plain_data import mistake_in_object, mistake_in_text
 from jobs.wishes import Plan, Wish, wake_channel
 from permissions import policy
 from permissions.catalog import Right
@@ -30,6 +31,8 @@ State = CreationRequest.State
 
 MOST_REVISIONS: Final = 50
 MOST_COMMENT: Final = 10_000
+LONGEST_REF: Final = 255
+_LONGEST_NAMES: Final = {"rule": 100, "environment": 50, "project": 50}
 _HINT_SECONDS: Final = 1.0
 _GRACE: Final = timedelta(seconds=2)
 """How much longer than the deadline to wait for a job that exists: its INIT is being ended."""
@@ -75,10 +78,10 @@ def make_plan(wish: Wish, actor: Actor, now: datetime) -> Plan:
         RightMissing: The actor may not create jobs there.
     """
     errors: dict[str, list[str]] = {}
-    environment = _environment(wish, actor, errors)
-    project = _project(wish, errors)
-    version = _version(wish, errors)
     _check_words(wish, errors)
+    environment = None if "environment" in errors else _environment(wish, actor, errors)
+    project = None if "project" in errors else _project(wish, errors)
+    version = None if "rule" in errors else _version(wish, errors)
     dates = _dates(wish, environment, now, errors)
     if errors or environment is None or version is None or dates is None:
         raise InvalidInput(errors)
@@ -134,17 +137,36 @@ def _version(wish: Wish, errors: dict[str, list[str]]) -> RuleVersion | None:
 
 
 def _check_words(wish: Wish, errors: dict[str, list[str]]) -> None:
+    """Note what cannot be looked up or kept, whichever door the wish came through."""
     if wish.type not in JobType.values:
         errors["type"] = [f"Unknown type: {wish.type}. Write one of {', '.join(JobType.values)}."]
+    for field, most in _LONGEST_NAMES.items():
+        if mistake := _mistake_in(getattr(wish, field) or "", most):
+            errors[field] = [mistake]
+    if mistake := _mistake_in(wish.comment, MOST_COMMENT):
+        errors["comment"] = [mistake]
     if len(wish.revisions) > MOST_REVISIONS:
         errors["revisions"] = [f"At most {MOST_REVISIONS} revisions."]
-    if len(wish.comment) > MOST_COMMENT:
-        errors["comment"] = [f"At most {MOST_COMMENT} characters."]
-    for name in wish.variables:
-        if not name.isidentifier():
-            errors.setdefault("variables", []).append(
-                f"{name!r} is not a name: use letters, digits and underscore."
-            )
+        return
+    for index, ref in enumerate(wish.revisions):
+        if mistake := _mistake_in(ref, LONGEST_REF):
+            errors[f"revisions[{index}].ref"] = [mistake]
+    if mistakes := _mistakes_in_variables(wish.variables):
+        errors["variables"] = mistakes
+
+
+def _mistake_in(text: str, most: int) -> str | None:
+    return f"At most {most} characters." if len(text) > most else mistake_in_text(text)
+
+
+def _mistakes_in_variables(variables: Mapping[str, Any]) -> list[str]:
+    if mistake := mistake_in_object(dict(variables)):
+        return [mistake]
+    return [
+        f"{name[:50]!r} is not a name: use letters, digits and underscore."
+        for name in variables
+        if not name.isidentifier()
+    ]
 
 
 def _dates(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import codecs
 import json
-import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from difflib import get_close_matches
-from typing import IO, Any, ClassVar, Final
+from typing import IO, Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
@@ -19,9 +18,7 @@ from rest_framework.parsers import BaseParser
 
 from jobs import filters
 from jobs.exceptions import InvalidInput
-
-DEEPEST: Final = 20
-_LARGEST: Final = 2**63 - 1
+from jobs.plain_data import mistake_in_object
 
 
 class StrictJSONParser(BaseParser):
@@ -171,32 +168,6 @@ class PlainObject(serializers.Field[dict[str, Any], Any, dict[str, Any], Any]):
         """Return ``data`` when it is an object and every value in it can be kept."""
         if not isinstance(data, dict):
             self.fail("invalid")
-        if mistake := _mistake_in(data, DEEPEST):
+        if mistake := mistake_in_object(data):
             raise ValidationError(mistake)
         return data
-
-
-def _mistake_in(value: Any, depth: int) -> str | None:
-    """Return what is wrong with a JSON value, ``None`` when nothing is."""
-    if isinstance(value, dict | list):
-        if depth == 0:
-            return f"Nested more than {DEEPEST} deep."
-        inner = [*value, *value.values()] if isinstance(value, dict) else value
-        return next((found for each in inner if (found := _mistake_in(each, depth - 1))), None)
-    if isinstance(value, str):
-        return _mistake_in_text(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return "A number is out of range."
-    if isinstance(value, int) and abs(value) > _LARGEST:
-        return "A number is out of range."
-    return None
-
-
-def _mistake_in_text(text: str) -> str | None:
-    if "\x00" in text:
-        return "Null characters are not allowed."
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return "Half a surrogate pair is not a character."
-    return None
