@@ -1,10 +1,10 @@
 """Git repositories of projects: refs resolved to commits, contents checked out.
 
-Git itself does the work, in a hardened environment.
+Git itself does the work, in a hardened environment, as a command of the launcher: it ends with its worker, and with
+its job when that is cancelled or taken over.
 
-Each machine keeps one bare mirror per repository under ``<home>/repositories``; a file lock keeps two
-processes from fetching into it at
-once, and a fetch that was killed is simply done again.
+Each machine keeps one bare mirror per repository under ``<home>/repositories``; a file lock keeps two processes from
+fetching into it at once. Whoever gets the lock mends what a killed git left behind.
 """
 
 from __future__ import annotations
@@ -15,17 +15,29 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
+
+from rules.processes.capturing import Captured, capture
+from rules.processes.client import Command, CommandNotStarted, LauncherLost
 
 _SHA: Final = re.compile(r"[0-9a-f]{40}")
 _SHORT_SHA: Final = re.compile(r"[0-9a-f]{7,39}")
 _REF: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@#-]*")
 _SPACES: Final = ("refs/tags/", "refs/heads/", "refs/")
+_LOCK_POLL_SECONDS: Final = 0.1
+_OPTIONS: Final = {
+    # The mirror belongs to us even when the repository it copies belongs to somebody else.
+    "safe.directory": "*",
+    # Loose objects come one by one, so a killed fetch could leave a commit without its files; a pack comes whole.
+    "fetch.unpackLimit": "1",
+    # Whatever git leaves running behind itself would be ended with it, half done.
+    "gc.autoDetach": "false",
+    "maintenance.autoDetach": "false",
+}
 
 
 class RepositoryError(Exception):
@@ -36,6 +48,92 @@ class UnknownRef(RepositoryError):
     """The repository has no such tag, branch or commit."""
 
 
+class GitStopped(RepositoryError):
+    """Git did not come to its end: it was asked to stop, or its time was over."""
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class GitRunner:
+    """For whom git runs: what marks its processes, and what ends them.
+
+    Attributes:
+        marker: Of the runner, for finding processes that outlived it.
+        interrupted: Asked again and again; once it is true git is stopped.
+    """
+
+    marker: str = ""
+    interrupted: Callable[[], bool] = _never
+
+    def run(self, command: Command, deadline: float | None) -> Captured:
+        """Run git; see ``capture``."""
+        return capture(command, marker=self.marker, deadline=deadline, interrupted=self.interrupted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Git:
+    """Git for one use of a repository, which may take until ``deadline`` in all."""
+
+    runner: GitRunner
+    seconds: float | None
+    deadline: float | None
+
+    @classmethod
+    def within(cls, seconds: float | None, runner: GitRunner) -> _Git:
+        """Return git that may take ``seconds`` from now."""
+        return cls(runner, seconds, None if seconds is None else time.monotonic() + seconds)
+
+    def __call__(self, *arguments: str) -> str:
+        """Run git and return its answer.
+
+        Raises:
+            RepositoryError: It refused.
+        """
+        done = self.attempt(*arguments)
+        if not done.is_whole:
+            raise RepositoryError("The repository answers more than can be read.")
+        if done.ended.returncode != 0:
+            raise RepositoryError(_complaint(done.stderr) or _end_of(done))
+        return done.stdout
+
+    def attempt(self, *arguments: str) -> Captured:
+        """Run git and return how it ended, well or badly.
+
+        Raises:
+            GitStopped: It was stopped before.
+            RepositoryError: It could not be run.
+        """
+        self.check()
+        try:
+            done = self.runner.run(Command(["git", *arguments], Path.cwd(), _environment()), self.deadline)
+        except CommandNotStarted as error:
+            raise RepositoryError(f"git could not be started on the worker's machine: {error}") from error
+        except LauncherLost as error:
+            raise GitStopped(str(error)) from error
+        if done.ended.timed_out:
+            raise self._too_late()
+        if done.ended.interrupted:
+            raise GitStopped("git was stopped.")
+        return done
+
+    def check(self, holder: str = "git") -> None:
+        """Do nothing while there is time and nobody asked to stop.
+
+        Raises:
+            GitStopped: Otherwise.
+        """
+        if self.runner.interrupted():
+            raise GitStopped("git was stopped.")
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            raise self._too_late(holder)
+
+    def _too_late(self, who: str = "git") -> GitStopped:
+        return GitStopped(f"{who} took longer than {self.seconds or 0.0:.0f} seconds.")
+
+
 @dataclass(frozen=True, slots=True)
 class Repository:
     """A repository and where its mirrors are kept.
@@ -43,10 +141,12 @@ class Repository:
     Attributes:
         address: Path or URL, as the project says.
         mirrors: Folder of all mirrors on this machine.
+        runner: For whom git runs.
     """
 
     address: str
     mirrors: Path
+    runner: GitRunner = field(default_factory=GitRunner)
 
     @property
     def mirror(self) -> Path:
@@ -62,26 +162,27 @@ class Repository:
         """
         if _REF.fullmatch(ref) is None or ".." in ref:
             raise UnknownRef(f"{ref!r} is not the name of a tag, branch or commit.")
+        git = _Git.within(seconds, self.runner)
         if _SHA.fullmatch(ref):
-            return self._resolve_commit(ref, seconds)
+            return self._resolve_commit(git, ref)
         patterns = [pattern for space in _SPACES for pattern in (space + ref, f"{space}{ref}^{{}}")]
-        listing = _git(["ls-remote", "--", self.address, *patterns], seconds)
+        listing = git("ls-remote", "--", self.address, *patterns)
         found = {name: sha for sha, _, name in (line.partition("\t") for line in listing.splitlines())}
         for space in _SPACES:
             for name in (f"{space}{ref}^{{}}", space + ref):
                 if name in found:
                     return found[name]
         if _SHORT_SHA.fullmatch(ref):
-            return self._resolve_commit(ref, seconds)
+            return self._resolve_commit(git, ref)
         raise UnknownRef(f"There is no tag, branch or commit {ref!r} in {self.address}.")
 
-    def _resolve_commit(self, sha: str, seconds: float) -> str:
+    def _resolve_commit(self, git: _Git, sha: str) -> str:
         """Return the whole number of a commit that may be abbreviated; an ambiguous one is unknown."""
-        with self._locked():
-            found = self._commit(sha)
+        with self._locked(git):
+            found = self._commit(git, sha)
             if found is None:
-                self._fetch(seconds)
-                found = self._commit(sha)
+                self._fetch(git)
+                found = self._commit(git, sha)
         if found is None:
             raise UnknownRef(f"There is no tag, branch or commit {sha!r} in {self.address}.")
         return found
@@ -90,60 +191,95 @@ class Repository:
         """Make ``directory`` a working tree of ``sha``; a working tree that is there already is moved to it.
 
         Raises:
+            GitStopped: The time was over, or the runner asked to stop.
             RepositoryError: The commit is not there, or the directory holds something else.
         """
-        with self._locked():
-            if self._commit(sha) is None:
-                self._fetch(seconds)
-            if self._commit(sha) is None:
+        git = _Git.within(seconds, self.runner)
+        with self._locked(git):
+            if self._commit(git, sha) is None:
+                self._fetch(git)
+            if self._commit(git, sha) is None:
                 raise UnknownRef(f"The commit {sha} is no longer in {self.address}.")
-            self._clone(sha, directory, seconds)
+            self._clone(git, sha, directory)
 
-    def _clone(self, sha: str, directory: Path, seconds: float | None) -> None:
+    def _clone(self, git: _Git, sha: str, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        if not (directory / ".git").exists():
-            _git(["init", "--quiet", str(directory)], seconds)
-            _git(["-C", str(directory), "remote", "add", "origin", self.address], seconds)
-        _git(["-C", str(directory), "fetch", "--quiet", "--no-tags", str(self.mirror), sha], seconds)
-        _git(["-C", str(directory), "checkout", "--quiet", "--force", "--detach", sha], seconds)
+        _remove_locks(directory / ".git")
+        git("init", "--quiet", str(directory))
+        here = ("-C", str(directory))
+        git(*here, "config", "remote.origin.url", self.address)
+        fetch = (*here, "fetch", "--quiet", "--no-tags", str(self.mirror), sha)
+        try:
+            git(*fetch)
+        except GitStopped:
+            raise
+        except RepositoryError:
+            # What the mirror promised it does not hold: it was damaged, and is made anew.
+            self._renew(git)
+            git(*fetch)
+        git(*here, "checkout", "--quiet", "--force", "--detach", sha)
 
-    def _commit(self, name: str) -> str | None:
+    def _commit(self, git: _Git, name: str) -> str | None:
         """Return the commit that the mirror knows under ``name``, ``None`` when there is none."""
-        if not self.mirror.is_dir():
-            return None
-        done = _run(
-            ["--git-dir", str(self.mirror), "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"], None
-        )
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    def _fetch(self, seconds: float | None) -> None:
         if not (self.mirror / "HEAD").is_file():
-            fresh = Path(tempfile.mkdtemp(dir=self.mirrors))
-            _git(["init", "--quiet", "--bare", str(fresh)], seconds)
-            _git(["--git-dir", str(fresh), "config", "uploadpack.allowAnySHA1InWant", "true"], seconds)
-            shutil.rmtree(self.mirror, ignore_errors=True)
-            fresh.rename(self.mirror)
-        _git(
-            [
-                "--git-dir",
-                str(self.mirror),
-                "fetch",
-                "--quiet",
-                "--prune",
-                "--force",
-                "--",
-                self.address,
-                "+refs/*:refs/*",
-            ],
-            seconds,
+            return None
+        done = git.attempt(
+            "--git-dir", str(self.mirror), "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"
         )
+        return done.stdout.strip() if done.ended.returncode == 0 else None
+
+    def _fetch(self, git: _Git) -> None:
+        """Bring the mirror up to date; one that cannot be, or is not there, is made anew."""
+        if (self.mirror / "HEAD").is_file():
+            _remove_locks(self.mirror)
+            try:
+                self._fetch_into(git, self.mirror)
+            except GitStopped:
+                raise
+            except RepositoryError:
+                self._renew(git)
+        else:
+            self._renew(git)
+
+    def _renew(self, git: _Git) -> None:
+        """Make the mirror anew beside the old one, which goes only when the new one is whole."""
+        fresh = self.mirror.with_suffix(".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        git("init", "--quiet", "--bare", str(fresh))
+        git("--git-dir", str(fresh), "config", "uploadpack.allowAnySHA1InWant", "true")
+        self._fetch_into(git, fresh)
+        shutil.rmtree(self.mirror, ignore_errors=True)
+        fresh.rename(self.mirror)
+
+    def _fetch_into(self, git: _Git, mirror: Path) -> None:
+        git(
+            "--git-dir", str(mirror), "fetch", "--quiet", "--prune", "--force", "--no-write-fetch-head", "--",
+            self.address, "+refs/*:refs/*",
+        )  # fmt: skip
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self, git: _Git) -> Iterator[None]:
         self.mirrors.mkdir(parents=True, exist_ok=True)
         with self.mirror.with_suffix(".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            while not _lock(file):
+                git.check("Another job is fetching from the repository, and")
+                time.sleep(_LOCK_POLL_SECONDS)
             yield
+
+
+def _lock(file: IO[str]) -> bool:
+    """Take the lock on ``file`` until it is closed; return whether it was free."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _remove_locks(repository: Path) -> None:
+    """Remove the locks of a git that was killed here; nobody else's can be there, as we hold ours."""
+    for lock in repository.rglob("*.lock"):
+        lock.unlink(missing_ok=True)
 
 
 def _environment() -> dict[str, str]:
@@ -151,43 +287,27 @@ def _environment() -> dict[str, str]:
     kept = {
         name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "SSH_AUTH_SOCK") if name in os.environ
     }
-    return kept | {
-        "LC_ALL": "C.UTF-8",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
-        "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
-        # The mirror belongs to us even when the repository it copies belongs to somebody else.
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "safe.directory",
-        "GIT_CONFIG_VALUE_0": "*",
-    }
+    options = {"GIT_CONFIG_COUNT": str(len(_OPTIONS))}
+    for number, (name, value) in enumerate(_OPTIONS.items()):
+        options |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return (
+        kept
+        | options
+        | {
+            "LC_ALL": "C.UTF-8",
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
+            "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
+        }
+    )
 
 
-def _run(arguments: list[str], seconds: float | None) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            ["git", *arguments],
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise RepositoryError(f"git {arguments[0]} took longer than {seconds:.0f} seconds.") from error
-    except FileNotFoundError as error:
-        raise RepositoryError("git is not installed on the worker's machine.") from error
-
-
-def _git(arguments: list[str], seconds: float | None) -> str:
-    done = _run(arguments, seconds)
-    if done.returncode != 0:
-        raise RepositoryError(_complaint(done.stderr) or f"git ended with return code {done.returncode}.")
-    return done.stdout
+def _end_of(done: Captured) -> str:
+    if done.ended.signal is not None:
+        return f"git was ended by signal {done.ended.signal}."
+    return f"git ended with return code {done.ended.returncode}."
 
 
 def _complaint(said: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from rules.engine.call import Call
+from rules.engine.frames import timed_out
+from rules.engine.outcomes import OperationFailed
 from rules.engine.registry import OperationType, registry
 from rules.palette import schemas
 
@@ -10,7 +12,12 @@ from rules.palette import schemas
 def _git(call: Call) -> dict[str, str]:
     name = (call.arguments or {}).get("directory", ".")
     directory = call.file(name)
-    sha = call.host.checkout(directory, call.seconds_left())
+    try:
+        sha = call.host.checkout(directory, call.seconds_left())
+    except OperationFailed as error:
+        if call.deadline is not None and call.seconds_left() == 0:
+            raise timed_out(call.deadline) from error
+        raise
     call.log(f"Checked out {sha} into {name}.")
     return {"sha": sha, "directory": str(directory)}
 
