@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection
-from rules.selectors import newest_version
 
 from jobs import dispatch, planning
 from jobs.audit import Actor
@@ -26,6 +25,7 @@ from permissions.exceptions import EnvironmentHidden
 from permissions.models import Environment
 from rules.exceptions import RuleNotFound
 from rules.models import RuleVersion
+from rules.selectors import newest_version
 
 State = CreationRequest.State
 

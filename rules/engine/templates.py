@@ -20,6 +20,7 @@ from typing import Any, Final
 import jinja2
 from jinja2 import nodes
 
+from rules.engine import bounded
 from rules.engine.bounded import Budget, LimitExceeded, plain
 from rules.engine.expressions import name_hint
 from rules.engine.names import did_you_mean
@@ -106,7 +107,7 @@ class Template:
                     raise LimitExceeded(f"The text gets longer than {MAX_RESULT} characters.")
                 paying().spend(1)
                 made.append(piece)
-        return str(_storable("".join(made)))
+            return str(_storable("".join(made)))
 
     def value(self, names: Mapping[str, Any]) -> Any:
         """Return the value of a text that is exactly one ``{{ … }}``, the rendered text of any other.
@@ -127,20 +128,38 @@ class Template:
 
 
 def _written(value: Any) -> str:
-    made = value if isinstance(value, str) else str(dict(value) if isinstance(value, Mapping) else value)
+    if isinstance(value, str):
+        return value
+    try:
+        made = str(dict(value) if isinstance(value, Mapping) else value)
+    except (ValueError, RecursionError, MemoryError):
+        raise TemplateError("There is no text for this value: it is too large.") from None
     if len(made) > MAX_RESULT:
         raise TemplateError(f"The text gets longer than {MAX_RESULT} characters.")
     return made
 
 
 def _storable(value: Any) -> Any:
-    """Refuse what no database and no process argument can hold."""
-    if isinstance(value, str):
-        if len(value) > MAX_RESULT:
-            raise TemplateError(f"The text gets longer than {MAX_RESULT} characters.")
-        if "\0" in value or re.search("[\ud800-\udfff]", value):
-            raise TemplateError("The text holds a character that cannot be stored.")
+    """Refuse what no database and no process argument can hold, also inside of lists and mappings."""
+    pending = [value]
+    while pending:
+        match pending.pop():
+            case str() as text:
+                _check_text(text)
+            case int() | float() as number:
+                bounded.number(number)
+            case list() as several:
+                pending += several
+            case dict() as mapping:
+                pending += [*mapping, *mapping.values()]
     return value
+
+
+def _check_text(text: str) -> None:
+    if len(text) > MAX_RESULT:
+        raise TemplateError(f"The text gets longer than {MAX_RESULT} characters.")
+    if "\0" in text or re.search("[\ud800-\udfff]", text):
+        raise TemplateError("The text holds a character that cannot be stored.")
 
 
 @contextmanager
@@ -163,10 +182,11 @@ def _errors(names: Mapping[str, Any]) -> Iterator[Budget]:
         ) from None
     except ZeroDivisionError:
         raise TemplateError("It divides by zero.") from None
-    except (LookupError, ArithmeticError, AttributeError):
-        raise TemplateError("It cannot be worked out with these values.") from None
     except (RecursionError, MemoryError):
         raise TemplateError("The template is too large.") from None
+    except (LookupError, ArithmeticError, AttributeError, NameError, RuntimeError):
+        # The last two are Python's own complaints about the code that Jinja writes: the rule's fault, not the worker's.
+        raise TemplateError("It cannot be worked out with these values.") from None
 
 
 def _undefined(error: jinja2.UndefinedError, names: Mapping[str, Any]) -> TemplateError:
@@ -201,6 +221,9 @@ def _compiled(text: str) -> jinja2.Template:
         return _sandbox.from_string(_bounded(tree, _single(tree)))
     except jinja2.TemplateSyntaxError as error:
         raise TemplateError(_sentence(error), _hint(text, error), error.lineno or 1) from None
+    except jinja2.TemplateError as error:
+        # Jinja works constant parts out while it compiles.
+        raise TemplateError(error.message or "It cannot be worked out.") from None
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
         raise TemplateError("The template is too large.") from None
 
@@ -257,6 +280,8 @@ def _check(node: nodes.Node, loops: int) -> None:
             "There are {{ value }}, {% if %} and {% for %}.",
             node.lineno,
         )
+    if isinstance(node, nodes.Const):
+        _check_constant(node)
     if isinstance(node, nodes.Filter | nodes.Test):
         _check_offered(node)
     if isinstance(node, nodes.For) and (loops >= MAX_LOOPS or node.recursive):
@@ -265,6 +290,14 @@ def _check(node: nodes.Node, loops: int) -> None:
         raise TemplateError("Only functions and methods can be called.", line=node.lineno)
     if isinstance(node, nodes.Call | nodes.Filter | nodes.Test) and (node.dyn_args or node.dyn_kwargs):
         raise TemplateError("* and ** are not available in calls.", line=node.lineno)
+
+
+def _check_constant(node: nodes.Const) -> None:
+    """Refuse what Jinja would write into its code as a name (``inf``), or what cannot be stored."""
+    try:
+        _storable(node.value)
+    except (TemplateError, LimitExceeded) as error:
+        raise TemplateError(str(error), line=node.lineno) from None
 
 
 def _check_offered(node: nodes.Filter | nodes.Test) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import json
 import time
 from typing import Any, Final
 
 import pytest
+from hypothesis import given, settings, strategies
 
-from rules.engine.templates import TemplateError, compile_template, render_arguments, render_value
+from rules.engine.templates import Template, TemplateError, compile_template, render_arguments, render_value
 
 NAMES: Final[dict[str, Any]] = {
     "job": {"name": "N.PROD-00000001", "items": 5},
@@ -160,6 +164,7 @@ ATTACKS: Final = (
     "{% with a = 1 %}{{ a }}{% endwith %}",
     "{{ job.items(*[1]) }}",
     "{{ '\\x00' }}",
+    "x{{ none[0] }}",
     "{{ 'a' + '\\x00' }}",
     "{{ x " * 5_000,
     "{% if x %}" * 100,
@@ -180,3 +185,77 @@ def test_a_result_shares_nothing_with_the_names() -> None:
     found = render_value("{{ variables.list }}", names)
     found[0].append(2)
     assert names == {"variables": {"list": [[1]]}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ 1e999 }}",
+        "x{{ [1, -1e999] }}",
+        "{% if 1e999 > 1 %}a{% endif %}",
+        "{{ 9" + "9" * 400 + " }}",
+        "{{ ['\\ud800'] }}",
+        "{{ {'\\x00': 1} }}",
+    ],
+)
+def test_a_constant_that_cannot_be_is_refused_when_the_rule_is_saved(text: str) -> None:
+    with pytest.raises(TemplateError):
+        compile_template(text)
+
+
+@pytest.mark.parametrize("value", [10**5000, [10**5000]], ids=["alone", "in a list"])
+def test_a_value_too_large_to_write_is_a_mistake_of_the_template(value: object) -> None:
+    for text in ("{{ value }}", "x{{ value }}", "{{ value | tojson }}"):
+        with pytest.raises(TemplateError):
+            compile_template(text).render({"value": value})
+
+
+_ATOMS: Final = (
+    *("long", "job", "revisions", "unknown", "self", "loop", "none", "true", "[]", "{}", "0", "-1", "1.5"),
+    *("'x'", "'\\ud800'", "'\\d'", "1e308", "1e999", "9" * 400, "9" * 5000, "range(3)", "huge", "deep"),
+)
+_FORMS: Final = (
+    *(f"({{0}} {sign} {{1}})" for sign in ("+", "-", "*", "/", "//", "**", "%", "~", "<", "==", "in", "and")),
+    *(
+        f"({{0}} | {name})"
+        for name in ("abs", "first", "int", "float", "list", "sort", "sum", "tojson", "max")
+    ),
+    *(
+        f"({{0}} | {name}({{1}}))"
+        for name in ("join", "map", "round", "replace", "select", "default", "sort")
+    ),
+    *(f"({{0}} is {name}({{1}}))" for name in ("divisibleby", "in", "sameas", "lt")),
+    *(
+        f"({{0}}).{name}({{1}})"
+        for name in ("split", "join", "get", "index", "replace", "items", "startswith")
+    ),
+    *("({0})[{1}]", "({0} if {1} else {0})", "[{0}, {1}]", "not ({0})", "-({0})", "{0}({1})"),
+)
+_EXPRESSIONS: Final = strategies.recursive(
+    strategies.sampled_from(_ATOMS),
+    lambda inner: strategies.builds(str.format, strategies.sampled_from(_FORMS), inner, inner),
+    max_leaves=4,
+)
+_TEXTS: Final = strategies.builds(
+    str.replace,
+    strategies.sampled_from(
+        (
+            "{{ E }}",
+            "x{{ E }}",
+            "{% if E %}a{% endif %}",
+            "{% for self in E %}{{ self }}{{ loop.last }}{% endfor %}",
+        )
+    ),
+    strategies.just("E"),
+    _EXPRESSIONS,
+)
+DEEP: Final = functools.reduce(lambda inner, _: [inner], range(5000), [1])
+
+
+@settings(max_examples=300, deadline=None)
+@given(_TEXTS)
+def test_whatever_a_template_does_it_raises_nothing_else(text: str) -> None:
+    names = {**NAMES, "huge": 10**5000, "deep": DEEP}
+    for render in (Template.render, Template.value):
+        with contextlib.suppress(TemplateError):
+            json.dumps(render(compile_template(text), names), allow_nan=False, ensure_ascii=False).encode()
