@@ -3,6 +3,9 @@
 Git itself does the work, in a hardened environment, as a command of the launcher: it ends with its worker, and with
 its job when that is cancelled or taken over.
 
+An address may hold a password. Git is told the address without it, and asks for it through its environment, so that
+neither its messages nor its command lines nor what it stores can hold it.
+
 Each machine keeps one bare mirror per repository under ``<home>/repositories``; a file lock keeps two processes from
 fetching into it at once. Whoever gets the lock mends what a killed git left behind.
 """
@@ -21,14 +24,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
+from jobs.addresses import Account, public_address
 from rules.processes.capturing import Captured, capture
 from rules.processes.client import Command, CommandNotStarted, LauncherLost
+
+__all__ = ["GitRunner", "GitStopped", "Repository", "RepositoryError", "UnknownRef", "public_address"]
 
 _SHA: Final = re.compile(r"[0-9a-f]{40}")
 _SHORT_SHA: Final = re.compile(r"[0-9a-f]{7,39}")
 _REF: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@#-]*")
 _SPACES: Final = ("refs/tags/", "refs/heads/", "refs/")
 _LOCK_POLL_SECONDS: Final = 0.1
+_ANSWER: Final = (
+    '!f() { test "$1" = get || return 0; '
+    'printf "username=%s\\npassword=%s\\n" "$CLARIVE_GIT_USER" "$CLARIVE_GIT_PASSWORD"; }; f'
+)
+"""A credential helper of git: the user and password are in the environment, which only their own user can read."""
 _OPTIONS: Final = {
     # The mirror belongs to us even when the repository it copies belongs to somebody else.
     "safe.directory": "*",
@@ -78,13 +89,14 @@ class _Git:
     """Git for one use of a repository, which may take until ``deadline`` in all."""
 
     runner: GitRunner
+    account: Account | None
     seconds: float | None
     deadline: float | None
 
     @classmethod
-    def within(cls, seconds: float | None, runner: GitRunner) -> _Git:
+    def within(cls, seconds: float | None, runner: GitRunner, account: Account | None) -> _Git:
         """Return git that may take ``seconds`` from now."""
-        return cls(runner, seconds, None if seconds is None else time.monotonic() + seconds)
+        return cls(runner, account, seconds, None if seconds is None else time.monotonic() + seconds)
 
     def __call__(self, *arguments: str) -> str:
         """Run git and return its answer.
@@ -96,7 +108,7 @@ class _Git:
         if not done.is_whole:
             raise RepositoryError("The repository answers more than can be read.")
         if done.ended.returncode != 0:
-            raise RepositoryError(_complaint(done.stderr) or _end_of(done))
+            raise RepositoryError(self._public(_complaint(done.stderr)) or _end_of(done))
         return done.stdout
 
     def attempt(self, *arguments: str) -> Captured:
@@ -108,7 +120,9 @@ class _Git:
         """
         self.check()
         try:
-            done = self.runner.run(Command(["git", *arguments], Path.cwd(), _environment()), self.deadline)
+            done = self.runner.run(
+                Command(["git", *arguments], Path.cwd(), _environment(self.account)), self.deadline
+            )
         except CommandNotStarted as error:
             raise RepositoryError(f"git could not be started on the worker's machine: {error}") from error
         except LauncherLost as error:
@@ -130,6 +144,12 @@ class _Git:
         if self.deadline is not None and time.monotonic() >= self.deadline:
             raise self._too_late(holder)
 
+    def _public(self, text: str) -> str:
+        """Return what git said without what a server may have made it repeat."""
+        if self.account is not None and self.account.password:
+            text = text.replace(self.account.password, "***")
+        return public_address(text)
+
     def _too_late(self, who: str = "git") -> GitStopped:
         return GitStopped(f"{who} took longer than {self.seconds or 0.0:.0f} seconds.")
 
@@ -139,7 +159,7 @@ class Repository:
     """A repository and where its mirrors are kept.
 
     Attributes:
-        address: Path or URL, as the project says.
+        address: Path or URL, as the project says; it may hold a password.
         mirrors: Folder of all mirrors on this machine.
         runner: For whom git runs.
     """
@@ -153,6 +173,11 @@ class Repository:
         """Where this machine's mirror is, or will be."""
         return self.mirrors / hashlib.sha256(self.address.encode()).hexdigest()[:24]
 
+    @property
+    def public(self) -> str:
+        """The address that people and git get."""
+        return public_address(self.address)
+
     def resolve(self, ref: str, *, seconds: float) -> str:
         """Return the commit that ``ref`` (tag, branch or 40 hex digits) names now.
 
@@ -162,11 +187,11 @@ class Repository:
         """
         if _REF.fullmatch(ref) is None or ".." in ref:
             raise UnknownRef(f"{ref!r} is not the name of a tag, branch or commit.")
-        git = _Git.within(seconds, self.runner)
+        git = self._git(seconds)
         if _SHA.fullmatch(ref):
             return self._resolve_commit(git, ref)
         patterns = [pattern for space in _SPACES for pattern in (space + ref, f"{space}{ref}^{{}}")]
-        listing = git("ls-remote", "--", self.address, *patterns)
+        listing = git("ls-remote", "--", self.public, *patterns)
         found = {name: sha for sha, _, name in (line.partition("\t") for line in listing.splitlines())}
         for space in _SPACES:
             for name in (f"{space}{ref}^{{}}", space + ref):
@@ -174,7 +199,15 @@ class Repository:
                     return found[name]
         if _SHORT_SHA.fullmatch(ref):
             return self._resolve_commit(git, ref)
-        raise UnknownRef(f"There is no tag, branch or commit {ref!r} in {self.address}.")
+        raise UnknownRef(f"There is no tag, branch or commit {ref!r} in {self.public}.")
+
+    def _git(self, seconds: float | None) -> _Git:
+        account = Account.of(self.address)
+        if account is not None and not account.is_sayable():
+            raise RepositoryError(
+                "The user or the password in the repository's address holds a control character."
+            )
+        return _Git.within(seconds, self.runner, account)
 
     def _resolve_commit(self, git: _Git, sha: str) -> str:
         """Return the whole number of a commit that may be abbreviated; an ambiguous one is unknown."""
@@ -184,7 +217,7 @@ class Repository:
                 self._fetch(git)
                 found = self._commit(git, sha)
         if found is None:
-            raise UnknownRef(f"There is no tag, branch or commit {sha!r} in {self.address}.")
+            raise UnknownRef(f"There is no tag, branch or commit {sha!r} in {self.public}.")
         return found
 
     def checkout(self, sha: str, directory: Path, *, seconds: float | None) -> None:
@@ -194,12 +227,12 @@ class Repository:
             GitStopped: The time was over, or the runner asked to stop.
             RepositoryError: The commit is not there, or the directory holds something else.
         """
-        git = _Git.within(seconds, self.runner)
+        git = self._git(seconds)
         with self._locked(git):
             if self._commit(git, sha) is None:
                 self._fetch(git)
             if self._commit(git, sha) is None:
-                raise UnknownRef(f"The commit {sha} is no longer in {self.address}.")
+                raise UnknownRef(f"The commit {sha} is no longer in {self.public}.")
             self._clone(git, sha, directory)
 
     def _clone(self, git: _Git, sha: str, directory: Path) -> None:
@@ -207,7 +240,7 @@ class Repository:
         _remove_locks(directory / ".git")
         git("init", "--quiet", str(directory))
         here = ("-C", str(directory))
-        git(*here, "config", "remote.origin.url", self.address)
+        git(*here, "config", "remote.origin.url", self.public)
         fetch = (*here, "fetch", "--quiet", "--no-tags", str(self.mirror), sha)
         try:
             git(*fetch)
@@ -254,7 +287,7 @@ class Repository:
     def _fetch_into(self, git: _Git, mirror: Path) -> None:
         git(
             "--git-dir", str(mirror), "fetch", "--quiet", "--prune", "--force", "--no-write-fetch-head", "--",
-            self.address, "+refs/*:refs/*",
+            self.public, "+refs/*:refs/*",
         )  # fmt: skip
 
     @contextlib.contextmanager
@@ -282,26 +315,27 @@ def _remove_locks(repository: Path) -> None:
         lock.unlink(missing_ok=True)
 
 
-def _environment() -> dict[str, str]:
+def _environment(account: Account | None) -> dict[str, str]:
     """Return an environment in which git asks nobody and reads no one's configuration but the repository's."""
     kept = {
         name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "SSH_AUTH_SOCK") if name in os.environ
     }
-    options = {"GIT_CONFIG_COUNT": str(len(_OPTIONS))}
-    for number, (name, value) in enumerate(_OPTIONS.items()):
-        options |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
-    return (
-        kept
-        | options
-        | {
-            "LC_ALL": "C.UTF-8",
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
-            "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
-        }
-    )
+    options = dict(_OPTIONS)
+    if account is not None:
+        # Only for this host: a server that sends git elsewhere does not learn it.
+        options[f"credential.{account.place}.helper"] = _ANSWER
+        kept |= {"CLARIVE_GIT_USER": account.user, "CLARIVE_GIT_PASSWORD": account.password}
+    kept["GIT_CONFIG_COUNT"] = str(len(options))
+    for number, (name, value) in enumerate(options.items()):
+        kept |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return kept | {
+        "LC_ALL": "C.UTF-8",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
+        "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
+    }
 
 
 def _end_of(done: Captured) -> str:

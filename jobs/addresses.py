@@ -1,0 +1,63 @@
+"""Addresses of repositories, and the user information that may be in them. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
+
+_URL: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>[^\s'\"]*)")
+_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[^:@\[\]]*)(:[0-9]*)?")
+
+
+def public_address(address: str) -> str:
+    """Return an address, or a text that holds addresses, without the user information in it.
+
+    The user of an ssh address stays, without a password: it belongs to the address and is nobody's secret, while
+    that of a web address is often a token.
+    """
+    return _URL.sub(lambda found: _split(found)[0], address)
+
+
+def _split(url: re.Match[str]) -> tuple[str, str]:
+    """Return a URL without its user information, and that."""
+    scheme, rest = url["scheme"], url["rest"]
+    place = re.search(r"[/?#]", rest)
+    end = place.start() if place else len(rest)
+    information, _, host = rest[:end].rpartition("@")
+    if _HOST.fullmatch(host) is None:
+        # No host looks like this: a password with a slash in it, written as it is.
+        information, _, host = rest.rpartition("@")
+        end = len(rest)
+    kept = ""
+    if scheme.lower() in {"ssh", "git+ssh", "ssh+git"} and information:
+        kept = information.partition(":")[0] + "@"
+    return f"{scheme}://{kept}{host}{rest[end:]}", information
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The user information of a web address, for its host alone."""
+
+    place: str
+    user: str
+    password: str
+
+    @classmethod
+    def of(cls, address: str) -> Account | None:
+        """Return that of ``address``, ``None`` when there is none, or git has no use for it."""
+        url = _URL.fullmatch(address)
+        if url is None or url["scheme"].lower() not in {"http", "https"}:
+            return None
+        public, information = _split(url)
+        if not information:
+            return None
+        user, _, password = information.partition(":")
+        place = re.match(r"[^/]*//[^/?#]*", public)
+        assert place is not None
+        return cls(place.group(), unquote(user), unquote(password))
+
+    def is_sayable(self) -> bool:
+        """Return whether git's way of asking can carry it: line by line."""
+        return not any(sign in self.user + self.password for sign in "\n\r\0")
