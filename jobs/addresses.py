@@ -7,17 +7,24 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
-_URL: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>[^\s'\"]*)")
+_SCHEME: Final = r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"
+_WHOLE: Final = re.compile(_SCHEME + r"(?P<rest>.*)", re.DOTALL)
+_IN_TEXT: Final = re.compile(_SCHEME + r"(?P<rest>[^\s'\"]*)")
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[^:@\[\]]*)(:[0-9]*)?")
 
 
 def public_address(address: str) -> str:
-    """Return an address, or a text that holds addresses, without the user information in it.
+    """Return the address of a repository without the user information in it.
 
     The user of an ssh address stays, without a password: it belongs to the address and is nobody's secret, while
     that of a web address is often a token.
     """
-    return _URL.sub(lambda found: _split(found)[0], address)
+    return _WHOLE.sub(lambda found: _split(found)[0], address)
+
+
+def public_text(text: str) -> str:
+    """Return a text with every address in it made public."""
+    return _IN_TEXT.sub(lambda found: _split(found)[0], text)
 
 
 def _split(url: re.Match[str]) -> tuple[str, str]:
@@ -47,7 +54,7 @@ class Account:
     @classmethod
     def of(cls, address: str) -> Account | None:
         """Return that of ``address``, ``None`` when there is none, or git has no use for it."""
-        url = _URL.fullmatch(address)
+        url = _WHOLE.fullmatch(address)
         if url is None or url["scheme"].lower() not in {"http", "https"}:
             return None
         public, information = _split(url)

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
-from jobs.addresses import Account, public_address
+from jobs.addresses import Account, public_address, public_text
 from rules.processes.capturing import Captured, capture
 from rules.processes.client import Command, CommandNotStarted, LauncherLost
 
@@ -148,7 +148,7 @@ class _Git:
         """Return what git said without what a server may have made it repeat."""
         if self.account is not None and self.account.password:
             text = text.replace(self.account.password, "***")
-        return public_address(text)
+        return public_text(text)
 
     def _too_late(self, who: str = "git") -> GitStopped:
         return GitStopped(f"{who} took longer than {self.seconds or 0.0:.0f} seconds.")

@@ -167,8 +167,7 @@ def test_a_password_that_cannot_be_said_to_git_is_refused(tmp_path: Path) -> Non
         "git@git.example.com:team/x.git": "git@git.example.com:team/x.git",
         "/srv/git/x@2": "/srv/git/x@2",
         "https://git.example.com/a@b": "https://git.example.com/a@b",
-        "could not read 'https://a:b@x.org/y' and 'http://c:d@z/'":
-            "could not read 'https://x.org/y' and 'http://z/'",
+        "https://bob:p 'w\n@git.example.com/x": "https://git.example.com/x",
         "": "",
     }.items(),
 )  # fmt: skip
