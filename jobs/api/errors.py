@@ -23,6 +23,7 @@ from jobs.exceptions import (
     TransitionNotAllowed,
 )
 from permissions.exceptions import EnvironmentHidden, RightMissing
+from rules.api.views import RuleExists
 from rules.exceptions import RuleInvalid, RuleNotFound
 
 logger = logging.getLogger(__name__)
@@ -143,6 +144,7 @@ _FRAMEWORK_CODES: Final[tuple[tuple[type[rest.APIException], str], ...]] = (
     (rest.NotAcceptable, "not_acceptable"),
     (rest.UnsupportedMediaType, "unsupported_media_type"),
     (rest.Throttled, "throttled"),
+    (RuleExists, RuleExists.default_code),
 )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 from django.http import Http404
 from django.utils import timezone
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -24,6 +25,17 @@ from rules.api.serializers import (
 from rules.models import Rule, RuleVersion
 from rules.parser import parse
 from rules.selectors import check_source
+
+
+class RuleExists(APIException):
+    """A first version is published, and there is one."""
+
+    status_code = 409
+    default_code = "rule_exists"
+
+    def __init__(self, slug: str) -> None:
+        """Say where new versions go."""
+        super().__init__(f"The rule {slug} exists; send new versions to rules/{slug}/versions/.")
 
 
 class ReadOrAdministrator(BasePermission):
@@ -71,10 +83,14 @@ class RulesView(GenericAPIView[Rule]):
         source = body.validated_data["source"]
         slug = parse(source).name
         if Rule.objects.filter(slug=slug, versions__isnull=False).exists():
-            raise ValidationError(
-                {"source": [f"The rule {slug} exists; send new versions to rules/{slug}/versions/."]}
+            raise RuleExists(slug)
+        with transaction.atomic():
+            version, is_new = publish_rule(
+                source=source, author=_author(request), comment="", now=timezone.now()
             )
-        version, _ = publish_rule(source=source, author=_author(request), comment="", now=timezone.now())
+            # Whoever publishes the same name at the same moment waited, and is the second one.
+            if not is_new or version.number > 1:
+                raise RuleExists(slug)
         address = request.build_absolute_uri(f"{request.path}{slug}/")
         found = rules().get(pk=version.rule_id)
         return Response(represent_rule(found), status=201, headers={"Location": address})

@@ -166,7 +166,8 @@ def test_a_rule_that_is_refused(root: Api) -> None:
     assert (error["field"], error["line"]) == ("source", 5)
     assert "log" in error["hint"]
     root.post("rules/", {"source": SOURCE})
-    assert "exists" in root.post("rules/", {"source": SOURCE}).field_errors()["source"]
+    taken = root.post("rules/", {"source": SOURCE}).problem(409, "rule_exists")
+    assert "rules/web-deploy/versions/" in taken["detail"]
     renamed = SOURCE.replace("web-deploy", "other")
     assert "other" in root.post("rules/web-deploy/versions/", {"source": renamed}).field_errors()["source"]
     root.post("rules/nowhere/versions/", {"source": SOURCE}).problem(404, "not_found")

@@ -14,6 +14,8 @@ from django.db import close_old_connections, connection
 from rules.actions.publish_rule import publish_rule
 from rules.exceptions import RuleInvalid
 from rules.models import RuleVersion
+from tests.api import Api
+from tests.factories import UserFactory
 
 NOW: Final = datetime(2026, 5, 4, tzinfo=UTC)
 
@@ -59,3 +61,22 @@ def test_two_rules_cannot_begin_to_call_each_other_at_the_same_moment() -> None:
     for name in ("a", "b"):
         publish_rule(source=calling(name, "log: text"), author=None, comment="", now=NOW)
     assert sorted(map(str, at_once(calling("a", "rule: b"), calling("b", "rule: a")))) == ["True", "circle"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_first_publications_of_one_name_the_second_is_refused() -> None:
+    def first(source: str) -> int:
+        close_old_connections()
+        try:
+            api = Api(UserFactory.create(is_superuser=True))
+            barrier.wait(timeout=10)
+            return api.post("rules/", {"source": source}).status
+        finally:
+            connection.close()
+
+    for name in "abcd":
+        barrier = Barrier(4)
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(first, [calling(name, f"log: text {number}") for number in range(4)]))
+        assert sorted(found) == [201, 409, 409, 409]
+        assert RuleVersion.objects.filter(rule__slug=name).count() == 1
