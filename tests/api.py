@@ -69,11 +69,13 @@ class Api:
         address = path if path.startswith(("/", "http://")) else ROOT + path
         return Answer(self.client.get(address, headers={**self.headers, **headers}))
 
-    def post(self, path: str, body: Any) -> Answer:
+    def post(self, path: str, body: Any, **headers: str) -> Answer:
         """Send ``body`` as JSON; bytes are sent as they are."""
         data = body if isinstance(body, bytes) else json.dumps(body)
         return Answer(
-            self.client.post(ROOT + path, data, content_type="application/json", headers=self.headers)
+            self.client.post(
+                ROOT + path, data, content_type="application/json", headers={**self.headers, **headers}
+            )
         )
 
     def call(self, method: str, path: str, body: str = "", content_type: str = "application/json") -> Answer:

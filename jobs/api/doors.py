@@ -20,6 +20,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from jobs import selectors
+from jobs.api.idempotency import once
 from jobs.api.pagination import PARAMETERS, KeysetPagination
 from jobs.api.parsing import StrictJSONParser, refuse_unknown_parameters
 
@@ -67,9 +68,10 @@ class Door(APIView):
 
 def door(view: type[APIView]) -> Callable[..., HttpResponseBase]:
     """Return ``view`` behind the door, as a function for an address."""
-    behind: type[APIView] = type(
-        view.__name__, (Door, view), {"__doc__": view.__doc__, "__module__": view.__module__}
-    )
+    members: dict[str, Any] = {"__doc__": view.__doc__, "__module__": view.__module__}
+    if post := getattr(view, "post", None):
+        members["post"] = once(post)
+    behind: type[APIView] = type(view.__name__, (Door, view), members)
     return behind.as_view()
 
 

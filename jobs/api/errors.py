@@ -22,6 +22,7 @@ from jobs.exceptions import (
     RevisionInActiveJob,
     TransitionNotAllowed,
 )
+from jobs.idempotency import KeyInUse, KeyReused
 from permissions.exceptions import EnvironmentHidden, RightMissing
 from rules.api.views import RuleExists
 from rules.exceptions import RuleInvalid, RuleNotFound
@@ -195,6 +196,12 @@ def _revision_in_active_job(error: RevisionInActiveJob) -> HttpResponse:
     return problem(HTTPStatus.CONFLICT, error.code, str(error), job=job)
 
 
+def _key_in_use(error: KeyInUse) -> HttpResponse:
+    answer = problem(HTTPStatus.CONFLICT, error.code, str(error))
+    answer["Retry-After"] = str(error.retry_after)
+    return answer
+
+
 def _database_away(error: Exception) -> HttpResponse:
     logger.error("The database does not answer: %s", error)
     answer = problem(
@@ -222,6 +229,8 @@ _ANSWERS: Final[tuple[tuple[type[Exception], Callable[[Any], HttpResponse]], ...
     (RuleNotFound, lambda error: problem(HTTPStatus.NOT_FOUND, "not_found", str(error))),
     (RevisionInActiveJob, _revision_in_active_job),
     (TransitionNotAllowed, _plain(HTTPStatus.CONFLICT)),
+    (KeyReused, _plain(HTTPStatus.CONFLICT)),
+    (KeyInUse, _key_in_use),
     (
         CheckFailed,
         lambda error: problem(

@@ -4,6 +4,7 @@ from jobs.models.audit import AuditRecord
 from jobs.models.content import JobNature, JobRevision, Nature
 from jobs.models.creation import CreationRequest
 from jobs.models.fleet import DaemonState, WorkerSeen
+from jobs.models.idempotency import IdempotencyKey
 from jobs.models.job import Job
 from jobs.models.log_chunk import LogChunk
 from jobs.models.project import Project, ProjectEnvironment
@@ -13,6 +14,7 @@ __all__ = [
     "AuditRecord",
     "CreationRequest",
     "DaemonState",
+    "IdempotencyKey",
     "Job",
     "JobNature",
     "JobRevision",

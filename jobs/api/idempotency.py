@@ -1,0 +1,66 @@
+"""The header ``Idempotency-Key``: a POST that is sent twice is done once."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.encoders import JSONEncoder
+from rest_framework.views import APIView
+
+from jobs import idempotency
+from jobs.exceptions import InvalidInput
+from permissions.models import User
+
+HEADER: Final = "Idempotency-Key"
+REPLAYED: Final = "Idempotent-Replayed"
+"""Says that an answer is one that was given before."""
+
+Post = Callable[..., Response]
+
+
+def once(post: Post) -> Post:
+    """Return the method ``post`` of a view as one that minds the header; without it nothing changes."""
+
+    @functools.wraps(post)
+    def guarded(view: APIView, request: Request, *args: Any, **kwargs: Any) -> Response:
+        key = request.headers.get(HEADER)
+        if key is None or not isinstance(request.user, User):
+            return post(view, request, *args, **kwargs)
+        _check(key)
+        taken = idempotency.take(request.user, key, _digest(request), timezone.now())
+        if isinstance(taken, idempotency.Answer):
+            headers = {**taken.headers, REPLAYED: "true"}
+            return Response(json.loads(taken.body), status=taken.status, headers=headers)
+        try:
+            response = post(view, request, *args, **kwargs)
+            refused = response.status_code >= 400
+        except BaseException:
+            idempotency.release(taken)
+            raise
+        if refused:
+            idempotency.release(taken)
+        else:
+            headers = {name: value for name, value in response.items() if name != "Content-Type"}
+            body = json.dumps(response.data, cls=JSONEncoder)
+            idempotency.answer(taken, idempotency.Answer(response.status_code, body, headers))
+        return response
+
+    return guarded
+
+
+def _check(key: str) -> None:
+    if not (1 <= len(key) <= idempotency.LONGEST and key.isascii() and key.isprintable()):
+        raise InvalidInput({HEADER: [f"Use 1 to {idempotency.LONGEST} printable ASCII characters."]})
+
+
+def _digest(request: Request) -> str:
+    """Return what tells two requests apart: the same JSON with its names in another order is the same body."""
+    written = json.dumps([request.path, request.data], sort_keys=True)
+    return hashlib.sha256(written.encode()).hexdigest()

@@ -1,0 +1,113 @@
+"""Section 10, ``Idempotency-Key``: a POST that is sent twice is done once."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from jobs import idempotency
+from jobs.models import IdempotencyKey
+from rules.models import RuleVersion
+from tests.api import Answer, Api
+from tests.factories import UserFactory
+
+pytestmark = pytest.mark.django_db
+
+SOURCE = "name: web\nsteps:\n  RUN:\n    - log: one\n"
+
+
+@pytest.fixture
+def root() -> Api:
+    return Api(UserFactory.create(is_superuser=True))
+
+
+def post(api: Api, path: str, body: Any, key: str) -> Answer:
+    return api.post(path, body, **{"Idempotency-Key": key})
+
+
+def test_the_first_answer_is_given_again(root: Api) -> None:
+    first = post(root, "rules/", {"source": SOURCE}, "k-1")
+    again = post(root, "rules/", {"source": SOURCE}, "k-1")
+    assert (first.status, again.status) == (201, 201)
+    assert first.content == again.content
+    assert first.response["Location"] == again.response["Location"]
+    assert (first.response.get("Idempotent-Replayed"), again.response["Idempotent-Replayed"]) == (
+        None,
+        "true",
+    )
+    assert RuleVersion.objects.count() == 1
+    root.post("rules/", {"source": SOURCE}).problem(409, "rule_exists")
+
+
+def test_the_same_body_in_another_order_is_the_same_body(root: Api) -> None:
+    post(root, "rules/", {"source": SOURCE}, "first")
+    changed = SOURCE.replace("one", "two")
+    post(root, "rules/web/versions/", {"source": changed, "comment": "c"}, "k")
+    again = post(root, "rules/web/versions/", {"comment": "c", "source": changed}, "k")
+    assert (again.status, again.json["version"]) == (201, 2)
+
+
+def test_another_body_or_address_is_409(root: Api) -> None:
+    post(root, "rules/", {"source": SOURCE}, "k")
+    for path, body in (("rules/", {"source": "x"}), ("rules/validate/", {"source": SOURCE})):
+        post(root, path, body, "k").problem(409, "idempotency_key_reused")
+
+
+def test_a_refused_post_does_not_use_the_key_up(root: Api) -> None:
+    assert post(root, "rules/", {"source": 5}, "k").status == 400
+    assert post(root, "rules/", b"{", "k").status == 400
+    assert post(root, "rules/web/versions/", {"source": SOURCE}, "k").status == 404
+    assert not IdempotencyKey.objects.exists()
+    assert post(root, "rules/", {"source": SOURCE}, "k").status == 201
+
+
+def test_a_defect_does_not_use_the_key_up(root: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_args: object, **_named: object) -> None:
+        raise RuntimeError("broken")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("rules.api.views.publish_rule", broken)
+        post(root, "rules/", {"source": SOURCE}, "k").problem(500, "internal_error")
+    assert post(root, "rules/", {"source": SOURCE}, "k").status == 201
+
+
+def test_keys_are_each_users_own(root: Api) -> None:
+    post(root, "rules/", {"source": SOURCE}, "k")
+    other = Api(UserFactory.create(is_superuser=True))
+    post(other, "rules/", {"source": SOURCE}, "k").problem(409, "rule_exists")
+
+
+def test_while_the_first_has_no_answer_it_is_409_and_says_when_to_come_back(root: Api) -> None:
+    post(root, "rules/", {"source": SOURCE}, "k")
+    IdempotencyKey.objects.update(status=None, body="")
+    answer = post(root, "rules/", {"source": SOURCE}, "k")
+    answer.problem(409, "idempotency_key_in_use")
+    assert answer.response["Retry-After"] == "1"
+
+
+def test_a_day_later_the_key_is_free(root: Api) -> None:
+    body = {"source": SOURCE}
+    post(root, "rules/validate/", body, "k")
+    IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=24))
+    answer = post(root, "rules/validate/", {"source": "x"}, "k")
+    assert (answer.status, answer.json["valid"]) == (200, False)
+
+
+def test_keys_are_forgotten_after_a_day(root: Api) -> None:
+    for key in ("old", "new"):
+        post(root, "rules/validate/", {"source": SOURCE}, key)
+    now = timezone.now()
+    IdempotencyKey.objects.filter(key="old").update(created_at=now - timedelta(hours=24))
+    assert idempotency.forget_idempotency_keys(now) == 1
+    assert list(IdempotencyKey.objects.values_list("key", flat=True)) == ["new"]
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\tb", "ñ"])
+def test_a_key_that_is_none_is_400_and_names_the_header(root: Api, key: str) -> None:
+    assert post(root, "rules/", {"source": SOURCE}, key).field_errors().keys() == {"Idempotency-Key"}
+    assert not RuleVersion.objects.exists()
+
+
+def test_the_longest_key(root: Api) -> None:
+    assert post(root, "rules/", {"source": SOURCE}, "k" * 255).status == 201
