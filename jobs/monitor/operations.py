@@ -7,15 +7,18 @@ from datetime import datetime
 from typing import Final
 
 from django.utils.functional import Promise
+from django.utils.translation import pgettext_lazy
 
 from jobs import timeline
 from jobs.choices import OperationStatus
+from jobs.lifecycle import ENDED, Status, Step
 from jobs.models import Job
 
 _ICONS: Final = {
     "pending": "i-pending", "running": "i-running", "completed": "i-done", "skipped": "i-skipped",
     "ignored": "i-warning", "failed": "i-failed", "waiting": "i-waiting",
 }  # fmt: skip
+_NOT_RUN: Final = pgettext_lazy("operation", "Not run")
 _WIDTH: Final = 100.0
 
 
@@ -36,6 +39,7 @@ class Row:
         seconds: How long it took, or takes so far.
         usual_seconds: How long it usually takes.
         longest: The longest of all durations drawn together, in seconds.
+        is_over: Whether nothing more begins in its step.
     """
 
     path: str
@@ -50,6 +54,7 @@ class Row:
     seconds: float | None
     usual_seconds: float | None
     longest: float
+    is_over: bool = False
 
     @property
     def icon(self) -> str:
@@ -59,6 +64,8 @@ class Row:
     @property
     def label(self) -> str | Promise:
         """Its status in words."""
+        if self.is_over and self.status == OperationStatus.PENDING:
+            return _NOT_RUN
         return OperationStatus(self.status).label
 
     @property
@@ -109,9 +116,16 @@ def by_step(job: Job, attempt: int, now: datetime) -> list[StepGroup]:
             seconds=took[operation.path],
             usual_seconds=operation.usual_seconds,
             longest=longest,
+            is_over=_is_over(job, operation.step),
         )
         groups.setdefault(operation.step, StepGroup(operation.step, [])).rows.append(row)
     return list(groups.values())
+
+
+def _is_over(job: Job, step: str) -> bool:
+    """Return whether nothing more begins in ``step``: the job has ended, or has gone on to a later step."""
+    order = list(Step)
+    return Status(job.status) in ENDED or order.index(Step(step)) < order.index(Step(job.step))
 
 
 def _seconds(operation: timeline.Operation, now: datetime) -> float | None:

@@ -79,7 +79,7 @@ def _state(job: Job, step: Step, run: StepRun | None) -> str:
     if place == here:
         return _state_here(job)
     if place > here:
-        return "pending"
+        return "skipped" if Status(job.status) in ENDED else "pending"
     if run is not None and run.result in _RESULTS:
         return _RESULTS[run.result]
     return _state_passed(job, step)

@@ -75,6 +75,27 @@ def test_the_page_tells_all_about_a_job(reader: Reader, ana: User, job: Job) -> 
     assert '<li class="stop stop-current" aria-current="step">' in text(page)
 
 
+@pytest.mark.parametrize(
+    ("language", "not_run", "to_come"), [("es", "No ejecutada", "Pendiente"), ("en", "Not run", "Pending")]
+)
+def test_what_never_ran_is_no_longer_to_come(
+    ana: User, dev: Environment, language: str, not_run: str, to_come: str
+) -> None:
+    def statuses(job: Job) -> list[str]:
+        markup = text(Reader(ana, language).get(f"/jobs/{job.pk}/"))
+        return re.findall(r'<span class="op-label">([^<]*)</span>', markup)
+
+    assert statuses(JobFactory.at("RUN", "running", environment=dev)) == [not_run, to_come, to_come]
+    assert statuses(JobFactory.at("POST", "ready", environment=dev)) == [not_run, not_run, to_come]
+    assert statuses(JobFactory.at("RUN", "cancelled", environment=dev)) == [not_run] * 3
+    assert statuses(JobFactory.at("END", "error", environment=dev)) == [not_run] * 3
+
+
+def test_steps_after_the_one_where_a_job_stopped_are_not_to_come(reader: Reader, dev: Environment) -> None:
+    job = JobFactory.at("RUN", "cancelled", environment=dev)
+    assert re.search(r"POST no ejecutado END no ejecutado", words(reader.get(f"/jobs/{job.pk}/")))
+
+
 def test_a_waiting_job_says_for_what_and_who_can_change_it(reader: Reader, dev: Environment) -> None:
     user_with("view_monitor", "restart", environments=[dev], username="oscar")
     job = JobFactory.at("RUN", "ready", environment=dev, scheduled_at=timezone.now() + timedelta(hours=9))
