@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,11 +16,10 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from permissions import policy
-from permissions.catalog import BY_CODENAME, LABELS, Right
-from permissions.models import Environment, EnvironmentGroupGrant, EnvironmentUserGrant, User
+from permissions.catalog import LABELS, Right
+from permissions.models import Environment, User
 from permissions.policy import Principal
 
-_CODENAMES: Final = tuple(BY_CODENAME)
 _NAMES: Final = frozenset(right.value for right in Right)
 
 
@@ -98,30 +97,10 @@ def _context(
 def holders(environment: Environment | None) -> list[Holder]:
     """Return who was granted something here, groups first, each in order of name."""
     found: dict[Principal, set[Right]] = {}
-    for principal, codename in _grants(environment):
-        found.setdefault(principal, set()).add(BY_CODENAME[codename])
+    for principal, right in policy.grants_on(environment):
+        found.setdefault(principal, set()).add(right)
     ordered = sorted(found.items(), key=lambda item: key_of(item[0]))
     return [Holder(principal, frozenset(rights)) for principal, rights in ordered]
-
-
-def _grants(environment: Environment | None) -> Iterable[tuple[Principal, str]]:
-    if environment is None:
-        for model in (Group, User):
-            name = "permissions" if model is Group else "user_permissions"
-            for principal in model.objects.filter(**{f"{name}__codename__in": _CODENAMES}).distinct():
-                for right in policy.granted(principal).get("*", ()):
-                    yield principal, right.codename
-        return
-    of_groups = EnvironmentGroupGrant.objects.filter(
-        content_object=environment, permission__codename__in=_CODENAMES
-    )
-    for group_grant in of_groups.select_related("group", "permission"):
-        yield group_grant.group, group_grant.permission.codename
-    of_users = EnvironmentUserGrant.objects.filter(
-        content_object=environment, permission__codename__in=_CODENAMES
-    )
-    for user_grant in of_users.select_related("user", "permission"):
-        yield user_grant.user, user_grant.permission.codename
 
 
 @transaction.atomic

@@ -1,4 +1,4 @@
-"""Who may do what, where: the only module that reads and writes grants, ours and django-guardian's.
+"""Who may do what, where: the only module of ours that reads and writes grants, our own and django-guardian's.
 
 A grant on one environment is an object permission of django-guardian; a grant on all of them (``*``) is the same permission held
 without an object. guardian's own mixing of the two (``accept_global_perms``) differs between its lists and ``has_perm``, so it is
@@ -9,12 +9,12 @@ Source: product document, "Permisos"; contract, section 5.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AnonymousUser, Group, Permission
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from guardian.shortcuts import assign_perm, remove_perm
 
 from permissions.catalog import BY_CODENAME, EVERYWHERE, Right
@@ -148,6 +148,59 @@ def granted(principal: Principal) -> dict[str, set[Right]]:
     ):
         found.setdefault(EVERYWHERE, set()).add(BY_CODENAME[codename])
     return found
+
+
+def grants_on(environment: Environment | None) -> list[tuple[Principal, Right]]:
+    """Return what was granted on ``environment`` itself, on all of them when ``None``; groups first."""
+    found: list[tuple[Principal, Right]] = []
+    if environment is None:
+        for principal, codename in _everywhere_rows():
+            found.append((principal, BY_CODENAME[codename]))
+        return found
+    on_it: dict[str, Any] = {"content_object": environment, "permission__codename__in": tuple(BY_CODENAME)}
+    for group_grant in EnvironmentGroupGrant.objects.filter(**on_it).select_related("group", "permission"):
+        found.append((group_grant.group, BY_CODENAME[group_grant.permission.codename]))
+    for user_grant in EnvironmentUserGrant.objects.filter(**on_it).select_related("user", "permission"):
+        found.append((user_grant.user, BY_CODENAME[user_grant.permission.codename]))
+    return found
+
+
+def holders(right: Right, environment: Environment) -> tuple[QuerySet[Group], QuerySet[User]]:
+    """Return the groups and the active users that ``right`` on ``environment`` was granted to and counts for.
+
+    A right counts only together with ``view_monitor``: a group must hold both, a user may see through a group.
+    Superusers are not among them for being such.
+    """
+    seeing = Group.objects.filter(_holds(EnvironmentGroupGrant, "group", Right.VIEW_MONITOR, environment))
+    sees = _holds(EnvironmentUserGrant, "user", Right.VIEW_MONITOR, environment) | Q(groups__in=seeing)
+    users = User.objects.filter(
+        _holds(EnvironmentUserGrant, "user", right, environment), sees, is_active=True
+    )
+    groups = seeing.filter(_holds(EnvironmentGroupGrant, "group", right, environment))
+    return groups.distinct(), users.distinct()
+
+
+def _holds(
+    table: type[EnvironmentGroupGrant] | type[EnvironmentUserGrant],
+    kind: str,
+    right: Right,
+    environment: Environment,
+) -> Q:
+    there = table._default_manager.filter(content_object=environment, permission__codename=right.codename)
+    everywhere = "permissions__in" if kind == "group" else "user_permissions__in"
+    return Q(pk__in=there.values(kind)) | Q(**{everywhere: _permissions().filter(codename=right.codename)})
+
+
+def _everywhere_rows() -> Iterator[tuple[Principal, str]]:
+    """Yield who holds which right on all environments."""
+    ours = Prefetch("permissions", _permissions())
+    for group in Group.objects.filter(permissions__in=_permissions()).distinct().prefetch_related(ours):
+        for permission in group.permissions.all():
+            yield group, permission.codename
+    own = Prefetch("user_permissions", _permissions())
+    for user in User.objects.filter(user_permissions__in=_permissions()).distinct().prefetch_related(own):
+        for permission in user.user_permissions.all():
+            yield user, permission.codename
 
 
 def _permissions() -> QuerySet[Permission]:
