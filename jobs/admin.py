@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import ForeignKey, Model, QuerySet
+from django.forms import ModelChoiceField
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -33,11 +34,43 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
         return False
 
 
+class VisibleEnvironmentFilter(admin.SimpleListFilter):
+    """Offers the environments that the administrator may see, and no others."""
+
+    title = _("environment")
+    parameter_name = "environment"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        """Return their codes."""
+        return [(code, code) for code in policy.environments_for(request.user).values_list("code", flat=True)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the rows of the chosen one."""
+        if self.value() is None:
+            return queryset
+        by_key = queryset.model._meta.get_field("environment").is_relation
+        return queryset.filter(**{"environment__code" if by_key else "environment": self.value()})
+
+
 class ProjectEnvironmentInline(admin.TabularInline[ProjectEnvironment, Project]):
     """Variables of the project in one environment."""
 
     model = ProjectEnvironment
     extra = 0
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ProjectEnvironment]:
+        """Leave out environments that the administrator may not see."""
+        visible = policy.environments_for(request.user)
+        found: QuerySet[ProjectEnvironment] = super().get_queryset(request).filter(environment__in=visible)
+        return found
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> ModelChoiceField[Any] | None:
+        """Offer the same ones only."""
+        if db_field.name == "environment":
+            kwargs["queryset"] = policy.environments_for(request.user)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
 @admin.register(Project)
@@ -72,7 +105,7 @@ class JobAdmin(ReadOnlyAdmin):
         "created_at",
         "page",
     )
-    list_filter = ("status", "step", "environment", "type", "urgent")
+    list_filter = ("status", "step", VisibleEnvironmentFilter, "type", "urgent")
     search_fields = ("name", "comment")
     ordering = ("-id",)
     show_full_result_count = False
@@ -112,7 +145,7 @@ class AuditRecordAdmin(ReadOnlyAdmin):
         "address",
         "comment",
     )
-    list_filter = ("action", "source", "environment")
+    list_filter = ("action", "source", VisibleEnvironmentFilter)
     search_fields = ("job_name", "user", "comment")
     ordering = ("-id",)
     show_full_result_count = False
