@@ -133,7 +133,7 @@ class _Git:
             raise GitStopped("git was stopped.")
         return done
 
-    def check(self, holder: str = "git") -> None:
+    def check(self) -> None:
         """Do nothing while there is time and nobody asked to stop.
 
         Raises:
@@ -141,8 +141,12 @@ class _Git:
         """
         if self.runner.interrupted():
             raise GitStopped("git was stopped.")
-        if self.deadline is not None and time.monotonic() >= self.deadline:
-            raise self._too_late(holder)
+        if self.is_late():
+            raise self._too_late()
+
+    def is_late(self) -> bool:
+        """Return whether the time is over."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
 
     def _public(self, text: str) -> str:
         """Return what git said without what a server may have made it repeat."""
@@ -150,8 +154,8 @@ class _Git:
             text = text.replace(self.account.password, "***")
         return public_text(text)
 
-    def _too_late(self, who: str = "git") -> GitStopped:
-        return GitStopped(f"{who} took longer than {self.seconds or 0.0:.0f} seconds.")
+    def _too_late(self) -> GitStopped:
+        return GitStopped(f"git took longer than {self.seconds or 0.0:.0f} seconds.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +299,11 @@ class Repository:
         self.mirrors.mkdir(parents=True, exist_ok=True)
         with self.mirror.with_suffix(".lock").open("w") as file:
             while not _lock(file):
-                git.check("Another job is fetching from the repository, and")
+                if git.is_late():
+                    raise GitStopped(
+                        "Another job is fetching from the repository, and there was no time left to wait."
+                    )
+                git.check()
                 time.sleep(_LOCK_POLL_SECONDS)
             yield
 

@@ -60,7 +60,7 @@ def _try(form: JobForm, actor: Actor) -> tuple[Job | None, int]:
         form.add_error("revisions", _active_job(error, actor.user))
         return None, 409
     except CheckFailed as error:
-        form.check_message = str(error)
+        form.check_message = translated(str(error))
         return None, 422
     except NoWorker as error:
         text = _("No worker answered within %(seconds)d seconds. No job was created; try again.")

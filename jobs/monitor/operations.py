@@ -13,6 +13,7 @@ from jobs import timeline
 from jobs.choices import OperationStatus
 from jobs.lifecycle import ENDED, Status, Step
 from jobs.models import Job
+from jobs.monitor.wording import translated
 
 _ICONS: Final = {
     "pending": "i-pending", "running": "i-running", "completed": "i-done", "skipped": "i-skipped",
@@ -109,7 +110,7 @@ def by_step(job: Job, attempt: int, now: datetime) -> list[StepGroup]:
             name=operation.name,
             key=operation.key,
             turn=_turn(operation.path),
-            error=operation.error,
+            error=translated(operation.error),
             depth=operation.depth,
             status=operation.status,
             started_at=operation.started_at,

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from jobs.choices import BADGES, StatusChoice
 from jobs.lifecycle import Status
 from jobs.monitor import times
+from jobs.monitor.wording import translated
 
 register = template.Library()
 
@@ -43,6 +44,12 @@ def duration(seconds: float | None) -> str:
 def as_json(value: object) -> str:
     """Return plain data as one would write it in a rule or a form; a text stays as it is."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+@register.filter
+def in_words(message: str) -> str:
+    """Return a message of the engine in the reader's language."""
+    return translated(message)
 
 
 @register.simple_tag

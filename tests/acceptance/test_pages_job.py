@@ -115,6 +115,24 @@ def test_a_failed_step_and_the_reason_are_shown(reader: Reader, dev: Environment
     assert "El worker jobs-1@here ha desaparecido: su reserva venció a las 08:14:22 UTC." in shown
 
 
+def test_what_the_engine_says_is_read_in_the_reader_s_language(ana: User, dev: Environment) -> None:
+    job = JobFactory.at("RUN", "running", environment=dev)
+    OperationRun.objects.create(
+        job=job, attempt=1, path="RUN/0", identifier="deploy", name="Deploy it", key="run", step="RUN", status="failed",
+        error="The command ended with return code 3.", started_at=timezone.now(), finished_at=timezone.now(),
+    )  # fmt: skip
+    job = happen(job, Event.FAIL)
+    Job.objects.filter(pk=job.pk).update(reason="The time limit of 5m ran out.")
+    spanish, english = (Reader(ana, language) for language in ("es", "en"))
+    shown = words(spanish.get(f"/jobs/{job.pk}/"))
+    assert "El comando terminó con el código de retorno 3." in shown
+    assert "Se agotó el límite de tiempo de 5m." in shown
+    assert 'title="Se agotó el límite de tiempo de 5m."' in text(spanish.get("/"))
+    shown = words(english.get(f"/jobs/{job.pk}/"))
+    assert "The command ended with return code 3." in shown
+    assert "The time limit of 5m ran out." in shown
+
+
 def test_asking_again_stops_when_the_job_has_ended(reader: Reader, job: Job) -> None:
     address = f"/jobs/{job.pk}/"
     seen = version(reader.get(address))
