@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 
 from django.db.models import Q
+from django.db.models.fields.json import KT
 
 from jobs.choices import OperationStatus
 from jobs.lifecycle import Step
@@ -23,6 +24,10 @@ SAMPLES: Final = 20
 """How many of the last runs tell the usual duration of an operation."""
 
 _MOST_ROWS_READ: Final = 5000
+_MOST_PATHS_NAMED: Final = 500
+_SHOWN: Final = ("path", "identifier", "name", "key", "step", "status", "error", "started_at", "finished_at")
+"""What is read of a record: its value may be 64 KiB of output, its memo a loop's items."""
+
 _BLOCK: Final = re.compile(
     r"(?P<parent>.+?)(?:/retry\[(?P<retry>\d+)\])?/(?P<block>[^/\[\]]+)(?:\[(?P<turn>\d+)\])?\Z"
 )
@@ -67,22 +72,93 @@ class Operation:
         return (self.path.count("/") - 1) // 2 - self.path.count("/retry[") // 2
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an operation stands in an attempt, before anything else of it is read.
+
+    Attributes:
+        path: As in ``Operation``.
+        step: As in ``Operation``.
+        node: What the rule says there; ``None`` for what is not on the way forward, such as a rollback.
+        has_begun: Whether there is a record of it.
+    """
+
+    path: str
+    step: str
+    node: RuleNode | None
+    has_begun: bool
+
+
+class _Run(NamedTuple):
+    """What of a record decides which operations are shown; a record may hold much more."""
+
+    path: str
+    status: str
+    step: str
+    branch: str | None
+
+
 def operations(job: Job, attempt: int | None = None) -> list[Operation]:
-    """Return the operations of an attempt, the current one by default. Two queries once the rule is known.
+    """Return the operations of an attempt, the current one by default. Three queries once the rule is known.
 
     A loop stands there once until it runs, then with every turn. What cannot run any more in this attempt, such as the
     other branch of an ``if``, is left out.
     """
+    return described(job, attempt, places(job, attempt))
+
+
+def places(job: Job, attempt: int | None = None) -> list[Place]:
+    """Return where the operations of an attempt stand, in their order; one query that reads little of each."""
     number = attempt or job.attempt
-    runs = {run.path: run for run in OperationRun.objects.filter(job=job, attempt=number).order_by("id")}
-    drawing = _Drawing(runs, _usual_seconds(job), to_come=number == job.attempt)
+    rows = OperationRun.objects.filter(job=job, attempt=number).order_by("id")
+    columns = rows.annotate(branch=KT("memo__branch")).values_list("path", "status", "step", "branch")
+    drawing = _Drawing({row[0]: _Run(*row) for row in columns.iterator()})
     tree = _tree(job)
-    found: list[Operation] = []
+    found: list[Place] = []
     for step in SHOWN_STEPS:
         if tree is not None:
-            found += drawing.block(tree.operations(step), step, pending=drawing.to_come)
+            found += drawing.block(tree.operations(step), step, pending=number == job.attempt)
         found += drawing.rest(step)
     return found
+
+
+def described(job: Job, attempt: int | None, wanted: Sequence[Place]) -> list[Operation]:
+    """Return what there is to say of some places of an attempt; two queries."""
+    rows = OperationRun.objects.filter(job=job, attempt=attempt or job.attempt).only(*_SHOWN)
+    if len(wanted) <= _MOST_PATHS_NAMED:
+        rows = rows.filter(path__in=[place.path for place in wanted if place.has_begun])
+    runs = {run.path: run for run in rows}
+    usual = _usual_seconds(job)
+    return [_operation(place, runs.get(place.path), usual.get(static_path(place.path))) for place in wanted]
+
+
+def _operation(place: Place, run: OperationRun | None, usual: float | None) -> Operation:
+    options = place.node.options if place.node else None
+    if run is None:
+        key = place.node.key if place.node else ""
+        return Operation(
+            path=place.path,
+            identifier=(options.id if options else None) or place.path,
+            name=(options.name if options else None) or key,
+            key=key,
+            step=place.step,
+            status=OperationStatus.PENDING.value,
+            usual_seconds=usual,
+        )
+    took = run.finished_at - run.started_at if run.finished_at and run.started_at else None
+    return Operation(
+        path=run.path,
+        identifier=run.identifier,
+        name=run.name or (options.name if options else None) or run.key,
+        key=run.key,
+        step=run.step,
+        status=run.status,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        seconds=round(took.total_seconds(), 3) if took is not None else None,
+        usual_seconds=usual,
+        error=run.error,
+    )
 
 
 def _tree(job: Job) -> RuleTree | None:
@@ -97,9 +173,7 @@ def _tree(job: Job) -> RuleTree | None:
 class _Drawing:
     """Lays what ran over the rule's tree."""
 
-    runs: Mapping[str, OperationRun]
-    usual: Mapping[str, float]
-    to_come: bool
+    runs: Mapping[str, _Run]
     drawn: set[str] = field(default_factory=set)
     blocks: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
@@ -115,26 +189,28 @@ class _Drawing:
         for block, places in entered.items():
             self.blocks[block] = [prefix for *_, prefix in sorted(places)]
 
-    def block(self, nodes: tuple[RuleNode, ...], prefix: str, *, pending: bool) -> Iterator[Operation]:
+    def block(self, nodes: tuple[RuleNode, ...], prefix: str, *, pending: bool) -> Iterator[Place]:
         """Yield the operations of one block; those that have not begun only when they still may."""
         for index, node in enumerate(nodes):
             path = f"{prefix}/{index}"
             run = self.runs.get(path)
             if run is None and not pending:
                 continue
-            yield self._ran(run, node) if run is not None else self._pending(path, node)
+            yield (
+                self._place(run, node)
+                if run is not None
+                else Place(path, path.partition("/")[0], node, has_begun=False)
+            )
             may_begin = pending and (run is None or run.status not in _OVER)
             yield from self._inside(node, path, run, pending=may_begin)
 
-    def rest(self, step: str) -> list[Operation]:
+    def rest(self, step: str) -> list[Place]:
         """Return what ran in ``step`` and is not on the way forward, such as a rollback."""
         left = [run for path, run in self.runs.items() if run.step == step and path not in self.drawn]
-        return [self._ran(run, None) for run in left]
+        return [self._place(run, None) for run in left]
 
-    def _inside(
-        self, node: RuleNode, path: str, run: OperationRun | None, *, pending: bool
-    ) -> Iterator[Operation]:
-        chosen = run.memo.get("branch") if run is not None else None
+    def _inside(self, node: RuleNode, path: str, run: _Run | None, *, pending: bool) -> Iterator[Place]:
+        chosen = run.branch if run is not None else None
         for block, children in node.blocks.items():
             prefixes = self.blocks.get((path, block), [])
             for prefix in prefixes[:-1]:
@@ -142,33 +218,9 @@ class _Drawing:
             last = prefixes[-1] if prefixes else f"{path}/{block}"
             yield from self.block(children, last, pending=pending and chosen in {None, block})
 
-    def _ran(self, run: OperationRun, node: RuleNode | None) -> Operation:
+    def _place(self, run: _Run, node: RuleNode | None) -> Place:
         self.drawn.add(run.path)
-        took = run.finished_at - run.started_at if run.finished_at and run.started_at else None
-        return Operation(
-            path=run.path,
-            identifier=run.identifier,
-            name=run.name or (node.options.name if node else None) or run.key,
-            key=run.key,
-            step=run.step,
-            status=run.status,
-            started_at=run.started_at,
-            finished_at=run.finished_at,
-            seconds=round(took.total_seconds(), 3) if took is not None else None,
-            usual_seconds=self.usual.get(static_path(run.path)),
-            error=run.error,
-        )
-
-    def _pending(self, path: str, node: RuleNode) -> Operation:
-        return Operation(
-            path=path,
-            identifier=node.options.id or path,
-            name=node.options.name or node.key,
-            key=node.key,
-            step=path.partition("/")[0],
-            status=OperationStatus.PENDING.value,
-            usual_seconds=self.usual.get(static_path(path)),
-        )
+        return Place(run.path, run.step, node, has_begun=True)
 
 
 def _usual_seconds(job: Job) -> dict[str, float]:

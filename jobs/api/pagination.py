@@ -105,13 +105,13 @@ def paged(
 IN_MEMORY: Final = Ordering("path", "path", "str", tie="path")
 
 
-def sliced(request: Request, places: Sequence[str], represent: Callable[[int], Any]) -> Response:
+def sliced(request: Request, places: Sequence[str], represent: Callable[[range], list[Any]]) -> Response:
     """Return the asked page of a list that is made in memory.
 
     Args:
         request: Says where the page begins and how long it is.
         places: A lasting and unique name for each row.
-        represent: Returns the row with an index as JSON.
+        represent: Returns the rows with these indices as JSON.
     """
     cursor, limit = cursor_of(request, IN_MEMORY), limit_of(request)
     begin, end = 0, limit
@@ -126,7 +126,7 @@ def sliced(request: Request, places: Sequence[str], represent: Callable[[int], A
         Cursor(places[rows[-1]], rows[-1]) if rows and end < len(places) else None,
         Cursor(places[rows[0]], rows[0], backward=True) if rows and begin > 0 else None,
     )
-    return envelope(request, page, IN_MEMORY, [represent(index) for index in rows])
+    return envelope(request, page, IN_MEMORY, represent(rows))
 
 
 class KeysetPagination(BasePagination):

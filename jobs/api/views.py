@@ -109,9 +109,14 @@ class OperationsView(APIView):
     def get(self, request: Request, job_id: int) -> Response:
         """Return the operations of one attempt in the order of the rule: those that ran and those still to come."""
         job = selectors.visible_job(user_of(request), job_id)
-        found = timeline.operations(job, attempt_of(request, job))
-        places = [operation.path for operation in found]
-        return pagination.sliced(request, places, lambda index: represent_operation(found[index]))
+        attempt = attempt_of(request, job)
+        places = timeline.places(job, attempt)
+
+        def represent(rows: range) -> list[Any]:
+            found = timeline.described(job, attempt, [places[index] for index in rows])
+            return [represent_operation(operation) for operation in found]
+
+        return pagination.sliced(request, [place.path for place in places], represent)
 
 
 class AuditView(APIView):

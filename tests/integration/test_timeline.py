@@ -1,5 +1,6 @@
 """The operations of an attempt, laid over the tree of the rule."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -129,10 +130,24 @@ def test_seconds_and_usual_seconds(job: Job) -> None:
     assert found["RUN/1"].usual_seconds is None
 
 
-def test_it_costs_two_queries(job: Job) -> None:
+def test_it_costs_three_queries_that_read_neither_answers_nor_memos(job: Job) -> None:
     timeline.operations(job)
     for turn in range(30):
-        ran(job, f"RUN/0/foreach[{turn}]/0")
+        ran(job, f"RUN/0/foreach[{turn}]/0", value={"output": "x" * 65_536}, memo={"items": ["x"] * 1000})
     with CaptureQueriesContext(connection) as queries:
         timeline.operations(job)
-    assert len(queries) == 2
+    assert len(queries) == 3
+    for query in queries:
+        assert '"value"' not in query["sql"]
+        assert '"memo"' not in query["sql"].replace('"memo" ->>', "")
+
+
+def test_some_places_are_described_without_the_others(job: Job) -> None:
+    for turn in range(30):
+        ran(job, f"RUN/0/foreach[{turn}]/0")
+    every = timeline.operations(job)
+    some = timeline.places(job)[10:13]
+    with CaptureQueriesContext(connection) as queries:
+        assert timeline.described(job, None, some) == every[10:13]
+    named = set(re.findall(r"RUN/0/foreach\[\d+\]/\d", queries[0]["sql"]))
+    assert named == {place.path for place in some if place.has_begun}
