@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import Permission
 
@@ -50,8 +52,8 @@ def test_filters_name_only_what_is_visible(staff: Reader, jobs: list[Job], table
     assert jobs[1].name not in markup
     assert jobs[0].name in text(staff.get(f"{address}?environment=DEV"))
     for query in ("environment=HIDDEN", "q=HIDDEN", f"q={jobs[1].name}"):
-        rows = staff.get(f"{address}?{query}").context["cl"].result_list
-        assert list(rows) == [], query
+        answer: Any = staff.get(f"{address}?{query}")
+        assert list(answer.context["cl"].result_list) == [], query
 
 
 @pytest.mark.parametrize(

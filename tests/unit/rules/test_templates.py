@@ -249,7 +249,7 @@ _TEXTS: Final = strategies.builds(
     strategies.just("E"),
     _EXPRESSIONS,
 )
-DEEP: Final = functools.reduce(lambda inner, _: [inner], range(5000), [1])
+DEEP: Final[list[Any]] = functools.reduce(lambda inner, _: [inner], range(5000), list[Any]())
 
 
 @settings(max_examples=300, deadline=None)
