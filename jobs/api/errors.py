@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
 from rest_framework import exceptions as rest
 
+from jobs.actions.catalogue import CodeTaken, Referenced
 from jobs.exceptions import (
     CheckFailed,
     InvalidInput,
@@ -196,6 +198,16 @@ def _revision_in_active_job(error: RevisionInActiveJob) -> HttpResponse:
     return problem(HTTPStatus.CONFLICT, error.code, str(error), job=job)
 
 
+def _code_taken(error: CodeTaken) -> HttpResponse:
+    errors = [{"field": "code", "message": str(error)}]
+    return problem(HTTPStatus.CONFLICT, error.code, str(error), errors=errors)
+
+
+def _referenced(error: Referenced) -> HttpResponse:
+    found = [asdict(reference) for reference in error.references]
+    return problem(HTTPStatus.CONFLICT, error.code, str(error), references=found)
+
+
 def _key_in_use(error: KeyInUse) -> HttpResponse:
     answer = problem(HTTPStatus.CONFLICT, error.code, str(error))
     answer["Retry-After"] = str(error.retry_after)
@@ -229,6 +241,8 @@ _ANSWERS: Final[tuple[tuple[type[Exception], Callable[[Any], HttpResponse]], ...
     (RuleNotFound, lambda error: problem(HTTPStatus.NOT_FOUND, "not_found", str(error))),
     (RevisionInActiveJob, _revision_in_active_job),
     (TransitionNotAllowed, _plain(HTTPStatus.CONFLICT)),
+    (CodeTaken, _code_taken),
+    (Referenced, _referenced),
     (KeyReused, _plain(HTTPStatus.CONFLICT)),
     (KeyInUse, _key_in_use),
     (

@@ -18,6 +18,7 @@ from jobs.choices import JobType
 from jobs.models import AuditRecord, Job, Nature, Project
 from jobs.timeline import Operation
 from jobs.wishes import Wish
+from permissions.models import Environment
 
 
 def instant(moment: datetime | None) -> str | None:
@@ -118,6 +119,19 @@ def represent_audit(record: AuditRecord) -> dict[str, Any]:
         "comment": record.comment,
         "source": record.source,
         "address": record.address,
+    }
+
+
+def represent_environment(environment: Environment) -> dict[str, Any]:
+    """Return an environment; durations in seconds."""
+    return {
+        "code": environment.code,
+        "name": environment.name,
+        "order": environment.position,
+        "colour": environment.colour,
+        "expiry": round(environment.expiry.total_seconds()),
+        "expiry_urgent": round(environment.expiry_urgent.total_seconds()),
+        "variables": environment.variables,
     }
 
 

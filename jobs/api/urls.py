@@ -5,11 +5,18 @@ from __future__ import annotations
 from django.urls import path, re_path, register_converter
 from django.urls.converters import StringConverter
 
-from jobs.api.catalogue import NaturesView, NatureView, ProjectsView, ProjectView
+from jobs.api.catalogue import (
+    EnvironmentsView,
+    EnvironmentView,
+    NaturesView,
+    NatureView,
+    ProjectsView,
+    ProjectView,
+)
 from jobs.api.doors import NothingHere, door
 from jobs.api.log import LogDownloadView, LogView
 from jobs.api.views import AuditView, JobsView, JobView, OperationsView, SummaryView
-from permissions.api.views import EnvironmentsView, EnvironmentView, MeView
+from permissions.api.views import MeView
 from rules.api.views import RulesView, RuleView, ValidateView, VersionsView
 
 app_name = "api"

@@ -1,13 +1,8 @@
-"""Environments, and who the asker is."""
+"""Who the asker is."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
-from django.db.models import QuerySet
-from django.shortcuts import get_object_or_404
-from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -15,44 +10,6 @@ from rest_framework.views import APIView
 from permissions import policy
 from permissions.catalog import Right
 from permissions.models import Environment, User
-
-
-def represent_environment(environment: Environment) -> dict[str, Any]:
-    """Return an environment; durations in seconds."""
-    return {
-        "code": environment.code,
-        "name": environment.name,
-        "order": environment.position,
-        "colour": environment.colour,
-        "expiry": round(environment.expiry.total_seconds()),
-        "expiry_urgent": round(environment.expiry_urgent.total_seconds()),
-        "variables": environment.variables,
-    }
-
-
-class EnvironmentsView(GenericAPIView[Environment]):
-    """``environments/``."""
-
-    keyset = ("position", "id")
-    for_everybody = True
-
-    def get_queryset(self) -> QuerySet[Environment]:
-        """Return the environments whose monitor the asker may see."""
-        return policy.environments_for(self.request.user)
-
-    def get(self, request: Request) -> Response:
-        """Return them in their order."""
-        rows = self.paginate_queryset(self.get_queryset()) or []
-        return self.get_paginated_response([represent_environment(environment) for environment in rows])
-
-
-class EnvironmentView(APIView):
-    """``environments/{code}/``."""
-
-    def get(self, request: Request, code: str) -> Response:
-        """Return one environment; one that the asker may not see does not exist."""
-        visible = policy.environments_for(request.user)
-        return Response(represent_environment(get_object_or_404(visible, code=code)))
 
 
 class MeView(APIView):

@@ -81,11 +81,6 @@ def test_a_method_that_is_not_there_is_405_and_the_others_are_named(api: Api, pa
     assert answer.response["Allow"]
 
 
-def test_writing_environments_is_not_there_yet(api: Api) -> None:
-    for path in ("environments/", "projects/"):
-        api.post(path, {}).problem(405, "method_not_allowed")
-
-
 def test_a_form_that_is_not_json_is_406_and_415(api: Api) -> None:
     api.get("jobs/", Accept="text/html").problem(406, "not_acceptable")
     api.get("jobs/1/log/download/", Accept="application/json").problem(406, "not_acceptable")

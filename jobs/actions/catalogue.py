@@ -1,0 +1,164 @@
+"""Writing environments, projects and natures, by administrators: created, changed and deleted one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
+from django.db import IntegrityError, connection, models, transaction
+
+from jobs.exceptions import InvalidInput, JobError
+from jobs.models import Job, Nature, Project, ProjectEnvironment
+from permissions.models import Environment, User
+
+MOST_NAMED: Final = 20
+_LOCK: Final = 0x43415441
+"""Key of the advisory lock under which codes are given, one after the other."""
+
+Thing = TypeVar("Thing", Environment, Project, Nature)
+
+
+class CodeTaken(JobError):
+    """There is one with this code, perhaps in other letters' case."""
+
+    code = "code_taken"
+
+    def __init__(self, taken: str) -> None:
+        super().__init__(f"The code {taken} is taken; codes differ in more than their letters' case.")
+        self.taken = taken
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Something that refers to what is to be deleted."""
+
+    kind: str
+    id: int
+    name: str
+
+
+class Referenced(JobError):
+    """It cannot be deleted: ``references`` says what refers to it, some of it when it is much."""
+
+    code = "referenced"
+
+    def __init__(self, code: str, references: list[Reference]) -> None:
+        named = ", ".join(f"{each.kind} {each.name}" for each in references[:3])
+        more = " and more" if len(references) > 3 else ""
+        super().__init__(f"{code} cannot be deleted: {named}{more} refer to it.")
+        self.references = references
+
+
+def create(thing: Thing, actor: User, variables: Mapping[str, Any] | None = None) -> Thing:
+    """Save a new environment, project or nature.
+
+    Args:
+        thing: Not saved yet.
+        actor: Who does it; an administrator.
+        variables: Of a project, by environment code.
+
+    Raises:
+        CodeTaken: There is one with this code.
+        InvalidInput: A named environment does not exist.
+    """
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+            taken = type(thing)._default_manager.filter(code__iexact=thing.code).first()
+            if taken is not None:
+                raise CodeTaken(taken.code)
+            thing.save(force_insert=True)
+            _keep_variables(thing, variables)
+            _note(thing, actor, ADDITION)
+    except IntegrityError as error:
+        if _constraint(error) in _CODE_CONSTRAINTS:  # the admin or apply was quicker
+            raise CodeTaken(thing.code) from error
+        raise
+    return thing
+
+
+def change(
+    thing: Thing, values: Mapping[str, Any], actor: User, variables: Mapping[str, Any] | None = None
+) -> Thing:
+    """Change some fields of a row; ``variables`` of a project replace those of all its environments.
+
+    Raises:
+        InvalidInput: A named environment does not exist.
+    """
+    with transaction.atomic():
+        locked = type(thing)._default_manager.select_for_update().get(pk=thing.pk)
+        for name, value in values.items():
+            setattr(locked, name, value)
+        locked.save()
+        _keep_variables(locked, variables)
+        _note(locked, actor, CHANGE)
+    return locked
+
+
+def delete(thing: Environment | Project | Nature, actor: User) -> None:
+    """Delete a row that nothing refers to; grants and variables that are about it go with it.
+
+    Raises:
+        Referenced: Something refers to it.
+    """
+    # Django would read all that refers to it, which may be a million jobs, only to refuse.
+    if found := references(thing):
+        raise Referenced(thing.code, found)
+    try:
+        with transaction.atomic():
+            _note(thing, actor, DELETION)
+            thing.delete()
+    except (models.ProtectedError, IntegrityError) as error:
+        raise Referenced(thing.code, references(thing)) from error
+
+
+def references(thing: models.Model) -> list[Reference]:
+    """Return what keeps a row from being deleted, jobs first, at most ``MOST_NAMED`` in all."""
+    found: dict[tuple[str, int], Reference] = {}
+    relations = [each for each in thing._meta.related_objects if each.on_delete is models.PROTECT]
+    for relation in sorted(relations, key=lambda each: each.related_model is not Job):
+        name = relation.field.name
+        rows = relation.related_model._base_manager.filter(**{name: thing}).order_by("-pk")[:MOST_NAMED]
+        for row in rows:
+            owner = row if isinstance(row, Job) else getattr(row, "job", row)
+            kind = str(owner._meta.model_name)
+            found.setdefault((kind, owner.pk), Reference(kind, owner.pk, str(owner)))
+    return list(found.values())[:MOST_NAMED]
+
+
+def _keep_variables(thing: models.Model, variables: Mapping[str, Any] | None) -> None:
+    if variables is None or not isinstance(thing, Project):
+        return
+    known = {row.code: row for row in Environment.objects.filter(code__in=list(variables))}
+    if unknown := [code for code in variables if code not in known]:
+        raise InvalidInput(
+            {f"environments.{code[:50]}": [f"Unknown environment: {code[:50]}."] for code in unknown}
+        )
+    thing.environments.exclude(environment__code__in=list(variables)).delete()
+    for code, values in variables.items():
+        ProjectEnvironment.objects.update_or_create(
+            project=thing, environment=known[code], defaults={"variables": values}
+        )
+
+
+def _note(thing: models.Model, actor: User, flag: int) -> None:
+    """Leave the record that the admin leaves, where its history shows it."""
+    LogEntry.objects.log_actions(actor.pk, [thing], flag, "API", single_object=True)
+
+
+_CODE_CONSTRAINTS: Final = frozenset(
+    {
+        "environment_code_unique_ignoring_case",
+        "project_code_unique_ignoring_case",
+        "permissions_environment_code_key",
+        "jobs_project_code_key",
+        "jobs_nature_code_key",
+    }
+)
+
+
+def _constraint(error: IntegrityError) -> str:
+    return str(getattr(getattr(error.__cause__, "diag", None), "constraint_name", ""))

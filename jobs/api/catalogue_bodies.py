@@ -1,0 +1,138 @@
+"""Bodies that make or change environments, projects and natures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, ClassVar, Final
+
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+from jobs.api.parsing import PlainObject, StrictSerializer, Text
+from jobs.api.serializers import without_password
+from jobs.models import Project
+from permissions.models import code_validator, colour_validator
+from rules import durations
+
+MOST_PATTERNS: Final = 1000
+LARGEST_ORDER: Final = 2**31 - 1
+MOST_SECONDS: Final = 100 * 365 * 86400
+
+
+class WholeNumber(serializers.Field[int, Any, int, Any]):
+    """A whole number; true, 1.0 and "1" are none."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "invalid": f"Write a whole number from 0 to {LARGEST_ORDER}."
+    }
+
+    def to_internal_value(self, data: Any) -> int:
+        """Return ``data`` when it is one within the bounds."""
+        if type(data) is not int or not 0 <= data <= LARGEST_ORDER:
+            self.fail("invalid")
+        return data
+
+
+class Duration(serializers.Field[timedelta, Any, int, Any]):
+    """Seconds, as answers have them, or ``90s``, ``15m``, ``2h``, ``1d``."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "invalid": "Write whole seconds above 0, or a duration such as 90s, 15m, 2h or 1d."
+    }
+
+    def to_internal_value(self, data: Any) -> timedelta:
+        """Return the duration."""
+        if type(data) is int and 0 < data <= MOST_SECONDS:
+            return timedelta(seconds=data)
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            return durations.parse(data)
+        except durations.NotADuration:
+            self.fail("invalid")
+
+
+class Code(Text):
+    """A code, given once."""
+
+    def __init__(self, **options: Any) -> None:
+        """Take what the tables take."""
+        super().__init__(max_length=50, trim_whitespace=False, validators=[code_validator], **options)
+
+
+class CatalogueSerializer(StrictSerializer):
+    """What all have; a body for what is there already (``instance``) may leave everything out."""
+
+    code = Code()
+    name = Text(max_length=200, required=False)
+
+    def validate_code(self, code: str) -> str:
+        """Let a code be given again as it is, and never be another."""
+        if self.instance is not None and code != self.instance.code:
+            raise ValidationError("A code cannot be changed.")
+        return code
+
+    def values(self) -> dict[str, Any]:
+        """Return the columns of the valid body."""
+        found = dict(self.validated_data)
+        if self.instance is None:
+            found.setdefault("name", found["code"])
+        return found
+
+
+class EnvironmentSerializer(CatalogueSerializer):
+    """``{code, name, order, colour, expiry, expiry_urgent, variables}``."""
+
+    order = WholeNumber(source="position", required=False)
+    colour = Text(required=False, validators=[colour_validator])
+    expiry = Duration(required=False)
+    expiry_urgent = Duration(required=False)
+    variables = PlainObject(required=False)
+
+
+class ProjectEnvironmentSerializer(StrictSerializer):
+    """``{variables}``."""
+
+    variables = PlainObject()
+
+
+class ProjectSerializer(CatalogueSerializer):
+    """``{code, name, repository, variables, environments: {CODE: {variables}}}``."""
+
+    repository = Text(max_length=500, required=False, allow_blank=True)
+    variables = PlainObject(required=False)
+    environments = PlainObject(required=False)
+
+    def validate_repository(self, repository: str) -> str:
+        """Read the address as answers show it, without its password, as the one that is there."""
+        present = self.instance.repository if isinstance(self.instance, Project) else ""
+        if repository == without_password(present):
+            return present
+        if without_password(repository) == repository and ":***@" in repository:
+            raise ValidationError("Write the password in full; *** stands for one in answers.")
+        return repository
+
+    def validate_environments(self, environments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the variables by code."""
+        found, errors = {}, {}
+        for code, body in environments.items():
+            inner = ProjectEnvironmentSerializer(data=body)
+            if inner.is_valid():
+                found[code] = inner.validated_data["variables"]
+            else:
+                errors[code[:50]] = inner.errors
+        if errors:
+            raise ValidationError(errors)
+        return found
+
+
+class NatureSerializer(CatalogueSerializer):
+    """``{code, name, include, exclude}``."""
+
+    include = serializers.ListField(
+        child=Text(max_length=500, trim_whitespace=False), required=False, max_length=MOST_PATTERNS
+    )
+    exclude = serializers.ListField(
+        child=Text(max_length=500, trim_whitespace=False), required=False, max_length=MOST_PATTERNS
+    )
