@@ -50,6 +50,10 @@ class _Refused(Exception):
         self.refusal = {"code": code, **data}
 
 
+class _TooLate(Exception):
+    """The asker's time is over. That is nobody's refusal: the asker gives the request up and hears that no worker answered."""
+
+
 def serve(request_id: str, worker: str) -> None:
     """Serve one request, once: a second hint for it, or one that comes after its deadline, does nothing."""
     asked = CreationRequest.objects.filter(pk=request_id, state=State.ASKED, deadline__gt=runner.now())
@@ -61,6 +65,9 @@ def serve(request_id: str, worker: str) -> None:
         job = _create(request, plan, worker)
     except _Refused as error:
         _move(request, State.CHECKING, State.REFUSED, refusal=error.refusal)
+        return
+    except _TooLate:
+        logger.info("The request %s was not checked in time.", request.pk)
         return
     except Exception as error:  # a defect, ours or a third party's: the asker hears so at once
         logger.exception("The request %s met a defect.", request.pk)
@@ -180,6 +187,8 @@ def _check(
     with CheckHost(facts, str(request.pk)) as host:
         outcome = run_step(tree, "CHECK", host, Stash.from_data(job.stash), deadline=limit)
     if isinstance(outcome, Failed):
+        if runner.now() >= request.deadline:
+            raise _TooLate
         raise _Refused("check_failed", message=outcome.message, operation=outcome.path)
 
 

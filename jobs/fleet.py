@@ -32,10 +32,15 @@ def process_name(hostname: str | None) -> str:
 def clean_up(**_: Any) -> None:
     """Before a worker takes work: it is not stopping, and what a dead one left on this machine goes."""
     draining.reset()
+    end_strays()
+    connections.close_all()
+
+
+def end_strays() -> None:
+    """End what runners that are gone left behind on this machine, when even their launcher and keepers were killed."""
     with contextlib.suppress(DatabaseError, InterfaceError):
         for stray in reap_strays(_claim_stands, scope=naming.scope()):
             logger.warning("Ended a stray process of a dead worker: %s", stray)
-    connections.close_all()
 
 
 def _claim_stands(claim: str) -> bool:
@@ -69,6 +74,7 @@ def _signs_of_life(worker: dict[str, Any]) -> None:
                     "seen_at": datetime.now(UTC),
                 },
             )
+        end_strays()
         connections.close_all()
         if _over.wait(settings.CLARIVE_LEASE_SECONDS / 3):
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from jobs.lifecycle import Status, Step
 
@@ -14,6 +15,18 @@ class Dates:
 
     scheduled_at: datetime
     max_start_at: datetime
+
+
+MOST_AHEAD: Final = timedelta(days=3660)
+"""How far ahead a job may be planned. It also keeps every date within what each time zone can show."""
+
+
+class TooFarAhead(ValueError):
+    """A date lies more than ``MOST_AHEAD`` from now; ``field`` says which was asked for."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
 
 
 class MaxStartBeforeSchedule(ValueError):
@@ -33,10 +46,15 @@ def plan(
 
     Raises:
         MaxStartBeforeSchedule: The two contradict each other.
+        TooFarAhead: One of them is years away.
 
     Source: product document, "Fechas de un pase"; contract, section 2.
     """
     begins = scheduled_at or now
+    if begins > now + MOST_AHEAD:
+        raise TooFarAhead("scheduled_at")
+    if max_start_at is not None and max_start_at > now + MOST_AHEAD:
+        raise TooFarAhead("max_start_at")
     latest = max_start_at or begins + expiry
     if latest < begins:
         raise MaxStartBeforeSchedule

@@ -84,7 +84,7 @@ def take_due(worker: str) -> Job | None:
         if Status(job.status) in RUNNER_STATUSES:
             with connection.cursor() as cursor:
                 cursor.execute(_TAKE_OVER, [claim.token, worker, claim.lease.total_seconds(), job.pk])
-            job.claim = claim.token
+            job.claim, job.claimed_by = claim.token, worker
             return job
         return transitions.apply(job, Change(Event.START, job.clock, claim=claim))
 

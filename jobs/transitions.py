@@ -26,7 +26,7 @@ from jobs.lifecycle import (
     Step,
     next_state,
 )
-from jobs.models import Job, JobRevision, StepRun
+from jobs.models import Job, JobRevision, OperationRun, StepRun
 from jobs.progress import percent
 
 _UNDO_RESULTS: Final = {
@@ -139,6 +139,7 @@ def apply(job: Job, change: Change) -> Job:
     _set_progress(job, after)
     job.save()
     _write_step_runs(job, change, before, after)
+    _write_operations(job, change, after)
     _write_revisions(job, before, after)
     if job.due_at is not None and job.due_at <= change.now:
         dispatch.hint_work()
@@ -245,6 +246,15 @@ def _write_step_runs(job: Job, change: Change, before: State, after: State) -> N
             result=result or (StepRun.Result.FAILED if after.status not in ENDED else StepRun.Result.STOPPED),
             finished_at=change.now,
         )
+
+
+def _write_operations(job: Job, change: Change, after: State) -> None:
+    """Say of what was under way when the job ended that it failed: nothing will come of it any more."""
+    if change.event in {Event.ABANDON, Event.CANCEL, Event.REJECT} and after.status in ENDED:
+        open_ones = OperationRun.objects.filter(
+            job=job, attempt=job.attempt, status__in=("running", "waiting")
+        )
+        open_ones.update(status="failed", finished_at=change.now, error=change.reason)
 
 
 def _write_revisions(job: Job, before: State, after: State) -> None:

@@ -182,8 +182,8 @@ def _dates(
             "It lies before the scheduled date: the job would expire before it may run."
         ]
         return None
-    except OverflowError:
-        errors["scheduled_at"] = ["The date is too far away."]
+    except planning.TooFarAhead as error:
+        errors[error.field] = ["The date is too far away: at most ten years from now."]
         return None
     if dates.max_start_at < now:
         errors["max_start_at" if wish.max_start_at else "scheduled_at"] = [

@@ -126,6 +126,7 @@ class Job(models.Model):
             ),
             models.Index("created_at", "id", name="job_created"),
             models.Index("scheduled_at", "id", name="job_scheduled"),
+            models.Index("max_start_at", "id", name="job_max_start"),
             models.Index("started_at", "id", name="job_started"),
             models.Index("finished_at", "id", name="job_finished"),
             models.Index(

@@ -58,12 +58,15 @@ class Call:
         """Return a path in the job's directory.
 
         Raises:
-            OperationFailed: ``name`` is absolute, leads out of the directory, or holds a NUL.
+            OperationFailed: ``name`` is absolute, leads out of the directory or in a circle, or holds a NUL.
         """
         if "\0" in name or not name.strip():
             raise OperationFailed("The path is empty or holds a NUL character.")
         root = self.host.directory.resolve()
-        found = (root / name).resolve()
+        try:
+            found = (root / name).resolve()
+        except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle, before Python 3.13
+            raise OperationFailed(f"The path {name!r} cannot be followed: {error}") from error
         if not found.is_relative_to(root):
             raise OperationFailed(f"The path {name!r} leads out of the job's directory.")
         return found

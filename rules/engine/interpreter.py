@@ -274,7 +274,12 @@ class Walker:
         started_at = frame.began_at or self.host.now()
         call = Call(rendered, names, frame.path, frame.node, self.host, started_at, frame.deadline)
         assert operation_type.execute is not None
-        return operation_type.execute(call)
+        try:
+            return operation_type.execute(call)
+        except OSError as error:
+            # A full disk, a file where a folder should be: the world's fault, so the rule may deal with it.
+            said = error.strerror or str(error)
+            raise OperationFailed(f"{said}: {error.filename}" if error.filename else said, path=frame.path) from error
 
     def _complete(self, frame: Frame, value: Any) -> None:
         self._keep(frame.node, frame.scope, value)

@@ -11,11 +11,11 @@ from rules.palette import schemas
 def _write(call: Call) -> dict[str, int | str]:
     path = call.file(call.arguments["path"])
     content = call.arguments["content"].encode()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise OperationFailed(f"{call.arguments['path']}: {error.strerror}") from error
+    if path.exists() and not path.is_file():
+        # A pipe would wait for a reader that may never come.
+        raise OperationFailed(f"{call.arguments['path']} is there already and is no regular file.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
     call.log(f"Wrote {len(content)} bytes to {call.arguments['path']}.")
     return {"path": str(path), "bytes": len(content)}
 

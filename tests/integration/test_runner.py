@@ -83,7 +83,7 @@ def test_a_defect_ends_the_job_in_error_with_the_traceback_in_its_log() -> None:
 
 def test_an_answer_that_the_database_cannot_hold_is_made_to_fit() -> None:
     request = serve(
-        rule("odd-answer", "RUN:\n  - odd: x\n    save_as: answer\n  - log: '{{ answer.number }}'")
+        rule("odd-answer", "RUN:\n  - odd: x\n    save_as: answer\n  - log: '{{ answer.text }}'")
     )
     run_all()
     job = job_of(request)
@@ -118,6 +118,17 @@ def test_urgent_jobs_are_taken_first_then_the_ones_due_longest() -> None:
     urgent = JobFactory.at("PRE", "ready", now=now, urgent=True)
     taken = [job.pk if (job := runner.take_due("test")) else None for _ in range(4)]
     assert taken == [urgent.pk, early.pk, late.pk, None]
+
+
+def test_who_takes_a_handed_over_job_is_named(third_party: None) -> None:
+    job = JobFactory.at("RUN", "running")
+    Job.objects.filter(pk=job.pk).update(
+        claim=None, claimed_by="", lease_expires_at=None, due_at=timezone.now()
+    )
+    taken = runner.take_due("the next")
+    assert taken is not None
+    runner.run(taken)
+    assert "RUN runs on the next." in [entry.text for entry in read_entries(job.pk).entries]
 
 
 def test_a_lease_is_counted_by_the_database_s_clock(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,26 +1,29 @@
 """The whole product under its supervisor: start, watch, stop."""
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from clarive_monitor.supervisor.layout import Layout
-from clarive_monitor.supervisor.services import BASE_DIR
+from clarive_monitor.supervisor.services import BASE_DIR, WORKER_GRACE_SECONDS
 from tests.waiting import until
 
 START_SECONDS = 120.0
-EVERYTHING = {"postgres", "valkey", "web", "worker-jobs", "worker-daemon", "beat"}
+EVERYTHING = {"postgres", "valkey", "web", "worker-jobs", "worker-create", "worker-daemon", "beat"}
 
 
 class Running:
@@ -205,3 +208,82 @@ def test_a_database_that_does_not_answer_is_named(home: Path, port: int) -> None
     assert "DATABASE_URL does not answer" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not (home / "postgres").exists()
+
+
+SLOW = """
+environments: [{code: DEV, name: Development, order: 1}]
+rules: [{file: slow.yaml}]
+"""
+SLOW_RULE = """
+name: slow
+steps:
+  RUN:
+    - run: trap '' TERM; sleep 4711 & sleep 4711
+"""
+
+
+def manage(home: Path, *arguments: str) -> str:
+    """Run a command of manage.py against the running product and return what it prints."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=BASE_DIR,
+        env={**kept, "CLARIVE_HOME": str(home), "CLARIVE_ENV_FILE": os.devnull},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def ask(address: str, token: str, body: dict[str, object] | None = None) -> dict[str, Any]:
+    """Return the answer of the API."""
+    request = urllib.request.Request(
+        address,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:
+        found: dict[str, Any] = json.load(response)
+    return found
+
+
+def sleepers() -> list[psutil.Process]:
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if process.info["cmdline"] == ["sleep", "4711"]
+    ]
+
+
+def test_a_long_command_is_cut_by_the_end_of_everything_and_its_job_says_so_at_the_next_start(
+    running: Running, home: Path, port: int, tmp_path: Path
+) -> None:
+    running.wait_ready()
+    (tmp_path / "site.yaml").write_text(SLOW)
+    (tmp_path / "slow.yaml").write_text(SLOW_RULE)
+    manage(home, "apply", str(tmp_path / "site.yaml"))
+    token = manage(home, "create_token", "admin", "--name", "test")
+    job = ask(f"{running.address}api/v1/jobs/", token, {"rule": "slow", "environment": "DEV"})
+    until(lambda: len(sleepers()) == 2, 30, "the command at work")
+
+    begun = time.monotonic()
+    assert running.end() == 0
+    assert time.monotonic() - begun < WORKER_GRACE_SECONDS + 15
+    assert sleepers() == []
+
+    again = Running(home, port).wait_ready()
+    try:
+
+        def found() -> dict[str, Any] | None:
+            seen = ask(f"{again.address}api/v1/jobs/{job['id']}/", token)
+            return seen if seen["status"] != "running" else None
+
+        seen = until(found, 60, "the job's end")
+        log = ask(f"{again.address}api/v1/jobs/{job['id']}/log/", token)["results"]
+        assert (seen["step"], seen["status"]) == ("RUN", "abend"), log
+        assert re.fullmatch(r"The worker \S+ is gone: its lease ran out at [0-9:]{8} UTC\.", log[-1]["text"])
+        assert sleepers() == []
+    finally:
+        assert again.end() == 0

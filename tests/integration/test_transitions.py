@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from jobs import transitions
 from jobs.lifecycle import Event, Step
-from jobs.models import Job, StepRun
+from jobs.models import Job, OperationRun, StepRun
 from jobs.transitions import Change
 from tests.factories import JobFactory, happen
 
@@ -77,6 +77,19 @@ def test_started_and_finished_dates_follow_the_steps() -> None:
     assert not ended.revisions.filter(active=True).exists()
     assert rerun(job, Step.PRE).started_at is None
     assert job.revisions.filter(active=True).exists()
+
+
+def test_what_was_under_way_when_a_job_ended_is_under_way_no_more() -> None:
+    job = JobFactory.at("RUN", "running")
+    fields = {"job": job, "attempt": 1, "key": "run", "step": "RUN"}
+    OperationRun.objects.create(path="RUN/0", status="completed", **fields)
+    OperationRun.objects.create(path="RUN/1", status="running", **fields)
+    with transaction.atomic():
+        transitions.apply(transitions.lock(job.pk), Change(Event.ABANDON, timezone.now(), reason="gone"))
+    done, broken = OperationRun.objects.order_by("path")
+    assert (done.status, done.error) == ("completed", "")
+    assert (broken.status, broken.error) == ("failed", "gone")
+    assert broken.finished_at is not None
 
 
 def test_the_database_s_clock_comes_with_the_lock() -> None:

@@ -56,13 +56,13 @@ class Grants(Kind[GrantSpec]):
         """Read one grant."""
         written, environment = item.identity("principal"), item.identity("environment")
         rights = _rights(item)
-        if written is None or environment is None:
-            return None
-        kind, _, name = written.partition(":")
-        if kind not in _PRINCIPALS or not name:
+        kind, _, name = (written or "").partition(":")
+        named = kind in _PRINCIPALS and bool(name)
+        if written is not None and not named:
             item.note(
                 "principal", "principal must name a group or a user.", 'Write "group:NAME" or "user:NAME".'
             )
+        if not named or environment is None:
             return None
         spec = GrantSpec(item, kind, name, environment, rights)
         return spec.name, spec

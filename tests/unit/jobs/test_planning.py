@@ -28,8 +28,17 @@ def test_max_start_before_the_schedule_is_refused() -> None:
         planning.plan(NOW, NOW - timedelta(seconds=1), expiry=DAY, now=NOW)
 
 
-@given(moments, durations, moments)
-def test_a_job_never_expires_before_it_may_run(scheduled: datetime, expiry: timedelta, now: datetime) -> None:
+@pytest.mark.parametrize("field", ["scheduled_at", "max_start_at"])
+def test_a_date_that_no_time_zone_could_show_is_refused(field: str) -> None:
+    dates = {"scheduled_at": None, "max_start_at": None, field: datetime(9999, 12, 31, 23, 59, tzinfo=UTC)}
+    with pytest.raises(planning.TooFarAhead) as refused:
+        planning.plan(dates["scheduled_at"], dates["max_start_at"], expiry=DAY, now=NOW)
+    assert refused.value.field == field
+
+
+@given(st.timedeltas(timedelta(days=-3000), planning.MOST_AHEAD), durations, moments)
+def test_a_job_never_expires_before_it_may_run(ahead: timedelta, expiry: timedelta, now: datetime) -> None:
+    scheduled = now + ahead
     dates = planning.plan(scheduled, None, expiry=expiry, now=now)
     assert dates.scheduled_at == scheduled
     assert dates.max_start_at - dates.scheduled_at == expiry
