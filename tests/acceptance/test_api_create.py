@@ -135,3 +135,17 @@ def test_without_a_worker_it_is_503_and_no_job(api: Api, broker: str, settings: 
     rule("web", "RUN:\n  - log: done")
     api.post("jobs/", {"rule": "web", "environment": "DEV"}).problem(503, "no_worker")
     assert not Job.objects.exists()
+
+
+def test_a_new_job_with_a_key_is_made_once(
+    api: Api, broker: str, workers: Workers, settings: Settings
+) -> None:
+    rule("web", "RUN: [{log: x}]")
+    body, key = {"rule": "web", "environment": "DEV"}, {"Idempotency-Key": "deploy-7"}
+    settings.CLARIVE_CREATE_TIMEOUT_SECONDS = 1
+    api.post("jobs/", body, **key).problem(503, "no_worker")
+    settings.CLARIVE_CREATE_TIMEOUT_SECONDS = 20
+    workers.start_worker(("daemon", "create"), 1)
+    first, again = api.post("jobs/", body, **key), api.post("jobs/", body, **key)
+    assert (first.status, again.status, first.content == again.content) == (201, 201, True)
+    assert Job.objects.count() == 1
