@@ -1,9 +1,11 @@
 """Section 10, ``POST jobs/`` with real workers: 201, and every refusal that only a worker can tell."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from jobs.models import Job, Project
@@ -112,7 +114,7 @@ def test_a_revision_that_is_under_way_is_409_and_names_the_job(
     rule("web", "RUN:\n  - log: done")
     body = {
         "rule": "web", "environment": "DEV", "project": "shop", "revisions": [{"ref": "v1.0.0"}],
-        "scheduled_at": "2999-01-01T00:00:00Z",
+        "scheduled_at": (timezone.now() + timedelta(days=300)).isoformat(),
     }  # fmt: skip
     first = api.post("jobs/", body).json
     refused = api.post("jobs/", body).problem(409, "revision_in_active_job")
