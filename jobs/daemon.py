@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 
 from jobs import dispatch, transitions
 from jobs.exceptions import JobError
+from jobs.idempotency import forget_idempotency_keys
 from jobs.lifecycle import Event, Status
 from jobs.log.writer import append_entry
 from jobs.models import CreationRequest, DaemonState, Job
@@ -48,6 +49,7 @@ def tick() -> bool:
             _expire(moment)
             _hint(moment)
             _forget_requests(moment)
+            forget_idempotency_keys(moment)
             DaemonState.objects.filter(pk=1).update(seconds=time.perf_counter() - begun)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [ADVISORY_LOCK])

@@ -140,8 +140,8 @@ def audit_of(job: Job) -> QuerySet[AuditRecord]:
 
 
 def sees_anything(user: AnyUser) -> bool:
-    """Return whether ``user`` may see at least one environment."""
-    return policy.environments_for(user).exists()
+    """Return whether ``user`` may see at least one environment, or all there will be."""
+    return policy.rights_of(user).sees_all or policy.environments_for(user).exists()
 
 
 def visible_projects(user: AnyUser) -> QuerySet[Project]:

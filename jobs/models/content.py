@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
 from permissions.models import Environment, code_validator
@@ -28,6 +29,7 @@ class Nature(models.Model):
         verbose_name = _("nature")
         verbose_name_plural = _("natures")
         ordering = ("code",)
+        constraints = (models.UniqueConstraint(Upper("code"), name="nature_code_unique_ignoring_case"),)
 
     def __str__(self) -> str:
         return self.code

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from jobs.models import AuditRecord, DaemonState, Job, JobRevision, LogChunk, OperationRun, StepRun
 from permissions.models import Environment
-from tests.factories import EnvironmentFactory, JobFactory, ProjectFactory
+from tests.factories import EnvironmentFactory, JobFactory, NatureFactory, ProjectFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -109,10 +109,13 @@ def test_the_audit_is_append_only() -> None:
 def test_codes_are_unique_ignoring_case() -> None:
     EnvironmentFactory.create(code="Prod")
     ProjectFactory.create(code="Shop")
+    NatureFactory.create(code="Python")
     with pytest.raises(IntegrityError), transaction.atomic():
         EnvironmentFactory.create(code="PROD")
     with pytest.raises(IntegrityError), transaction.atomic():
         ProjectFactory.create(code="shop")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        NatureFactory.create(code="python")
 
 
 def test_an_environment_s_expiry_is_positive() -> None:
