@@ -12,7 +12,8 @@ from clarive_monitor.supervisor.processes import Child, Service, log_says
 
 BASE_DIR: Final = Path(__file__).resolve().parent.parent.parent
 POOL_SIZE: Final = 20
-# Workers give a running task this long before they cut it (Celery's soft shutdown), then some time to go.
+# TERM is Celery's warm shutdown, which waits for its jobs without limit: they hand over after the operation at hand.
+# One that takes longer than this is cut together with the worker, and its job is Abend at the next start (decision 20).
 WORKER_GRACE_SECONDS: Final = 12.0
 CELERY_PROGRAM: Final = (sys.executable, "-m", "celery")
 CELERY: Final = (*CELERY_PROGRAM, "-A", "clarive_monitor")
@@ -62,8 +63,7 @@ def worker(
         ),
         log=layout.logs / f"worker-{name}.log",
         ready=log_says(b" ready."),
-        # SIGTERM is Celery's warm shutdown: its jobs end the operation at hand and hand over, which the grace
-        # below bounds. The checks have been made by `migrate`.
+        # The checks have been made by `migrate`.
         environment={**environment, "CELERY_SKIP_CHECKS": "1"},
         folder=BASE_DIR,
         # Its pool ends with it, and a job's own processes end with the worker's side of their pipe.
