@@ -99,6 +99,8 @@ _WITH_WORDS: Final = (
     gettext_noop("git took longer than %(number)s seconds."),
     gettext_noop("The commit %(word)s is no longer in %(place)s."),
     gettext_noop("The path %(path)s leads out of the job's directory."),
+    gettext_noop("The path %(path)s cannot be followed: %(error)s"),
+    gettext_noop("%(path)s is there already and is no regular file."),
     gettext_noop("The condition still holds after %(number)s turns."),
     gettext_noop("items: %(written)s gives no list but %(kind)s."),
     gettext_noop("items: there are %(number)s, more than %(most)s."),
