@@ -214,11 +214,13 @@ SLOW = """
 environments: [{code: DEV, name: Development, order: 1}]
 rules: [{file: slow.yaml}]
 """
-SLOW_RULE = """
+# A number of this run alone: another run on the same machine has sleepers of its own.
+SLEEP_SECONDS = str(100_000 + os.getpid())
+SLOW_RULE = f"""
 name: slow
 steps:
   RUN:
-    - run: trap '' TERM; sleep 4711 & sleep 4711
+    - run: trap '' TERM; sleep {SLEEP_SECONDS} & sleep {SLEEP_SECONDS}
 """
 
 
@@ -253,7 +255,7 @@ def sleepers() -> list[psutil.Process]:
     return [
         process
         for process in psutil.process_iter(["cmdline"])
-        if process.info["cmdline"] == ["sleep", "4711"]
+        if process.info["cmdline"] == ["sleep", SLEEP_SECONDS]
     ]
 
 
