@@ -24,7 +24,7 @@ from jobs.execution.check_host import CheckHost
 from jobs.execution.leases import LeaseKeeper
 from jobs.lifecycle import FIRST
 from jobs.models import CreationRequest, Job, JobRevision, StepRun
-from jobs.repositories import Repository, RepositoryError, UnknownRef
+from jobs.repositories import GitRunner, Repository, RepositoryError, UnknownRef
 from jobs.wishes import Plan, wake_channel
 from rules import selectors as rule_selectors
 from rules.engine.call import Deadline
@@ -32,6 +32,7 @@ from rules.engine.context import Stash
 from rules.engine.interpreter import run_step
 from rules.engine.outcomes import Failed
 from rules.exceptions import RuleInvalid, RuleNotFound
+from rules.processes.strays import marker_of
 from rules.tree import EXECUTED_STEPS, RuleTree, count_leaves
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ def serve(request_id: str, worker: str) -> None:
 
 def _create(request: CreationRequest, plan: Plan, worker: str) -> Job | None:
     """Check the wish and make the job, claimed by this worker; ``None`` when the asker gave up meanwhile."""
-    revisions = _resolve(plan, request.deadline)
+    revisions = _resolve(plan, request)
     conflict = transitions.conflicting_job(
         plan.environment_id, plan.project_id, [revision["sha"] for revision in revisions]
     )
@@ -101,12 +102,13 @@ def _rule(plan: Plan) -> tuple[dict[str, int], RuleTree]:
         raise _Refused("invalid", errors={"rule": [f"The rule cannot run: {error}"]}) from error
 
 
-def _resolve(plan: Plan, deadline: datetime) -> list[dict[str, str]]:
-    repository = Repository(plan.repository, naming.mirrors())
+def _resolve(plan: Plan, request: CreationRequest) -> list[dict[str, str]]:
+    runner_of_git = GitRunner(marker_of(naming.scope(), str(request.pk)))
+    repository = Repository(plan.repository, naming.mirrors(), runner_of_git)
     found, errors = [], {}
     for index, ref in enumerate(plan.revisions):
         try:
-            seconds = max(0.1, (deadline - runner.now()) / timedelta(seconds=1))
+            seconds = max(0.1, (request.deadline - runner.now()) / timedelta(seconds=1))
             found.append({"ref": ref, "sha": repository.resolve(ref, seconds=seconds)})
         except UnknownRef as error:
             errors[f"revisions[{index}].ref"] = [str(error)]

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from jobs.api.parsing import PlainObject, StrictSerializer, Text
-from jobs.api.serializers import without_password
+from jobs.api.serializers import shown_address
 from jobs.models import Project
 from permissions.models import code_validator, colour_validator
 from rules import durations
@@ -107,10 +107,10 @@ class ProjectSerializer(CatalogueSerializer):
     def validate_repository(self, repository: str) -> str:
         """Read the address as answers show it, without its password, as the one that is there."""
         present = self.instance.repository if isinstance(self.instance, Project) else ""
-        if repository == without_password(present):
+        if repository == shown_address(present):
             return present
-        if without_password(repository) == repository and ":***@" in repository:
-            raise ValidationError("Write the password in full; *** stands for one in answers.")
+        if "***@" in repository:
+            raise ValidationError("Write user and password in full; *** stands for them in answers.")
         return repository
 
     def validate_environments(self, environments: Mapping[str, Any]) -> dict[str, Any]:

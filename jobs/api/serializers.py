@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from rest_framework import serializers
 
 from jobs.actions.create import MOST_COMMENT, MOST_REVISIONS
+from jobs.addresses import public_address
 from jobs.api.parsing import Choice, Flag, Moment, PlainObject, StrictSerializer, Text
 from jobs.blockers import Blocker
 from jobs.choices import JobType
@@ -140,7 +140,7 @@ def represent_project(project: Project, environments: dict[int, str]) -> dict[st
     return {
         "code": project.code,
         "name": project.name,
-        "repository": without_password(project.repository),
+        "repository": shown_address(project.repository),
         "variables": project.variables,
         "environments": {
             environments[each.environment_id]: {"variables": each.variables}
@@ -160,17 +160,11 @@ def represent_nature(nature: Nature) -> dict[str, Any]:
     }
 
 
-def without_password(repository: str) -> str:
-    """Return the address of a repository with the password in it, if any, struck out."""
-    try:
-        parts = urlsplit(repository)
-        password = parts.password
-    except ValueError:
-        return repository
-    if password is None:
-        return repository
-    credentials, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{credentials.partition(':')[0]}:***@{host}"))
+def shown_address(repository: str) -> str:
+    """Return the address of a repository with ``***`` for the user information of a web address: often a token."""
+    public = public_address(repository)
+    is_web = public.startswith(("http://", "https://"))
+    return public.replace("://", "://***@", 1) if is_web and public != repository else public
 
 
 class RevisionSerializer(StrictSerializer):

@@ -65,7 +65,10 @@ class Call:
         root = self.host.directory.resolve()
         try:
             found = (root / name).resolve()
-        except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle, before Python 3.13
+        except (
+            OSError,
+            RuntimeError,
+        ) as error:  # RuntimeError: links that lead in a circle, before Python 3.13
             raise OperationFailed(f"The path {name!r} cannot be followed: {error}") from error
         if not found.is_relative_to(root):
             raise OperationFailed(f"The path {name!r} leads out of the job's directory.")

@@ -279,7 +279,9 @@ class Walker:
         except OSError as error:
             # A full disk, a file where a folder should be: the world's fault, so the rule may deal with it.
             said = error.strerror or str(error)
-            raise OperationFailed(f"{said}: {error.filename}" if error.filename else said, path=frame.path) from error
+            raise OperationFailed(
+                f"{said}: {error.filename}" if error.filename else said, path=frame.path
+            ) from error
 
     def _complete(self, frame: Frame, value: Any) -> None:
         self._keep(frame.node, frame.scope, value)
