@@ -32,7 +32,7 @@ __all__ = ["GitRunner", "GitStopped", "Repository", "RepositoryError", "UnknownR
 
 _SHA: Final = re.compile(r"[0-9a-f]{40}")
 _SHORT_SHA: Final = re.compile(r"[0-9a-f]{7,39}")
-_REF: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@#-]*")
+_REF: Final = re.compile(r"\w[\w./+@#-]*")
 _SPACES: Final = ("refs/tags/", "refs/heads/", "refs/")
 _LOCK_POLL_SECONDS: Final = 0.1
 _ANSWER: Final = (
@@ -194,13 +194,18 @@ class Repository:
         git = self._git(seconds)
         if _SHA.fullmatch(ref):
             return self._resolve_commit(git, ref)
-        patterns = [pattern for space in _SPACES for pattern in (space + ref, f"{space}{ref}^{{}}")]
-        listing = git("ls-remote", "--", self.public, *patterns)
+        whole = ref == "HEAD" or ref.startswith("refs/")
+        # What an annotated tag points at comes before the tag itself.
+        names = [
+            name
+            for full in ([ref] if whole else [space + ref for space in _SPACES])
+            for name in (f"{full}^{{}}", full)
+        ]
+        listing = git("ls-remote", "--", self.public, *names)
         found = {name: sha for sha, _, name in (line.partition("\t") for line in listing.splitlines())}
-        for space in _SPACES:
-            for name in (f"{space}{ref}^{{}}", space + ref):
-                if name in found:
-                    return found[name]
+        for name in names:
+            if name in found:
+                return found[name]
         if _SHORT_SHA.fullmatch(ref):
             return self._resolve_commit(git, ref)
         raise UnknownRef(f"There is no tag, branch or commit {ref!r} in {self.public}.")

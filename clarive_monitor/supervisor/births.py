@@ -26,8 +26,7 @@ def bear(children: Sequence[Child], requests: Requests) -> bool:
         requests: Ends the waiting when the end of everything is asked for.
 
     Returns:
-        False when this system or a failure does not allow it; they have to be started one by one then, which
-        also shows what is wrong.
+        False when they have to be started one by one instead, which also shows what is wrong.
 
     Raises:
         Interrupted: The end was asked for.

@@ -160,12 +160,11 @@ class Running:
         """Hand over the output as it comes, until the command and everything it started has ended.
 
         Args:
-            on_output: Gets pieces of any length, at most ``READ_SIZE``; while it works nothing is read, so a
-                slow store slows the command down instead of filling the memory. What it raises ends the
-                command.
+            on_output: Gets pieces of at most ``READ_SIZE``; while it works nothing is read, so a slow store slows
+                the command down instead of filling the memory. What it raises ends the command.
             deadline: On the clock of ``time.monotonic``; past it the command is stopped.
             interrupted: Asked every ``poll_seconds``; once it is true the command is stopped.
-            poll_seconds: See ``interrupted``.
+            poll_seconds: See there.
 
         Returns:
             How it ended, with all output handed over before.
@@ -173,9 +172,7 @@ class Running:
         Raises:
             LauncherLost: Launcher or keeper died; the processes are gone, the result is not known.
         """
-        poll = select.poll()
-        for fd in (*self._open, self._control.fileno()):
-            poll.register(fd, select.POLLIN)
+        poll = self._poll()
         timed_out = was_interrupted = False
         ask_at = 0.0
         while self._end is None:
@@ -191,6 +188,12 @@ class Running:
             self._handle(poll, on_output, until)
         self._drain(on_output)
         return self._ended(timed_out, was_interrupted)
+
+    def _poll(self) -> select.poll:
+        poll = select.poll()
+        for fd in (*self._open, self._control.fileno()):
+            poll.register(fd, select.POLLIN)
+        return poll
 
     def _handle(self, poll: select.poll, on_output: Callable[[Stream, bytes], None], seconds: float) -> None:
         ready = {fd for fd, _events in poll.poll(seconds * 1000)}

@@ -28,6 +28,10 @@ def test_tags_branches_and_commits_are_resolved_to_commits(
     assert repository.resolve("main", seconds=10) == shas["v1.1.0"]
     assert repository.resolve(shas["v1.0.0"], seconds=10) == shas["v1.0.0"]
     assert repository.resolve(shas["v1.0.0"][:9], seconds=10) == shas["v1.0.0"]
+    assert repository.resolve("refs/tags/v1.0.0", seconds=10) == shas["v1.0.0"]
+    assert repository.resolve("HEAD", seconds=10) == shas["v1.1.0"]
+    git("branch", "corrección/ñandú", "v1.0.0", cwd=Path(repository.address))
+    assert repository.resolve("corrección/ñandú", seconds=10) == shas["v1.0.0"]
 
 
 @pytest.mark.parametrize(
