@@ -22,6 +22,7 @@ from jobs.choices import StepChoice
 from jobs.exceptions import InvalidInput
 from jobs.log.codec import Level
 from jobs.log.reader import LogEntry, LogFilter, iter_entries, iter_text, read_entries, read_entries_before
+from jobs.log.room import Room
 from jobs.models import Job
 
 DEFAULT_LIMIT: Final = 1000
@@ -31,6 +32,16 @@ FILTERS: Final = ("attempt", "step", "operation", "level", "q")
 
 _LONGEST: Final = {"operation": 500, "q": filters.LONGEST_TEXT}
 _LINES_A_PIECE: Final = 500
+_PIECE_SIZE: Final = 1 << 20
+
+
+def _weigh(text: str) -> int:
+    """Return the size of a text in JSON, where a control character takes six bytes."""
+    return len(json.dumps(text, ensure_ascii=False).encode())
+
+
+ROOM: Final = Room(size=2 << 20, weigh=_weigh)
+"""For the texts of one page, as JSON; none is cut."""
 
 
 def represent_entry(entry: LogEntry) -> dict[str, Any]:
@@ -80,7 +91,7 @@ class LogView(APIView):
         wanted = filter_of(request, job)
         after = pagination.integer_of(request, "after", least=0, most=selectors.LARGEST_ID) or 0
         limit = pagination.limit_of(request, default=DEFAULT_LIMIT, most=MOST)
-        page = read_entries(job.pk, wanted, after=after, limit=limit)
+        page = read_entries(job.pk, wanted, after=after, limit=limit, room=ROOM)
         following = pagination.address(request, after=str(page.next_after)) if page.has_more else None
         return Response(
             {
@@ -93,7 +104,7 @@ class LogView(APIView):
 
 def _previous(request: Request, job: Job, wanted: LogFilter, after: int, limit: int) -> str | None:
     """Return the address of the page that ends where this one begins, ``None`` when nothing stands before it."""
-    before = read_entries_before(job.pk, wanted, before=after + 1, limit=limit).entries
+    before = read_entries_before(job.pk, wanted, before=after + 1, limit=limit, room=ROOM).entries
     return pagination.address(request, after=str(before[0].id - 1)) if before else None
 
 
@@ -136,13 +147,16 @@ class LogDownloadView(APIView):
 
 
 def _json_lines(job_id: int, wanted: LogFilter) -> Iterator[bytes]:
-    """Yield entries as JSON, some hundred at a time."""
+    """Yield entries as JSON, some hundred at a time; fewer when they are long."""
     lines: list[str] = []
+    size = 0
     for entry in iter_entries(job_id, wanted):
         lines.append(json.dumps(represent_entry(entry), ensure_ascii=False) + "\n")
-        if len(lines) == _LINES_A_PIECE:
+        size += len(lines[-1])
+        if len(lines) == _LINES_A_PIECE or size > _PIECE_SIZE:
             yield "".join(lines).encode()
             lines.clear()
+            size = 0
     if lines:
         yield "".join(lines).encode()
 

@@ -16,6 +16,7 @@ from django.db import connection
 
 from jobs.log.codec import Level, Lines, Stream, unpack
 from jobs.log.needle import Needle
+from jobs.log.room import Room, Shelf, decode
 from jobs.log.rows import psycopg_cursor
 
 _FIRST_BATCH: Final = 2
@@ -42,6 +43,7 @@ class LogEntry:
         stream: ``stdout``, ``stderr`` or ``system``.
         text: The line, colour codes included; broken UTF-8 is replaced.
         user: Who said it, empty for the product and for output.
+        left_out: Characters that the line goes on with after ``text``; 0 unless the reader has room for less.
     """
 
     id: int
@@ -53,6 +55,7 @@ class LogEntry:
     stream: str
     text: str
     user: str
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Page:
     """Entries in the order of their ids.
 
     Attributes:
-        entries: At most as many as were asked for.
+        entries: At most as many as were asked for and have room.
         next_after: Ask for what comes after this id to go on; lines up to it were looked at, whether they matched
             or not.
         previous_before: Ask for what comes before this id to go back.
@@ -138,6 +141,7 @@ def read_entries(
     after: int = 0,
     limit: int = 1000,
     up_to: int | None = None,
+    room: Room | None = None,
 ) -> Page:
     """Return the first entries after a line.
 
@@ -147,15 +151,16 @@ def read_entries(
         after: Id of the last line not to return; 0 begins at the beginning.
         limit: Most entries.
         up_to: Id of the last line to look at.
+        room: For their texts, any by default; one entry always has room.
     """
     wanted = wanted if wanted is not None else LogFilter()
-    needle = Needle(wanted.q)
+    shelf = Shelf(limit, room)
     entries: list[LogEntry] = []
     looked_at = after
-    for opened in _open(_chunks_forward(job_id, wanted, after, up_to), needle):
+    for opened in _open(_chunks_forward(job_id, wanted, after, up_to), Needle(wanted.q)):
         chunk = opened.chunk
-        for entry in _matches(opened, wanted.mask, after + 1, up_to):
-            if len(entries) == limit:
+        for entry in _matches(opened, wanted.mask, after + 1, up_to, room=room):
+            if not shelf.take(entry.text):
                 return Page(tuple(entries), entries[-1].id, entries[0].id, True)
             entries.append(entry)
         looked_at = chunk.last_line if up_to is None else min(chunk.last_line, up_to)
@@ -163,7 +168,12 @@ def read_entries(
 
 
 def read_entries_before(
-    job_id: int, wanted: LogFilter | None = None, *, before: int | None = None, limit: int = 1000
+    job_id: int,
+    wanted: LogFilter | None = None,
+    *,
+    before: int | None = None,
+    limit: int = 1000,
+    room: Room | None = None,
 ) -> Page:
     """Return the last entries before a line, in the order of their ids.
 
@@ -172,32 +182,31 @@ def read_entries_before(
         wanted: Which lines, all by default.
         before: Id of the first line not to return; ``None`` begins at the end.
         limit: Most entries.
+        room: For their texts, any by default; one entry always has room.
     """
     wanted = wanted if wanted is not None else LogFilter()
-    needle = Needle(wanted.q)
-    found: list[list[LogEntry]] = []
-    count, looked_at, has_more = 0, before if before is not None else 1, False
+    shelf = Shelf(limit, room)
+    found: deque[LogEntry] = deque()
+    up_to = None if before is None else before - 1
+    looked_at = before if before is not None else 1
     last = 0
-    for opened in _open(_chunks_backward(job_id, wanted, before), needle):
+    for opened in _open(_chunks_backward(job_id, wanted, before), Needle(wanted.q)):
         chunk = opened.chunk
-        last = last or (chunk.last_line if before is None else min(chunk.last_line, before - 1))
-        up_to = None if before is None else before - 1
-        matching = list(_matches(opened, wanted.mask, 1, up_to))
-        count += len(matching)
-        found.append(matching)
+        last = last or (chunk.last_line if up_to is None else min(chunk.last_line, up_to))
+        for entry in _matches(opened, wanted.mask, 1, up_to, room=room, is_backward=True):
+            if not shelf.take(entry.text):
+                return Page(tuple(found), last, found[0].id, True)
+            found.appendleft(entry)
         looked_at = chunk.first_line
-        if count >= limit:
-            has_more = count > limit or chunk.first_line > 1
-            break
-    entries = [entry for matching in reversed(found) for entry in matching]
-    entries = entries[max(len(entries) - limit, 0) :]
-    previous = entries[0].id if has_more and entries else looked_at
-    return Page(tuple(entries), last or (before or 1) - 1, previous, has_more)
+        if shelf.is_full:
+            has_more = looked_at > 1
+            return Page(tuple(found), last, found[0].id if has_more else looked_at, has_more)
+    return Page(tuple(found), last or (before or 1) - 1, looked_at, False)
 
 
-def tail(job_id: int, lines: int, wanted: LogFilter | None = None) -> Page:
+def tail(job_id: int, lines: int, wanted: LogFilter | None = None, room: Room | None = None) -> Page:
     """Return the last entries of a log; going on from ``next_after`` follows it."""
-    return read_entries_before(job_id, wanted, limit=lines)
+    return read_entries_before(job_id, wanted, limit=lines, room=room)
 
 
 def count_lines(job_id: int, wanted: LogFilter | None = None) -> int:
@@ -297,19 +306,29 @@ def _open(chunks: Iterator[_Chunk], needle: Needle) -> Iterator[_Opened]:
             yield ahead.popleft().result()
 
 
-def _matches(opened: _Opened, mask: int, begin: int, up_to: int | None) -> Iterator[LogEntry]:
+def _matches(
+    opened: _Opened,
+    mask: int,
+    begin: int,
+    up_to: int | None,
+    *,
+    room: Room | None = None,
+    is_backward: bool = False,
+) -> Iterator[LogEntry]:
     """Yield the entries of a chunk that match, with ids from ``begin`` to ``up_to``."""
     chunk, lines, hits = opened
     if hits is not None and not hits:
         return
     low = max(begin - chunk.first_line, 0)
     high = chunk.line_count if up_to is None else min(up_to - chunk.first_line + 1, chunk.line_count)
+    runs = _runs(chunk, lines, mask, low, high)
     texts: list[bytes] | None = None
-    for first, last, at, level, stream in _runs(chunk, lines, mask, low, high):
+    for first, last, at, level, stream in reversed(tuple(runs)) if is_backward else runs:
         texts = lines.text.split(b"\n") if texts is None else texts
-        for index in range(first, last):
+        for index in reversed(range(first, last)) if is_backward else range(first, last):
             if hits is not None and index not in hits:
                 continue
+            text, left_out = decode(texts[index], room)
             yield LogEntry(
                 chunk.first_line + index,
                 at,
@@ -318,8 +337,9 @@ def _matches(opened: _Opened, mask: int, begin: int, up_to: int | None) -> Itera
                 chunk.operation_id,
                 level,
                 stream,
-                texts[index].decode(errors="replace"),
+                text,
                 chunk.username,
+                left_out,
             )
 
 

@@ -20,7 +20,10 @@ _SEQUENCE: Final = re.compile(
     r"|\x1b[ -/]*[0-~]"  # short escapes
 )
 # C0 except tab, DEL, C1, and the marks that reorder or hide text on the screen.
-_INVISIBLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_INVISIBLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
+_REPEATED: Final = re.compile(r"(.)\1*", re.DOTALL)
+_MOST_WRITTEN_OUT: Final = 3
+"""How often the same invisible character is written in a row before it is counted instead."""
 _COLOURS: Final = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 _SWITCHES: Final = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "inverse", 9: "strike"}
 _OFF: Final = {22: ("bold", "dim"), 23: ("italic",), 24: ("underline",), 27: ("inverse",), 29: ("strike",)}
@@ -129,7 +132,13 @@ def _named(layer: str, number: int) -> str:
 
 
 def _picture(found: re.Match[str]) -> str:
-    code = ord(found.group())
+    shown = "".join(_shown(run.group()) for run in _REPEATED.finditer(found.group()))
+    return f'<span class="control">{shown}</span>'
+
+
+def _shown(run: str) -> str:
+    """Return one character once or more as text: ten thousand null bytes are no page of their own."""
+    code = ord(run[0])
     # As terminals write them, ^G: every font has these letters.
     shown = f"^{chr(code ^ 0x40)}" if code < 0x20 or code == 0x7F else f"U+{code:04X}"
-    return f'<span class="control">{shown}</span>'
+    return f"{shown}×{len(run)}" if len(run) > _MOST_WRITTEN_OUT else shown * len(run)

@@ -22,7 +22,7 @@ from jobs.log.reader import LogFilter, Page
 from jobs.models import Job
 from jobs.monitor import polling
 from jobs.monitor.gate import is_htmx, signed_in, visible_job
-from jobs.monitor.log_lines import LEVELS, Lines, render_lines
+from jobs.monitor.log_lines import LEVELS, ROOM, Lines, render_lines
 
 LINES: Final = 1000
 LINES_ABOVE: Final = 200
@@ -110,11 +110,11 @@ def log(request: HttpRequest, job_id: int) -> HttpResponse:
 def _more(request: HttpRequest, job: Job, place: Place) -> HttpResponse:
     """Answer a poll: the lines that came since, and how the job is; 204 when neither changed, 286 when it is over."""
     assert place.after is not None
-    page = reader.read_entries(job.pk, place.wanted, after=place.after, limit=LINES)
+    page = reader.read_entries(job.pk, place.wanted, after=place.after, limit=LINES, room=ROOM)
     skipped = 0
     if page.has_more:
         # Faster than anybody reads: show the newest and say how many were left out.
-        newest = reader.tail(job.pk, LINES, place.wanted)
+        newest = reader.tail(job.pk, LINES, place.wanted, ROOM)
         skipped = newest.entries[0].id - place.after - 1
         page = newest
     version = _version(job, page.next_after)
@@ -150,10 +150,15 @@ def _is_over(job: Job, now: datetime) -> bool:
 def _read(job: Job, place: Place) -> Page:
     if place.line is not None:
         begin = max(0, place.line - LINES_ABOVE)
-        return reader.read_entries(job.pk, place.wanted, after=begin, limit=LINES)
+        page = reader.read_entries(job.pk, place.wanted, after=begin, limit=LINES, room=ROOM)
+        if not page.has_more or page.next_after >= place.line:
+            return page
+        # What stands above leaves no room for the line itself.
+        begin = place.line - 1
+        return reader.read_entries(job.pk, place.wanted, after=begin, limit=LINES, room=ROOM)
     if place.after is not None:
-        return reader.read_entries(job.pk, place.wanted, after=place.after, limit=LINES)
-    return reader.read_entries_before(job.pk, place.wanted, before=place.before, limit=LINES)
+        return reader.read_entries(job.pk, place.wanted, after=place.after, limit=LINES, room=ROOM)
+    return reader.read_entries_before(job.pk, place.wanted, before=place.before, limit=LINES, room=ROOM)
 
 
 def _has_earlier(page: Page, place: Place) -> bool:
@@ -210,13 +215,23 @@ def _operations(job: Job, attempt: int) -> list[tuple[str, str]]:
 @signed_in
 @require_safe
 def download(request: HttpRequest, job_id: int) -> HttpResponseBase:
-    """Send the lines that the filter keeps as a text file of any length, a piece at a time."""
+    """Send the lines that the filter keeps as a text file of any length, a piece at a time; ``line`` asks for one."""
     job = visible_job(request, job_id)
-    pieces = reader.iter_text(job.pk, read_place(request.GET, job).wanted)
+    place = read_place(request.GET, job)
+    name = _file_name(job)
+    if place.line is not None:
+        pieces, name = _one_line(job, place.line), f"{name}-{place.line}"
+    else:
+        pieces = reader.iter_text(job.pk, place.wanted)
     content = _off_the_loop(pieces) if isinstance(request, ASGIRequest) else pieces
     response = StreamingHttpResponse(content, content_type="text/plain; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{_file_name(job)}.log"'
+    response["Content-Disposition"] = f'attachment; filename="{name}.log"'
     return response
+
+
+def _one_line(job: Job, line: int) -> Iterator[bytes]:
+    for entry in reader.read_entries(job.pk, after=line - 1, up_to=line).entries:
+        yield entry.text.encode() + b"\n"
 
 
 def _file_name(job: Job) -> str:

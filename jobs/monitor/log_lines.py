@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -17,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from jobs.log import reader
 from jobs.log.reader import LogEntry, LogFilter
+from jobs.log.room import Room
 from jobs.models import Job
 from jobs.monitor.ansi import render
 
@@ -28,6 +30,14 @@ LEVELS: Final[dict[str, Promise | str]] = {
     "comment": _("Comment"),
 }
 _SIGNS: Final = {"debug": "D", "info": "", "warning": "W", "error": "E", "comment": "C"}
+
+
+def _weigh(text: str) -> int:
+    return len(render(text).encode())
+
+
+ROOM: Final = Room(size=1 << 20, weigh=_weigh, longest=4000)
+"""For the texts of one page, as markup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +80,7 @@ def render_lines(entries: Iterable[LogEntry], *, attempt: int, place: str = "", 
 
 def tail(job: Job, lines: int, attempt: int) -> Lines:
     """Return the last lines of an attempt."""
-    page = reader.tail(job.pk, lines, LogFilter(attempt=attempt))
+    page = reader.tail(job.pk, lines, LogFilter(attempt=attempt), ROOM)
     return render_lines(page.entries, attempt=attempt, base=reverse("monitor:log", args=[job.pk]))
 
 
@@ -81,8 +91,16 @@ def _line(entry: LogEntry, base: str, clock: str) -> str:
     number = f'<a class="no" href="{base}?line={entry.id}#L{entry.id}">{entry.id}</a>'
     return (
         f'<div class="line lv-{entry.level}" id="L{entry.id}">{number}'
-        f'{clock}<b class="lv"{title}>{sign}</b><span class="text">{user}{render(entry.text)}</span></div>'
+        f'{clock}<b class="lv"{title}>{sign}</b><span class="text">{user}{render(entry.text)}{_rest(entry, base)}</span></div>'
     )
+
+
+def _rest(entry: LogEntry, base: str) -> str:
+    """Return the mark of a line that goes on: how many characters more, and a link to all of it."""
+    if not entry.left_out:
+        return ""
+    count = number_format(entry.left_out, force_grouping=True)
+    return f'<a class="cut" href="{base}download/?line={entry.id}" download>… +{count}</a>'
 
 
 def _clock(at: datetime) -> str:

@@ -1,11 +1,16 @@
 """Reading a log: any page of it, filtered and searched."""
 
+from collections.abc import Iterator
+
 import pytest
 from django.db import connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from jobs.log.assembly import Assembly, Place
 from jobs.log.codec import Level, Stream
 from jobs.log.reader import (
+    LogEntry,
     LogFilter,
     count_lines,
     iter_entries,
@@ -14,6 +19,7 @@ from jobs.log.reader import (
     read_entries_before,
     tail,
 )
+from jobs.log.room import Room
 from jobs.log.rows import Batch, Chunk
 from jobs.log.writer import append_entry
 from jobs.models import Job, LogChunk
@@ -172,3 +178,87 @@ def test_an_empty_log(job: Job) -> None:
     assert tail(other.pk, 5).next_after == 0
     assert count_lines(other.pk) == 0
     assert list(iter_text(other.pk)) == []
+
+
+ANY_FILTER = st.sampled_from(
+    [
+        LogFilter(),
+        LogFilter(levels=frozenset({"error"})),
+        LogFilter(levels=frozenset({"info"}), attempt=2),
+        LogFilter(q="needle"),
+        LogFilter(q="line 4"),
+        LogFilter(q="line 4", levels=frozenset({"info"}), operation="build"),
+    ]
+)
+ON_ONE_LOG = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def _pages_forward(job: Job, wanted: LogFilter, limit: int, room: Room) -> Iterator[tuple[LogEntry, ...]]:
+    after, has_more = 0, True
+    while has_more:
+        page = read_entries(job.pk, wanted, after=after, limit=limit, room=room)
+        after, has_more = page.next_after, page.has_more
+        yield page.entries
+
+
+def _pages_backward(job: Job, wanted: LogFilter, limit: int, room: Room) -> Iterator[tuple[LogEntry, ...]]:
+    before: int | None = None
+    has_more = True
+    while has_more:
+        page = read_entries_before(job.pk, wanted, before=before, limit=limit, room=room)
+        before, has_more = page.previous_before, page.has_more
+        yield page.entries
+
+
+@ON_ONE_LOG
+@given(
+    wanted=ANY_FILTER,
+    limit=st.integers(40, 2000),
+    size=st.integers(0, 400) | st.integers(400, 60_000),
+    longest=st.none() | st.integers(1, 30),
+)
+def test_pages_within_any_room_cover_every_line_once(
+    job: Job, wanted: LogFilter, limit: int, size: int, longest: int | None
+) -> None:
+    job_of_rare_lines = wanted.q == "needle" or "error" in wanted.levels
+    room = Room(size if job_of_rare_lines else max(size, 400), len, longest)
+    whole = [entry.id for entry in iter_entries(job.pk, wanted)]
+    assert whole
+    for pages in (
+        list(_pages_forward(job, wanted, limit, room)),
+        list(_pages_backward(job, wanted, limit, room))[::-1],
+    ):
+        assert [entry.id for page in pages for entry in page] == whole
+        for page in pages:
+            assert len(page) <= limit
+            assert len(page) == 1 or sum(len(entry.text) for entry in page) <= room.size
+
+
+def test_a_page_is_as_full_as_its_room_allows(job: Job) -> None:
+    room = Room(10, lambda text: 3)
+    assert [entry.id for entry in read_entries(job.pk, after=200, room=room).entries] == [201, 202, 203]
+    assert [entry.id for entry in read_entries_before(job.pk, before=200, room=room).entries] == [
+        197,
+        198,
+        199,
+    ]
+    assert [entry.id for entry in tail(job.pk, 5, room=room).entries] == [TOTAL - 2, TOTAL - 1, TOTAL]
+
+
+def test_a_line_without_room_comes_alone(job: Job) -> None:
+    room = Room(1, len)
+    page = read_entries(job.pk, after=200, room=room)
+    assert ([entry.id for entry in page.entries], page.next_after, page.has_more) == ([201], 201, True)
+    page = read_entries_before(job.pk, before=200, room=room)
+    assert ([entry.id for entry in page.entries], page.previous_before, page.has_more) == ([199], 199, True)
+
+
+def test_a_long_line_is_cut_between_characters_and_says_how_much_is_left_out() -> None:
+    job = JobFactory.create()
+    append_entry(job.pk, 1, "PRE", "info", "ñ" * 50)
+    (entry,) = read_entries(job.pk, room=Room(1000, len, longest=21)).entries
+    assert (entry.text, entry.left_out) == ("ñ" * 10, 40)
+    (entry,) = read_entries_before(job.pk, room=Room(1000, len, longest=100)).entries
+    assert (entry.text, entry.left_out) == ("ñ" * 50, 0)
