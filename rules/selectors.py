@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from rules.exceptions import RuleInvalid, RuleNotFound, RuleProblem
-from rules.models import RuleVersion
-from rules.parser import ParseResult, called_rules, check, link, parse
+from rules.exceptions import RuleNotFound
+from rules.models import Rule, RuleVersion
+from rules.parser import Draft, ParseResult, called_rules, draft, link, parse
 from rules.tree import RuleTree
 
 
@@ -81,26 +81,22 @@ def _linked(version_id: int, pinned: tuple[tuple[str, int], ...]) -> RuleTree:
 
 def check_source(source: str) -> ParseResult:
     """Return what is wrong with a source, the rules it calls included, as publishing it now would say."""
-    result = check(source)
-    if result.tree is None:
-        return result
-    problems = call_problems(result.tree)
-    return ParseResult(None, problems, 0) if problems else result
+    return check_draft(draft(source))
 
 
-def call_problems(tree: RuleTree) -> tuple[RuleProblem, ...]:
-    """Return what is wrong with the calls of a rule that is not saved yet: unknown rules, circles, size."""
+def check_draft(parsed: Draft) -> ParseResult:
+    """Return what is wrong with a rule that is not saved yet, among the newest versions of all others.
 
-    def resolve(slug: str) -> RuleTree | None:
-        if slug == tree.name:
-            return tree
-        try:
-            return load_tree(newest_version(slug).pk)
-        except RuleNotFound:
-            return None
+    Besides the mistakes of the rule alone these are calls of unknown rules, circles, size, and names that neither
+    the rule nor any that it calls saves.
+    """
+    if not parsed.calls:
+        return parsed.among(_newest_tree, ())
+    return parsed.among(_newest_tree, Rule.objects.values_list("slug", flat=True))
 
+
+def _newest_tree(slug: str) -> RuleTree | None:
     try:
-        link(tree, resolve)
-    except RuleInvalid as error:
-        return error.problems
-    return ()
+        return load_tree(newest_version(slug).pk)
+    except RuleNotFound:
+        return None

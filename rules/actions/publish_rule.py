@@ -9,8 +9,8 @@ from django.db import connection, transaction
 
 from rules.exceptions import RuleInvalid
 from rules.models import Rule, RuleVersion
-from rules.parser import parse
-from rules.selectors import call_problems
+from rules.parser import draft
+from rules.selectors import check_draft
 from rules.tree import RuleTree, count_leaves
 
 if TYPE_CHECKING:
@@ -36,17 +36,18 @@ def publish_rule(
         The version, and whether it is new: the newest source again makes none.
 
     Raises:
-        RuleInvalid: The source has mistakes, or calls a rule that is not there, or rules would call each other in
-            a circle.
+        RuleInvalid: The source has mistakes, calls a rule that is not there, reads a name that nobody saves, or
+            rules would call each other in a circle. All of them are in it.
     """
-    tree = parse(source)
+    parsed = draft(source)
     with transaction.atomic():
         # Two rules that begin to call each other at the same moment would each look fine alone.
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        problems = call_problems(tree)
-        if problems:
-            raise RuleInvalid(problems)
+        result = check_draft(parsed)
+        if result.tree is None:
+            raise RuleInvalid(result.problems)
+        tree = result.tree
         rule, _ = Rule.objects.get_or_create(slug=tree.name)
         rule = Rule.objects.select_for_update().get(pk=rule.pk)
         newest = rule.versions.order_by("-number").first()

@@ -32,6 +32,16 @@ _IN_WORDS: Final = {
     "object": "a mapping",
     "null": "nothing",
 }
+_BY_KEYWORD: Final = {
+    "minimum": "Choose a larger number.",
+    "exclusiveMinimum": "Choose a larger number.",
+    "maximum": "Choose a smaller number.",
+    "exclusiveMaximum": "Choose a smaller number.",
+    "minLength": "Fill it, or take it out.",
+    "minItems": "Fill it, or take it out.",
+    "minProperties": "Fill it, or take it out.",
+}
+"""Hints for schemas that give none of their own."""
 RENDERED_KINDS: Final = frozenset({None, "duration"})
 """Values of ``x-kind`` whose texts are templates."""
 
@@ -216,8 +226,8 @@ def _hint_of(error: ValidationError, member: Any = None) -> str:
     if error.validator == "enum" and isinstance(error.instance, str):
         wanted: Any = error.validator_value
         hint, filled = suggestion(error.instance, tuple(map(str, wanted)))
-        return (hint % filled).replace("%", "%%") if "meant" in filled else ""
-    return ""
+        return (hint % filled).replace("%", "%%") if "meant" in filled else "Choose one of them."
+    return _BY_KEYWORD.get(str(error.validator), "")
 
 
 def validate_arguments(operation_type: OperationType, rendered: Any) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from rules.engine.registry import Block, OperationType, Registry
 from rules.parser.arguments import Misfit, misfits
+from rules.parser.members import BOUND
 from rules.parser.nodes import Mapping, Node, Scalar, Sequence, in_words, is_broken, is_null, node_at, plain
 from rules.parser.options import (
     AVAILABLE_ON_ERROR,
@@ -79,6 +80,8 @@ class OperationParser:
         arguments = self._arguments(kind, value, known)
         inside = known.and_also(*_bound_names(kind, arguments))
         blocks = self._blocks(node, kind, step, inside, depth)
+        if any(block.source == "linked" for block in kind.blocks):
+            self._problems.calls[node.position] = value.position
         options = self._options(node, step, known, depth)
         return RuleNode(kind.key, arguments, node.position, MappingProxyType(blocks), options)
 
@@ -206,7 +209,9 @@ class OperationParser:
                 continue
             where = _block_node(node, kind, block)
             if where is not None and not (isinstance(where, Sequence) and not where.items and block.required):
-                found[block.segment] = self.block(where, step, known.and_also(*block.binds), depth + 1)
+                members = BOUND.get((kind.key, block.segment))
+                inside = known.and_also(*block.binds, members=members)
+                found[block.segment] = self.block(where, step, inside, depth + 1)
             elif block.required:
                 self._missing_block(node, kind, block, where)
         self._check_one_of(node, kind)

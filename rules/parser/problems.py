@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any, Final
 
+from rules.engine.expressions import name_hint
 from rules.engine.names import did_you_mean
 from rules.exceptions import RuleProblem
 from rules.parser.nodes import Node
@@ -12,13 +14,33 @@ from rules.tree import Position
 
 MAX_PROBLEMS: Final = 500
 
+_WHERE_FROM: Final = "Names come from save_as, from loops, or are those of the job."
+
+
+@dataclass(frozen=True, slots=True)
+class OpenName:
+    """A name that is a mistake unless a called rule saves a result under it.
+
+    Attributes:
+        name: The name.
+        known: What is known where it is read.
+        position: Where that is.
+    """
+
+    name: str
+    known: frozenset[str]
+    position: Position
+
 
 class Problems:
-    """The mistakes found so far."""
+    """The mistakes found so far, and what may turn out to be one."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self._found: list[RuleProblem] = []
+        self.open_names: list[OpenName] = []
+        self.calls: dict[Position, Position] = {}
+        """Where calls name the rule that they call, by the place where the operation begins."""
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -32,6 +54,8 @@ class Problems:
     def clear(self) -> None:
         """Forget them: what is found next makes them void."""
         self._found.clear()
+        self.open_names.clear()
+        self.calls.clear()
 
     def has(self, line: int) -> bool:
         """Return whether there is one in ``line``."""
@@ -62,6 +86,27 @@ class Problems:
                 hint_template=hint,
             )
         )
+
+    def add_unknown(self, unknown: OpenName, **params: Any) -> None:
+        """Add that a name is not known where it is read."""
+        hint = name_hint(unknown.name, unknown.known) or _WHERE_FROM
+        template = "The name %(name)s is not known here."
+        self.add(
+            unknown.position,
+            "unknown_name",
+            template,
+            hint.replace("%", "%%"),
+            **{**params, "name": unknown.name},
+        )
+
+    def add_open(self, unknown: OpenName) -> None:
+        """Keep a name that a called rule may bring."""
+        if len(self.open_names) < MAX_PROBLEMS:
+            self.open_names.append(unknown)
+
+    def take(self, problem: RuleProblem, position: Position) -> None:
+        """Add a problem that was found elsewhere at ``position``."""
+        self.add(position, problem.code, problem.template, problem.hint_template, **problem.params)
 
     def sorted(self) -> tuple[RuleProblem, ...]:
         """Return them in the order of the source."""

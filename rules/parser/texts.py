@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from rules.engine.expressions import compile_expression, name_hint
+from rules.engine.expressions import compile_expression
 from rules.engine.names import ROOT_NAMES
 from rules.engine.templates import compile_template, member_schema
 from rules.exceptions import TextError
 from rules.parser.arguments import RENDERED_KINDS
+from rules.parser.members import FIXED, Members, place_in, unknown_members
 from rules.parser.nodes import Mapping as MappingNode
 from rules.parser.nodes import Node, Scalar, Sequence
-from rules.parser.problems import Problems
+from rules.parser.problems import OpenName, Problems, suggestion
+
+_SIMPLER: Final = {
+    "expression": 'Write a condition such as environment == "PROD", or set a variable first and use it here.',
+    "template": "Write {{ name }} for a value, or set a variable first and use it here.",
+}
+"""What helps with a text that the language cannot say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +29,24 @@ class Known:
 
     Attributes:
         names: Those known at this place.
-        open: The rule calls others, which may bring names of their own, so an unknown one is no mistake.
+        open: The rule calls others, which may bring names of their own, so whether an unknown one is a mistake
+            is not known yet.
+        members: What can be read of those names whose members are fixed.
     """
 
     names: frozenset[str]
     open: bool
+    members: Members = field(default_factory=lambda: FIXED)
 
-    def and_also(self, *names: str) -> Known:
-        """Return what is known inside a loop or a catch."""
-        return Known(self.names | set(names), self.open)
+    def and_also(self, *names: str, members: Members | None = None) -> Known:
+        """Return what is known inside a loop or a catch.
+
+        Args:
+            names: The names that it gives; inner ones hide outer ones, those of the job cannot be hidden.
+            members: What can be read of those of them whose members are fixed.
+        """
+        kept = {name: one for name, one in self.members.items() if name in FIXED or name not in names}
+        return Known(self.names | set(names), self.open, {**kept, **(members or {})})
 
 
 def known_at_first(saved: frozenset[str], *, calls_others: bool) -> Known:
@@ -68,26 +84,23 @@ def _check(scalar: Scalar, compiler: Any, code: str, known: Known, problems: Pro
         names = compiler(scalar.text).names
     except TextError as error:
         place = scalar.place(error.line, error.column)
-        problems.add(place, code, _escaped(error.message), _escaped(error.hint))
+        problems.add(place, code, _escaped(error.message), _escaped(error.hint or _SIMPLER[code]))
         return
-    if known.open or problems.full:
+    if problems.full:
         return
+    is_expression = code == "expression"
     for name in sorted(names - known.names):
-        hint = name_hint(name, known.names) or "Names come from save_as, from loops, or are those of the job."
-        problems.add(
-            _place_of(scalar, name),
-            "unknown_name",
-            "The name %(name)s is not known here.",
-            _escaped(hint),
-            name=name,
-        )
-
-
-def _place_of(scalar: Scalar, name: str) -> Any:
-    """Return where ``name`` first stands in the text."""
-    before = scalar.text.partition(name)[0]
-    line = before.count("\n") + 1
-    return scalar.place(line, len(before) - (before.rfind("\n") + 1) + 1)
+        place = scalar.place(*place_in(scalar.text, name, is_expression=is_expression))
+        unknown = OpenName(name, known.names, place)
+        if known.open:
+            problems.add_open(unknown)
+        else:
+            problems.add_unknown(unknown)
+    for name, member in unknown_members(scalar.text, is_expression=is_expression, members=known.members):
+        place = scalar.place(*place_in(scalar.text, name, member, is_expression=is_expression))
+        hint, params = suggestion(member, known.members[name])
+        template = "%(what)s has no %(name)s."
+        problems.add(place, "unknown_member", template, hint, what=name, **{**params, "name": member})
 
 
 def _escaped(text: str) -> str:

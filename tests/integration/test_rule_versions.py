@@ -8,12 +8,14 @@ from typing import Final
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from jobs.execution.naming import facts_of
 from rules.actions.publish_rule import publish_rule
 from rules.exceptions import RuleInvalid, RuleNotFound
 from rules.models import Rule, RuleVersion
+from rules.parser.members import FIXED
 from rules.selectors import check_source, linked_tree, load_tree, newest_version, pins
 from rules.tree import count_leaves, walk
-from tests.factories import UserFactory
+from tests.factories import JobFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +67,45 @@ def test_a_call_of_an_unknown_rule_is_refused_at_its_line() -> None:
     assert [(one.line, one.code) for one in raised.value.problems] == [(6, "unknown_rule")]
     assert check_source(text).problems == raised.value.problems
     assert not Rule.objects.exists()
+
+
+def test_every_mistake_is_told_at_once_those_of_calls_and_of_names_too() -> None:
+    publish(source("inner", "{run: x, save_as: build}"))
+    publish(source("middle", "rule: inner"))
+    text = source(
+        *("a", "rum: x", "rule: nosuch", "rule: midle", "rule: middle"),
+        *(
+            "log: '{{ build.output }} {{ job.nmae }}'",
+            "{if: enviroment == 'PROD', then: [{log: '{{ foo }}'}]}",
+        ),
+    )
+    expected = [
+        (5, 7, "unknown_operation", "Did you mean run?"),
+        (6, 13, "unknown_rule", "Create it first, or write the name of another one."),
+        (7, 13, "unknown_rule", "Did you mean middle?"),
+        (9, 35, "unknown_member", "Did you mean name?"),
+        (10, 12, "unknown_name", "Did you mean environment?"),
+        (10, 51, "unknown_name", "Names come from save_as, from loops, or are those of the job."),
+    ]
+    assert [(one.line, one.column, one.code, one.hint) for one in check_source(text).problems] == expected
+    with pytest.raises(RuleInvalid) as raised:
+        publish(text)
+    assert raised.value.problems == check_source(text).problems
+
+
+def test_the_newest_version_of_a_called_rule_says_what_it_saves() -> None:
+    publish(source("inner", "{run: x, save_as: build}"))
+    text = source("a", "rule: inner", "log: '{{ build.output }}'")
+    assert check_source(text).problems == ()
+    assert publish(text).number == 1
+    publish(source("inner", "{run: x, save_as: other}"))
+    assert [(one.line, one.code) for one in check_source(text).problems] == [(6, "unknown_name")]
+
+
+def test_the_members_of_fixed_names_are_those_that_jobs_have() -> None:
+    job = JobFactory.create()
+    names = facts_of(job).names()
+    assert {name: frozenset(names[name]) for name in FIXED} == dict(FIXED)
 
 
 def test_rules_that_call_each_other_in_a_circle_are_refused() -> None:

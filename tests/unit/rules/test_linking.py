@@ -66,6 +66,29 @@ def test_a_circle_is_refused_and_named() -> None:
         linked(rule("a", "[{rule: b}]"), rule("b", "[{rule: c}]"), rule("c", "[{rule: b}]"))
 
 
+def test_every_call_that_cannot_be_linked_is_named_once() -> None:
+    with pytest.raises(RuleInvalid) as raised:
+        linked(
+            rule("top", "[{rule: b}, {rule: nowhere}, {rule: fine}]", "[{rule: nothing}]"),
+            rule("b", "[{rule: lost}, {rule: lost}]"),
+            rule("fine", "[{log: a}]"),
+        )
+    assert [(one.line, one.column, one.params["name"]) for one in raised.value.problems] == [
+        (3, 9, "lost"),
+        (3, 20, "nowhere"),
+        (4, 10, "nothing"),
+    ]
+
+
+def test_a_called_rule_that_is_not_accepted_any_more_is_named_at_its_call() -> None:
+    def resolve(slug: str) -> RuleTree:
+        return parse(f"name: {slug}\nsteps: {{RUN: [{{lgo: a}}]}}\n", REGISTRY)
+
+    with pytest.raises(RuleInvalid) as raised:
+        link(rule("top", "[{log: a}, {rule: old}]"), resolve)
+    assert [(one.line, one.column, one.code) for one in raised.value.problems] == [(3, 19, "called_invalid")]
+
+
 def test_calls_are_ten_deep_at_most() -> None:
     def chain(length: int) -> list[RuleTree]:
         inner = [rule(f"r{number}", f"[{{rule: r{number + 1}}}]") for number in range(length)]

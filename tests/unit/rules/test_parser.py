@@ -240,6 +240,19 @@ def test_mistakes_in_the_document(source: str, line: int, column: int, code: str
         ("- set: {a: {b: ['{{ stepp }}']}}", 4, 25, "unknown_name", "Did you mean step?"),
         ("- foreach: {items: [1], as: a, do: [{log: a}]}\n- log: '{{ a }}'", 5, 16, "unknown_name", ""),
         ("- log: '{{ error.message }}'", 4, 16, "unknown_name", ""),
+        ("- log: food {{ foo }}", 4, 20, "unknown_name", "Names come from"),
+        ("- log: '{{ job.nmae }}'", 4, 16, "unknown_member", "Did you mean name?"),
+        ("- log: 'job.nmae is {{ job.nmae }}'", 4, 28, "unknown_member", "Did you mean name?"),
+        ("- log: a\n  when: revision.shaa == ''", 5, 13, "unknown_member", "Did you mean sha?"),
+        ("- log: a\n  when: job.zzz.qqq", 5, 13, "unknown_member", "There are: attempt, comment,"),
+        ("- log: a\n  when: |\n    step and\n    job.nmae", 7, 1, "unknown_member", "Did you mean name?"),
+        ("- rule: other\n- log: '{{ job.nmae }}'", 5, 16, "unknown_member", "Did you mean name?"),
+        (
+            "- try: [{log: a}]\n  catch: [{log: '{{ error.mesage }}'}]",
+            *(5, 25, "unknown_member", "Did you mean message?"),
+        ),
+        ("- log: a\n  when: 'lambda: 1'", 5, 14, "expression", "Write a condition"),
+        ("- log: '{{ a[0](1) }}'", 4, 13, "template", "Write {{ name }}"),
         ("- rule: '{{ step }}'", 4, 13, "value", "without a template"),
         ("- rule: x", 4, 13, "calls_itself", "repeat"),
         ("- log: a\n  on_error: trap", 5, 17, "not_available", ""),
@@ -256,6 +269,25 @@ def test_mistakes_in_operations(operations: str, line: int, column: int, code: s
     found = problem_of(in_step(operations))
     assert found[:3] == (line, column, code), found
     assert hint in found[4]
+    assert found[4], "a hint is missing"
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        '- log: \'{{ job.name }} {{ job.get("nmae") }} {{ job["nmae"] }} {{ revision.sha[:7] }}\'',
+        "- log: a\n  when: job.get('nmae') or revision.ref.startswith('v')",
+        "- log: a\n  when: '[job.nmae for job in variables.jobs]'",
+        "- log: '{% for job in variables.jobs %}{{ job.nmae }}{% endfor %}'",
+        "- log: '{{ variables.job.nmae }} job.nmae'",
+        "- log: {text: a}\n  save_as: error\n- log: '{{ error.anything }}'",
+        "- try: [{log: a}]\n  catch: [{foreach: {items: [1], as: error, do: [{log: '{{ error.x }}'}]}}]",
+        "- try: [{log: a}]\n  catch: [{log: '{{ error.message }} {{ error.operation }}'}]",
+        "- log: a\n  when: |\n    revision.ref\n    .startswith('v')",
+    ],
+)
+def test_what_may_be_read_of_the_fixed_names(operations: str) -> None:
+    assert check(in_step(operations), REGISTRY).problems == ()
 
 
 @pytest.mark.parametrize("step", ["CHECK", "INIT"])
