@@ -22,8 +22,8 @@ from rules.api.serializers import (
     represent_rule,
     represent_version,
 )
+from rules.exceptions import RuleInvalid
 from rules.models import Rule, RuleVersion
-from rules.parser import parse
 from rules.selectors import check_source
 
 
@@ -59,6 +59,18 @@ def rules() -> QuerySet[Rule]:
     return Rule.objects.filter(versions__isnull=False).distinct().prefetch_related(newest_first)
 
 
+def _name_in(source: str) -> str:
+    """Return the name that a source gives its rule.
+
+    Raises:
+        RuleInvalid: With every mistake, those in calls of other rules included.
+    """
+    result = check_source(source)
+    if result.tree is None:
+        raise RuleInvalid(result.problems)
+    return result.tree.name
+
+
 def _author(request: Request) -> AbstractBaseUser:
     assert isinstance(request.user, AbstractBaseUser)
     return request.user
@@ -84,7 +96,7 @@ class RulesView(GenericAPIView[Rule]):
         body = SourceSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         source = body.validated_data["source"]
-        slug = parse(source).name
+        slug = _name_in(source)
         if Rule.objects.filter(slug=slug, versions__isnull=False).exists():
             raise RuleExists(slug)
         with transaction.atomic():
@@ -136,7 +148,7 @@ class VersionsView(GenericAPIView[RuleVersion]):
         body = VersionSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         source, comment = body.validated_data["source"], body.validated_data["comment"]
-        name = parse(source).name
+        name = _name_in(source)
         if name != slug:
             raise ValidationError({"source": [f"The name in the source is {name}, not {slug}."]})
         version, is_new = publish_rule(

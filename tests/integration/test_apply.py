@@ -331,6 +331,21 @@ rules:
     assert problem.startswith("7: ")
 
 
+def test_a_name_that_a_refused_rule_would_save_is_no_mistake_of_its_caller(apply: Apply) -> None:
+    text = """\
+rules:
+  - source: |
+      name: caller
+      steps: {RUN: [{rule: called}, {log: "{{ built }}"}]}
+  - source: |
+      name: called
+      steps: {RUN: [{run: make, save_as: built}, {rum: make}]}
+"""
+    problems = refused(apply, text)
+    assert len(problems) == 1
+    assert problems[0].startswith("7: ")
+
+
 def test_rules_that_call_each_other_in_a_circle_are_named(apply: Apply) -> None:
     text = """\
 rules:

@@ -70,7 +70,7 @@ def test_mistakes_are_shown_by_line_and_nothing_is_lost_or_published(desk: Clien
     assert "There is no operation lgo." in body
     assert "Did you mean log?" in body
     assert "- lgo: &lt;b&gt;" in body
-    assert [(one["line"], one["column"]) for one in answer.context["problems"]] == [(4, 7)]
+    assert [(one["line"], one["column"]) for one in answer.context["problems"]] == [(4, 7), (5, 13)]
     assert RuleVersion.objects.count() == 1
 
 

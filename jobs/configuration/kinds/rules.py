@@ -79,6 +79,9 @@ class Rules(Kind[RuleSpec]):
         """Note a mistake in a rule at its line of the document or file."""
         place = Place(spec.first.file, spec.first.line + problem.line - 1)
         called = str(problem.params.get("name", ""))
+        names_come_from = {name.strip() for name in str(problem.params.get("called", "")).split(",")}
+        if problem.code == "unknown_name" and names_come_from & refused:
+            return  # it may be a name that the refused rule would save, and that one's mistakes are told
         if problem.code != "unknown_rule" or not run.is_declared(self.key, called):
             run.problems.add(place, problem.message, problem.hint)
         elif called not in refused:
