@@ -1,7 +1,13 @@
 """The app of jobs: their life, execution, pages and API."""
 
+from importlib import import_module
+from typing import Final
+
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
+
+ACTIONS: Final = ("rerun", "reschedule", "cancel", "approve", "trap", "rollback", "delete", "comment")
+"""Modules of ``jobs.actions`` that register what people do, in the order in which it is offered."""
 
 
 class JobsConfig(AppConfig):
@@ -10,3 +16,8 @@ class JobsConfig(AppConfig):
     name = "jobs"
     verbose_name = _("Jobs")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register every action."""
+        for name in ACTIONS:
+            import_module(f"jobs.actions.{name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,9 +29,21 @@ def record(
     actor: Actor, action: str, job: Job, *, now: datetime, from_status: str = "", comment: str = ""
 ) -> AuditRecord:
     """Append the record of what ``actor`` decided about ``job``, which is as it is after the decision."""
+    who = {"user": actor.user.get_username(), "source": actor.source, "address": actor.address}
+    return _append(action, job, now, from_status, comment, who)
+
+
+def record_of_daemon(action: str, job: Job, *, now: datetime, from_status: str, comment: str) -> AuditRecord:
+    """Append the record of what the daemon decided about ``job``, which is as it is after the decision."""
+    who = {"source": AuditRecord.Source.DAEMON.value}
+    return _append(action, job, now, from_status, comment, who)
+
+
+def _append(
+    action: str, job: Job, now: datetime, from_status: str, comment: str, who: Mapping[str, str]
+) -> AuditRecord:
     return AuditRecord.objects.create(
         at=now,
-        user=actor.user.get_username(),
         action=action,
         job_id=job.pk,
         job_name=job.name,
@@ -40,6 +53,5 @@ def record(
         step=job.step,
         attempt=job.attempt,
         comment=comment,
-        source=actor.source,
-        address=actor.address,
+        **who,
     )

@@ -74,6 +74,15 @@ class OperationStatus(models.TextChoices):
     WAITING = "waiting", pgettext_lazy("operation", "Waiting")
 
 
+class UndoState(models.TextChoices):
+    """Whether what an operation did can be undone: when it was completed, also when it only began, or it was."""
+
+    NONE = "", _("No rollback")
+    COMPLETED = "completed", _("When completed")
+    BEGUN = "begun", _("When begun")
+    UNDONE = "undone", _("Undone")
+
+
 NAME_PREFIXES: Final = {JobType.PROMOTE: "N", JobType.STATIC: "N", JobType.DEMOTE: "B"}
 
 BADGES: Final = {

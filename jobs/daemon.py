@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import QuerySet
 
-from jobs import dispatch, transitions
+from jobs import answers, audit, dispatch, semaphores, transitions, waits
 from jobs.exceptions import JobError
 from jobs.idempotency import forget_idempotency_keys
 from jobs.lifecycle import Event, Status
@@ -47,6 +47,8 @@ def tick() -> bool:
             steady_since = _sign_of_life(moment)
             _abandon(moment, steady_since)
             _expire(moment)
+            _answer_traps(moment)
+            semaphores.grant_freed()
             _hint(moment)
             _forget_requests(moment)
             forget_idempotency_keys(moment)
@@ -83,9 +85,18 @@ def _expire(moment: datetime) -> None:
     _each(late.order_by("max_start_at"), _expire_one)
 
 
+def _answer_traps(moment: datetime) -> None:
+    """Answer, as its rule says, every trap whose time ran out."""
+    _each_of(waits.due_traps(moment)[:MOST_PER_TICK], _answer_one)
+
+
 def _each(jobs: QuerySet[Job], treat: Callable[[Job], None]) -> None:
+    _each_of(list(jobs.values_list("id", flat=True)[:MOST_PER_TICK]), treat)
+
+
+def _each_of(job_ids: Iterable[int], treat: Callable[[Job], None]) -> None:
     """Treat each job in a transaction of its own; what goes wrong with one of them stops none of the others."""
-    for job_id in jobs.values_list("id", flat=True)[:MOST_PER_TICK]:
+    for job_id in job_ids:
         try:
             with transaction.atomic():
                 job = transitions.lock_if_free(job_id)
@@ -99,9 +110,9 @@ def _abandon_one(job: Job) -> None:
     if job.claim is None or job.lease_expires_at is None or job.lease_expires_at >= job.clock:
         return
     reason = f"The worker {job.claimed_by} is gone: its lease ran out at {job.lease_expires_at:%H:%M:%S} UTC."
-    step = job.step
+    before, step = job.status, job.step
     transitions.apply(job, Change(Event.ABANDON, job.clock, reason=reason))
-    append_entry(job.pk, job.attempt, step, "error", reason)
+    _note(job, "abandon", before, step, "error", reason)
     logger.warning("Job %s: %s", job.name, reason)
 
 
@@ -110,8 +121,24 @@ def _expire_one(job: Job) -> None:
     if not may_expire or job.max_start_at >= job.clock:
         return
     reason = f"It had not begun RUN by its max start date, {job.max_start_at:%Y-%m-%d %H:%M:%S} UTC."
+    before, step = job.status, job.step
     transitions.apply(job, Change(Event.EXPIRE, job.clock, reason=reason))
-    append_entry(job.pk, job.attempt, job.step, "warning", reason)
+    _note(job, "expire", before, step, "warning", reason)
+
+
+def _answer_one(job: Job) -> None:
+    trap = waits.open_trap(job)
+    if trap is None or trap.deadline is None or trap.deadline > job.clock:
+        return
+    before, step = job.status, job.step
+    answer = answers.let_time_run_out(job, trap, job.clock)
+    _note(job, answer.value, before, step, "warning", f"The trap's time ran out: {answer.value}.")
+
+
+def _note(job: Job, action: str, before: str, step: str, level: str, text: str) -> None:
+    """Leave the audit record of a decision, and a line in the log."""
+    audit.record_of_daemon(action, job, now=job.clock, from_status=before, comment=text)
+    append_entry(job.pk, job.attempt, step, level, text)
 
 
 def _hint(moment: datetime) -> None:

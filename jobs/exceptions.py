@@ -90,6 +90,63 @@ class CheckFailed(JobError):
         self.operation = operation
 
 
+class AlreadySigned(JobError):
+    """The person has signed this approval: one person counts once."""
+
+    code = "already_signed"
+
+    def __init__(self, job_name: str, username: str) -> None:
+        super().__init__(f"{username} has signed this approval of {job_name} already.")
+        self.job_name, self.username = job_name, username
+
+
+class CreatorExcluded(JobError):
+    """Who created the job may not sign this approval, whatever rights they hold."""
+
+    code = "creator_excluded"
+
+    def __init__(self, job_name: str) -> None:
+        super().__init__(f"Who created {job_name} may not sign this approval.")
+        self.job_name = job_name
+
+
+class NoRetriesLeft(JobError):
+    """The trap has been retried as often as the rule allows; skip, abort and cancel remain."""
+
+    code = "no_retries_left"
+
+    def __init__(self, job_name: str, most: int) -> None:
+        super().__init__(f"The trap of {job_name} was retried {most} times, which is all the rule allows.")
+        self.job_name, self.most = job_name, most
+
+
+class SemaphoreDeadlock(JobError):
+    """Whoever holds the semaphore waits, directly or not, for what the asking job holds."""
+
+    code = "semaphore_deadlock"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Waiting for the semaphore {name} would never end: its holders wait for what this job holds."
+        )
+        self.name = name
+
+
+class LaterJobs(JobError):
+    """Later jobs of the same project and environment stand on what is to be undone.
+
+    Attributes:
+        jobs: Number and name of each, newest first; some of them when there are many.
+    """
+
+    code = "later_jobs"
+
+    def __init__(self, job_name: str, jobs: Sequence[tuple[int, str]]) -> None:
+        named = ", ".join(name for _, name in jobs)
+        super().__init__(f"Later jobs stand on what {job_name} did: {named}. Undo them first, or force it.")
+        self.job_name, self.jobs = job_name, list(jobs)
+
+
 class NoWorker(JobError):
     """No worker took the request up in time. There is no job, also when a worker takes it up later."""
 

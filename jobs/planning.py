@@ -62,13 +62,23 @@ def plan(
 
 
 def due_at(
-    step: Step, status: Status, *, claimed: bool, scheduled_at: datetime, run_begun: bool, now: datetime
+    step: Step,
+    status: Status,
+    *,
+    claimed: bool,
+    scheduled_at: datetime,
+    run_begun: bool,
+    now: datetime,
+    blocked: bool = False,
 ) -> datetime | None:
     """Return from when on a worker may take the job, ``None`` when none may.
 
     Ready jobs of PRE and POST, and a RUN that has begun and was handed over, are due at once; a RUN that has not begun is due at
-    its date. A running job without a claim was handed over by a worker that was told to stop.
+    its date. A running job without a claim was handed over by a worker that was told to stop. A job that is blocked waits for the
+    slot of a semaphore, whoever grants it says so.
     """
+    if status is Status.READY and blocked:
+        return None
     if status is Status.READY:
         waits_for_date = step is Step.RUN and not run_begun
         return scheduled_at if waits_for_date else now

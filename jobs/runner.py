@@ -13,9 +13,9 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection, transaction
 
-from jobs import dispatch, transitions
+from jobs import answers, dispatch, records, transitions, waits
 from jobs.exceptions import JobDefect, StaleClaim
-from jobs.execution import checkpoints, draining, naming
+from jobs.execution import checkpoints, draining, last_words, naming
 from jobs.execution.checkpoints import Runner
 from jobs.execution.database import retrying
 from jobs.execution.host import Goal, JobHost
@@ -28,7 +28,8 @@ from rules import selectors as rule_selectors
 from rules.engine.call import Deadline
 from rules.engine.context import Stash
 from rules.engine.interpreter import run_step
-from rules.engine.outcomes import Completed, Failed, HandedOver, StepOutcome
+from rules.engine.outcomes import Completed, Failed, HandedOver, StepOutcome, Waiting
+from rules.engine.undo import undo
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +121,7 @@ def run_claimed_step(
     """
     assert job.claim is not None
     with LogWriter(job.pk, job.claim, job.attempt) as log:
-        log.entry(job.step, "", "", "info", f"{job.step} runs on {job.claimed_by}.")
+        log.entry(job.step, "", "", "info", _greeting(job))
         stash = Stash.from_data(job.stash)
         host: JobHost | None = None
         try:
@@ -128,22 +129,39 @@ def run_claimed_step(
             return _conclude(job, keeper, log, host, _Ending(_walk(job, host, stash, deadline), stash, go_on))
         except StaleClaim:
             keeper.mark_lost()
+            last_words.say(_runner(job), job.claimed_by, host.last_words if host else [])
             raise
         except Exception as error:
             # A defect, ours or a third party's: the job ends in error, and the traceback is in its log.
             return _conclude(job, keeper, log, None, _Ending(_defect(job, log, error), None, go_on))
 
 
-def _host(job: Job, keeper: LeaseKeeper, log: LogWriter) -> JobHost:
+def _runner(job: Job) -> Runner:
     assert job.claim is not None
-    runner = Runner(job.pk, job.claim, job.attempt, job.step)
+    return Runner(job.pk, job.claim, job.attempt, job.step)
+
+
+def _host(job: Job, keeper: LeaseKeeper, log: LogWriter) -> JobHost:
     goal = Goal(job.operations_expected, job.operations_done, job.percent)
-    return JobHost(runner, naming.facts_of(job), goal, keeper, log)
+    return JobHost(_runner(job), naming.facts_of(job), goal, keeper, log, undoing=_is_undone(job))
 
 
 def _walk(job: Job, host: JobHost, stash: Stash, deadline: Deadline | None) -> StepOutcome:
     tree = rule_selectors.linked_tree(job.rule_version_id, job.rule_pins)
+    if _is_undone(job):
+        return undo(tree, records.STEPS if job.rollback_asked else answers.DEPLOYING, host, stash)
     return run_step(tree, job.step, host, stash, deadline=deadline)
+
+
+def _is_undone(job: Job) -> bool:
+    return Status(job.status) is Status.ROLLBACK
+
+
+def _greeting(job: Job) -> str:
+    """Return the first line of a step's log."""
+    if _is_undone(job):
+        return f"What the job did is being undone on {job.claimed_by}."
+    return f"{job.step} runs on {job.claimed_by}."
 
 
 def _defect(job: Job, log: LogWriter, error: Exception) -> Failed:
@@ -162,13 +180,21 @@ class _Ending:
     go_on: bool
 
 
-def _farewell(step: str, outcome: StepOutcome) -> str:
-    """Return the last line of a step's log."""
-    if isinstance(outcome, Failed):
-        return f"{step} failed: {outcome.message}"
-    if isinstance(outcome, HandedOver):
-        return f"The worker was told to stop; another one goes on with {step} from here."
-    return f"{step} completed."
+def _farewell(job: Job, outcome: StepOutcome) -> tuple[str, str]:
+    """Return level and text of the last line of a step's log."""
+    step = "Undoing" if _is_undone(job) else job.step
+    match outcome:
+        case Failed(message=message):
+            return "error", f"{step} failed: {message}"
+        case HandedOver():
+            return "info", f"The worker was told to stop; another one goes on with {step} from here."
+        case Waiting(kind="semaphore"):
+            return "info", f"{step} waits for a slot of the semaphore {outcome.details['name']}."
+        case Waiting(kind="approval"):
+            return "info", f"{step} waits for approval."
+        case Waiting():
+            return "warning", f"{step} is trapped; somebody has to say how it goes on."
+    return "info", f"{step} completed."
 
 
 def _conclude(
@@ -178,14 +204,8 @@ def _conclude(
     assert job.claim is not None
     claim = job.claim
     log.end_operation()
-    log.entry(
-        job.step,
-        "",
-        "",
-        "error" if isinstance(ending.outcome, Failed) else "info",
-        _farewell(job.step, ending.outcome),
-    )
-
+    level, said = _farewell(job, ending.outcome)
+    log.entry(job.step, "", "", level, said)
     tries = count()
 
     def write() -> Job | None:
@@ -200,7 +220,9 @@ def _conclude(
                 _hand_over(job, claim)
                 return None
             locked = transitions.lock_claimed(job.pk, claim)
-            transitions.apply(locked, _change(ending.outcome, ending.stash, locked.clock))
+            transitions.apply(locked, _change(locked, ending))
+            if isinstance(ending.outcome, Waiting):
+                waits.begin(locked, ending.outcome, locked.clock)
             return _begin_next(locked, claim, job.claimed_by) if ending.go_on else None
 
     return retrying(write, keeper)
@@ -210,20 +232,48 @@ def _is_at(locked: Job, job: Job) -> bool:
     return (locked.attempt, locked.step, locked.status) == (job.attempt, job.step, job.status)
 
 
-def _change(outcome: StepOutcome, stash: Stash | None, moment: datetime) -> Change:
-    fields: dict[str, Any] = {} if stash is None else {"stash": checkpoints.storable(stash.to_data())}
-    if isinstance(outcome, Completed):
-        return Change(Event.STEP_OK, moment, fields=fields)
-    if isinstance(outcome, Failed):
-        return Change(Event.FAIL, moment, reason=checkpoints.clean(outcome.message), fields=fields)
+_UNDONE: Final = {True: Event.ASKED_UNDONE, False: Event.UNDONE}
+_UNDO_FAILED: Final = {True: Event.ASKED_UNDO_FAILED, False: Event.UNDO_FAILED}
+"""What undoing leads to, by whether a person asked for it."""
+
+
+def _change(job: Job, ending: _Ending) -> Change:
+    """Return what happens to a locked job whose step, or whose undoing, ended."""
+    outcome, moment = ending.outcome, job.clock
+    fields: dict[str, Any] = {}
+    if ending.stash is not None and not isinstance(outcome, Waiting):
+        # Whoever goes on after a wait walks the step from its beginning.
+        fields["stash"] = checkpoints.storable(ending.stash.to_data())
+    match outcome:
+        case Completed():
+            event = _UNDONE[job.rollback_asked] if _is_undone(job) else Event.STEP_OK
+            return Change(event, moment, fields=fields)
+        case Failed(message=message):
+            before = f"{job.reason} Undoing failed: " if _is_undone(job) else ""
+            return Change(_failure(job), moment, reason=checkpoints.clean(before + message), fields=fields)
+        case Waiting(kind=kind, details=details):
+            reason = checkpoints.clean(str(details.get("error", "")))
+            return Change(waits.EVENTS[kind], moment, reason=reason)
     raise JobDefect(f"The engine answered {type(outcome).__name__}, which the runner does not know.")
 
 
+def _failure(job: Job) -> Event:
+    if _is_undone(job):
+        return _UNDO_FAILED[job.rollback_asked]
+    has_undoable = records.has_undoable(job, answers.DEPLOYING)
+    return answers.failure_of(Step(job.step), has_undoable=has_undoable)
+
+
 def _begin_next(job: Job, claim: uuid.UUID, worker: str) -> Job | None:
-    """Begin the next step under the same claim when it is due and this worker may go on."""
+    """Begin the next step, or undoing, under the same claim when it is due and this worker may go on."""
+    if _is_undone(job):
+        if not draining.is_draining():
+            return job
+        _hand_over(job, claim)
+        return None
     moment = job.clock
     due = job.due_at is not None and job.due_at <= moment and job.status == Status.READY
-    expired = job.step == Step.RUN and moment > job.max_start_at
+    expired = job.step == Step.RUN and job.run_began_at is None and moment > job.max_start_at
     if not due or expired or draining.is_draining():
         return None
     return transitions.apply(job, Change(Event.START, moment, claim=Claim(claim, worker, lease())))

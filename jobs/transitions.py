@@ -9,9 +9,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import DateTimeField, Func, QuerySet
+from django.db.models import DateTimeField, Exists, Func, OuterRef, QuerySet
 
-from jobs import dispatch, planning
+from jobs import dispatch, planning, records, semaphores, waits
 from jobs.choices import RollbackState
 from jobs.exceptions import JobNotFound, RevisionInActiveJob, StaleClaim, TransitionNotAllowed
 from jobs.lifecycle import (
@@ -26,7 +26,7 @@ from jobs.lifecycle import (
     Step,
     next_state,
 )
-from jobs.models import Job, JobRevision, OperationRun, StepRun
+from jobs.models import Job, JobRevision, OperationRun, SemaphoreRequest, StepRun
 from jobs.progress import percent
 
 _UNDO_RESULTS: Final = {
@@ -37,6 +37,11 @@ _UNDO_RESULTS: Final = {
     Event.UNDO_FAILED: "failed",
     Event.ASKED_UNDO_FAILED: "failed",
 }
+_ASKED: Final = {
+    Event.ASKED_UNDONE: Outcome.FINISHED,
+    Event.ASKED_UNDO_FAILED: Outcome.ERROR,
+}
+_ANSWERS: Final = frozenset({Event.APPROVE, Event.RETRY, Event.SKIP})
 _NEW_ATTEMPT: Final = frozenset({Event.RERUN, Event.ASK_ROLLBACK})
 _SHOWN: Final = ("environment", "project", "rule", "rule_version", "created_by")
 _KEEPS_CLAIM: Final = frozenset({Event.START, Event.UNDO})
@@ -60,6 +65,7 @@ class Change:
         now: When.
         reason: Why, in a sentence for people; kept on the job.
         asked_step: The step a rerun names.
+        start: Path of the operation that a rerun begins with, empty for the step's beginning.
         claim: What START takes.
         fields: Other columns to write in the same statement, such as new dates or the stash.
     """
@@ -68,6 +74,7 @@ class Change:
     now: datetime
     reason: str = ""
     asked_step: Step | None = None
+    start: str = ""
     claim: Claim | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
 
@@ -103,9 +110,12 @@ def lock_if_free(job_id: int) -> Job | None:
 
 def _locked(*, skip_locked: bool = False) -> QuerySet[Job]:
     # Leases and dates are judged by the database's clock, so they are set by it: clocks of machines differ.
-    clock: dict[str, Any] = {"clock": Func(function="clock_timestamp", output_field=DateTimeField())}
+    known: dict[str, Any] = {
+        "clock": Func(function="clock_timestamp", output_field=DateTimeField()),
+        "asks_slots": Exists(SemaphoreRequest.objects.filter(job=OuterRef("pk"))),
+    }
     jobs = Job.objects.select_for_update(of=("self",), skip_locked=skip_locked)
-    return jobs.select_related(*_SHOWN).annotate(**clock).order_by("pk")
+    return jobs.select_related(*_SHOWN).annotate(**known).order_by("pk")
 
 
 def apply(job: Job, change: Change) -> Job:
@@ -135,11 +145,12 @@ def apply(job: Job, change: Change) -> Job:
     _set_dates(job, change, before, after)
     for name, value in change.fields.items():
         setattr(job, name, value)
+    waits.close(job, before, after, change.event, change.now)
     _set_claim(job, change, after)
     _set_progress(job, after)
     job.save()
     _write_step_runs(job, change, before, after)
-    _write_operations(job, change, after)
+    _write_operations(job, change)
     _write_revisions(job, before, after)
     if job.due_at is not None and job.due_at <= change.now:
         dispatch.hint_work()
@@ -160,12 +171,15 @@ def facts_of(job: Job, asked_step: Step | None = None) -> Facts:
 def _set_result(job: Job, change: Change, before: State, after: State) -> None:
     event = change.event
     starts_anew = event in _NEW_ATTEMPT or (before.status in ENDED and after.status in ACTIVE)
-    if change.reason or starts_anew:
+    if change.reason or starts_anew or event in _ANSWERS:
         job.reason = change.reason
-    if event is Event.RERUN:
+    if event in _NEW_ATTEMPT:
         job.rollback = RollbackState.NONE.value
+        job.rollback_asked = event is Event.ASK_ROLLBACK
     if event in _UNDO_RESULTS:
         job.rollback = _UNDO_RESULTS[event]
+    if event in _ASKED:
+        job.outcome = _ASKED[event].value
     if event in {Event.FAIL, Event.UNDONE, Event.UNDO_FAILED} and after.step is Step.POST:
         job.outcome = Outcome.ERROR.value
     elif event is Event.STEP_OK and after == State(Step.POST, Status.READY):
@@ -180,8 +194,9 @@ def _set_result(job: Job, change: Change, before: State, after: State) -> None:
 def _set_attempt(job: Job, change: Change) -> None:
     if change.event not in _NEW_ATTEMPT:
         return
-    job.attempt += 1
-    job.operations_done = job.percent = 0
+    before, job.attempt = job.attempt, job.attempt + 1
+    job.percent = 0
+    job.operations_done = records.carry_over(job, before, change.asked_step, change.start, change.now)
     if change.asked_step is Step.PRE:
         job.started_at = None
     if change.asked_step in {Step.PRE, Step.RUN}:
@@ -201,6 +216,9 @@ def _set_dates(job: Job, change: Change, before: State, after: State) -> None:
 
 
 def _set_claim(job: Job, change: Change, after: State) -> None:
+    if change.event is Event.CANCEL:
+        # Its runner may still say which processes it ended, and nothing else.
+        job.cancelled_claim = job.claim
     if after.status not in RUNNER_STATUSES or (change.event not in _KEEPS_CLAIM and change.claim is None):
         job.claim, job.claimed_by, job.lease_expires_at = None, "", None
     if change.claim is not None:
@@ -212,6 +230,7 @@ def _set_claim(job: Job, change: Change, after: State) -> None:
         claimed=job.claim is not None,
         scheduled_at=job.scheduled_at,
         run_begun=job.run_began_at is not None,
+        blocked=change.event is Event.BLOCK and semaphores.is_waiting(job),
         now=change.now,
     )
 
@@ -248,9 +267,22 @@ def _write_step_runs(job: Job, change: Change, before: State, after: State) -> N
         )
 
 
-def _write_operations(job: Job, change: Change, after: State) -> None:
-    """Say of what was under way when the job ended that it failed: nothing will come of it any more."""
-    if change.event in {Event.ABANDON, Event.CANCEL, Event.REJECT} and after.status in ENDED:
+_LEAVES_NOTHING_OPEN: Final = frozenset(
+    {
+        Event.ABANDON,
+        Event.CANCEL,
+        Event.REJECT,
+        Event.FAIL,
+        Event.UNDO,
+        Event.UNDO_FAILED,
+        Event.ASKED_UNDO_FAILED,
+    }
+)
+
+
+def _write_operations(job: Job, change: Change) -> None:
+    """Say of what was under way when the step failed or the job was stopped that it failed: nothing comes of it."""
+    if change.event in _LEAVES_NOTHING_OPEN:
         open_ones = OperationRun.objects.filter(
             job=job, attempt=job.attempt, status__in=("running", "waiting")
         )
@@ -285,6 +317,12 @@ def revision_error(
     if getattr(diagnostics, "constraint_name", "") != "revision_in_one_active_job":
         return None
     return conflicting_job(environment_id, project_id, shas)
+
+
+def conflict_of(job: Job) -> RevisionInActiveJob | None:
+    """Return why a job that has ended cannot become active again: another one carries its revision."""
+    shas = list(JobRevision.objects.filter(job=job).values_list("sha", flat=True)) if job.project_id else []
+    return conflicting_job(job.environment_id, job.project_id, shas)
 
 
 def conflicting_job(

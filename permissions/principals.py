@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from permissions import policy
 from permissions.catalog import Right
-from permissions.models import Environment
+from permissions.models import Environment, User
 
 
 def holders(right: Right, environment: Environment) -> list[str]:
@@ -18,3 +20,12 @@ def holders(right: Right, environment: Environment) -> list[str]:
         *(f"group:{name}" for name in groups.order_by("name").values_list("name", flat=True)),
         *(f"user:{name}" for name in users.order_by("username").values_list("username", flat=True)),
     ]
+
+
+def is_among(user: User, principals: Iterable[str]) -> bool:
+    """Return whether ``user`` is one of these: ``user:ana``, or a member of ``group:qa``. At most one query."""
+    named = set(principals)
+    if f"user:{user.get_username()}" in named:
+        return True
+    groups = [name.removeprefix("group:") for name in named if name.startswith("group:")]
+    return bool(groups) and user.groups.filter(name__in=groups).exists()

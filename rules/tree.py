@@ -19,6 +19,7 @@ EXECUTED_STEPS: Final = ("CHECK", "INIT", "PRE", "RUN", "POST")
 OnError = Literal["fail", "trap", "ignore"]
 
 _TURNS = re.compile(r"\[\d+\]")
+_RETRY = re.compile(r"retry\[(\d+)\]")
 _RETRIES = re.compile(r"/retry\[\d+\]")
 
 
@@ -120,6 +121,19 @@ def child_path(parent: str, block: str, index: int, turn: int | None = None) -> 
 def static_path(path: str) -> str:
     """Return the place in the tree that ``path`` belongs to: turns and retries of a group are one place."""
     return _TURNS.sub("", _RETRIES.sub("", path))
+
+
+def ancestors(path: str) -> Iterator[tuple[str, int]]:
+    """Yield the path of each operation around the one under ``path``, outermost first, and which try of it that is in.
+
+    ``RUN/0/retry[2]/group/1`` lies in the second try of ``RUN/0``.
+    """
+    parts = path.split("/")
+    end = 2
+    while end < len(parts):
+        retry = _RETRY.fullmatch(parts[end])
+        yield "/".join(parts[:end]), int(retry[1]) if retry else 1
+        end += 3 if retry else 2
 
 
 def walk(nodes: tuple[RuleNode, ...], parent: str) -> Iterator[tuple[str, RuleNode]]:

@@ -14,13 +14,17 @@ from typing import Any, ClassVar, Final, TypeVar
 from django.db import transaction
 
 from jobs import audit, transitions
-from jobs.exceptions import JobChanged, JobNotFound, TransitionNotAllowed
-from jobs.lifecycle import Event, State, Status, Step, next_state
+from jobs.exceptions import InvalidInput, JobChanged, JobNotFound, TransitionNotAllowed
+from jobs.lifecycle import ACTIVE, ENDED, Event, State, Status, Step, next_state
+from jobs.log.writer import append_entry
 from jobs.models import Job
+from jobs.plain_data import mistake_in_text
 from permissions import policy
 from permissions.catalog import Right
 from permissions.exceptions import RightMissing
 from permissions.models import User
+
+MOST_COMMENT: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +49,38 @@ class JobAction:
     Attributes:
         key: Its name in the API, in ``actions`` and in the audit.
         right: The right it needs in the job's environment; an action that others may do as well overrides ``refusal``.
-        event: What happens to the job.
+        event: What happens to the job, ``None`` when nothing does.
+        comment_param: The parameter that says why, for the audit.
         asked_step: The step that the question "may it be done now?" is asked for, where the event needs one.
     """
 
     key: ClassVar[str]
     right: ClassVar[Right]
-    event: ClassVar[Event]
+    event: ClassVar[Event | None]
+    comment_param: ClassVar[str] = "comment"
     asked_step: ClassVar[Step | None] = None
 
     def refusal(self, job: Job, asker: Asker, *, now: datetime) -> Exception | None:
         """Return why ``asker`` may not do it to ``job`` as it is now, ``None`` when nothing speaks against it."""
         if self.right not in asker.rights:
             return RightMissing(self.right, job.environment.code)
+        return self.refused_by_table(job)
+
+    def refused_by_table(self, job: Job) -> Exception | None:
+        """Return why the job cannot have it done as it is now, whoever asks."""
+        if self.event is None:
+            return None
         state = State(Step(job.step), Status(job.status))
         try:
-            next_state(state, self.event, transitions.facts_of(job, self.asked_step))
-        except TransitionNotAllowed as error:
-            return TransitionNotAllowed(error.step, error.status, self.key, job.name)
-        return None
+            after = next_state(state, self.event, transitions.facts_of(job, self.asked_step))
+        except TransitionNotAllowed:
+            return self.not_allowed(job)
+        becomes_active = after is not None and state.status in ENDED and after.status in ACTIVE
+        return transitions.conflict_of(job) if becomes_active else None
+
+    def not_allowed(self, job: Job) -> TransitionNotAllowed:
+        """Return the table's refusal, with the name of what was asked for."""
+        return TransitionNotAllowed(job.step, job.status, self.key, job.name)
 
     @transaction.atomic
     def execute(
@@ -87,15 +104,35 @@ class JobAction:
         if refusal is not None:
             raise refusal
         before = job.status
+        check_comment(params, self.comment_param)
         self.perform(job, actor=actor, now=now, **params)
-        audit.record(
-            actor, self.key, job, now=now, from_status=before, comment=str(params.get("comment", ""))
-        )
+        comment = str(params.get(self.comment_param, ""))
+        audit.record(actor, self.key, job, now=now, from_status=before, comment=comment)
+        self.note(job, actor, comment, now)
         return job
+
+    def note(self, job: Job, actor: audit.Actor, comment: str, now: datetime) -> None:
+        """Say in the log of the job who did it."""
+        username = actor.user.get_username()
+        text = f"{username}: {self.key}" + (f" – {comment}" if comment else "")
+        append_entry(job.pk, job.attempt, job.step, "info", text, username=username, at=now)
 
     def perform(self, job: Job, *, actor: audit.Actor, now: datetime, **params: Any) -> None:
         """Let it happen to the locked job."""
         raise NotImplementedError
+
+
+def check_comment(params: Mapping[str, Any], field: str) -> None:
+    """Do nothing when the comment can be kept.
+
+    Raises:
+        InvalidInput: It cannot.
+    """
+    text = str(params.get(field, ""))
+    if len(text) > MOST_COMMENT:
+        raise InvalidInput({field: [f"At most {MOST_COMMENT} characters."]})
+    if mistake := mistake_in_text(text):
+        raise InvalidInput({field: [mistake]})
 
 
 ActionType = TypeVar("ActionType", bound=JobAction)
@@ -116,4 +153,6 @@ def actions() -> Mapping[str, JobAction]:
 def available(job: Job, user: User, *, now: datetime) -> list[str]:
     """Return the keys of what ``user`` may do with ``job`` now: exactly what would be accepted."""
     asker = Asker(user, policy.rights_of(user).on(job.environment_id))
+    if Right.VIEW_MONITOR not in asker.rights:
+        return []
     return [key for key, action in _ACTIONS.items() if action.refusal(job, asker, now=now) is None]

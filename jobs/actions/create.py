@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from jobs import dispatch, planning
+from jobs.actions.base import MOST_COMMENT
 from jobs.audit import Actor
 from jobs.choices import JobType
 from jobs.exceptions import CheckFailed, InvalidInput, JobError, NoWorker, RevisionInActiveJob
@@ -30,7 +31,6 @@ from rules.selectors import newest_version
 State = CreationRequest.State
 
 MOST_REVISIONS: Final = 50
-MOST_COMMENT: Final = 10_000
 LONGEST_REF: Final = 255
 _LONGEST_NAMES: Final = {"rule": 100, "environment": 50, "project": 50}
 _HINT_SECONDS: Final = 1.0

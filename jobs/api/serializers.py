@@ -10,7 +10,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from jobs.actions.create import MOST_COMMENT, MOST_REVISIONS
+from jobs.actions.base import MOST_COMMENT
+from jobs.actions.create import MOST_REVISIONS
 from jobs.addresses import public_address
 from jobs.api.parsing import Choice, Flag, Moment, PlainObject, StrictSerializer, Text
 from jobs.blockers import Blocker

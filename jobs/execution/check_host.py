@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ from typing import Any, Self
 from jobs.execution.host import check_out
 from jobs.execution.naming import JobFacts, scope
 from jobs.repositories import GitRunner
-from rules.engine.host import Level, Stream
+from rules.engine.host import Host, Level, Stream
 from rules.engine.outcomes import Record
 from rules.processes.strays import marker_of
 from rules.tree import RuleNode
@@ -72,6 +73,22 @@ class CheckHost:
         """Sleep."""
         time.sleep(seconds)
         return True
+
+    def acquire(self, path: str, name: str) -> bool:
+        """Return ``True``; the rule's parser lets no operation of a check ask for a slot."""
+        return True
+
+    def release(self, path: str) -> None:
+        """Do nothing."""
+
+    @contextmanager
+    def branch(self) -> Iterator[Host]:
+        """Return the host itself."""
+        yield self
+
+    def mask(self, value: Any) -> Any:
+        """Return plain data as it is."""
+        return value
 
     def log(self, path: str, node: RuleNode, level: Level, text: str) -> None:
         """Do nothing: CHECK's log is not kept."""

@@ -11,10 +11,12 @@ from uuid import UUID
 
 from django.db import connection
 
+from jobs import records
+from jobs.choices import UndoState
 from jobs.exceptions import StaleClaim
 from jobs.models import OperationRun
-from rules.engine.outcomes import Record, RecordStatus
-from rules.engine.registry import registry
+from rules.engine.outcomes import Record
+from rules.engine.undo import UNDONE
 from rules.tree import RuleNode
 
 _UPSERT: Final = """
@@ -24,17 +26,17 @@ WITH own AS (
     RETURNING id
 )
 INSERT INTO jobs_operationrun (job_id, attempt, path, identifier, name, key, step, status, value, memo, error,
-started_at, finished_at)
-SELECT own.id, %(attempt)s, r.path, r.identifier, r.name, r.key, %(step)s, r.status, r.value, r.memo, r.error,
-r.started_at, r.finished_at
+started_at, finished_at, undo)
+SELECT own.id, %(attempt)s, r.path, r.identifier, r.name, r.key, split_part(r.path, '/', 1), r.status, r.value, r.memo,
+r.error, r.started_at, r.finished_at, r.undo
 FROM own, ROWS FROM (jsonb_to_recordset(%(rows)s::jsonb) AS (
     path text, identifier text, name text, key text, status text, value jsonb, memo jsonb, error text,
-    started_at timestamptz, finished_at timestamptz
-)) WITH ORDINALITY AS r(path, identifier, name, key, status, value, memo, error, started_at, finished_at, place)
+    started_at timestamptz, finished_at timestamptz, undo text
+)) WITH ORDINALITY AS r(path, identifier, name, key, status, value, memo, error, started_at, finished_at, undo, place)
 ORDER BY r.place
 ON CONFLICT (job_id, attempt, path) DO UPDATE SET
     name = EXCLUDED.name, status = EXCLUDED.status, value = EXCLUDED.value, memo = EXCLUDED.memo, error = EXCLUDED.error,
-    started_at = EXCLUDED.started_at, finished_at = EXCLUDED.finished_at
+    started_at = EXCLUDED.started_at, finished_at = EXCLUDED.finished_at, undo = EXCLUDED.undo
 """
 
 
@@ -61,7 +63,16 @@ def row(path: str, node: RuleNode, name: str, record: Record) -> dict[str, Any]:
         "error": clean(record.error),
         "started_at": record.started_at.isoformat() if record.started_at else None,
         "finished_at": record.finished_at.isoformat() if record.finished_at else None,
+        "undo": _undo_of(node, record),
     }
+
+
+def _undo_of(node: RuleNode, record: Record) -> str:
+    if record.memo.get(UNDONE):
+        return UndoState.UNDONE.value
+    if not node.options.rollback:
+        return UndoState.NONE.value
+    return (UndoState.BEGUN if node.options.rollback_if_failed else UndoState.COMPLETED).value
 
 
 def clean(text: str) -> str:
@@ -99,7 +110,6 @@ def write(runner: Runner, rows: Iterable[Mapping[str, Any]], *, done: int, perce
         "job": runner.job_id,
         "claim": runner.claim,
         "attempt": runner.attempt,
-        "step": runner.step,
         "done": done,
         "percent": percent,
         "rows": json.dumps(rows),
@@ -110,27 +120,13 @@ def write(runner: Runner, rows: Iterable[Mapping[str, Any]], *, done: int, perce
             raise StaleClaim(runner.job_id)
 
 
-_DONE_ELSEWHERE: Final = """
-SELECT count(DISTINCT regexp_replace(path, '/retry\\[[0-9]+\\]|\\[[0-9]+\\]', '', 'g')) FROM jobs_operationrun
-WHERE job_id = %s AND attempt = %s AND step <> %s AND status IN ('completed', 'skipped', 'ignored') AND NOT key = ANY(%s)
-"""
-
-
 def done_elsewhere(runner: Runner) -> int:
     """Return how many leaf operations the other steps of the attempt have done, a loop's body counted once."""
-    composites = [operation.key for operation in registry if operation.walk is not None]
-    with connection.cursor() as cursor:
-        cursor.execute(_DONE_ELSEWHERE, [runner.job_id, runner.attempt, runner.step, composites])
-        row = cursor.fetchone()
-        return int(row[0])
+    others = [step.value for step in records.STEPS if step.value != runner.step]
+    return records.done(runner.job_id, runner.attempt, others)
 
 
-def load(runner: Runner) -> dict[str, Record]:
-    """Return what is recorded of the step in this attempt, by path."""
-    runs = OperationRun.objects.filter(job_id=runner.job_id, attempt=runner.attempt, step=runner.step)
-    return {
-        run.path: Record(
-            RecordStatus(run.status), run.value, run.memo, run.error, run.started_at, run.finished_at
-        )
-        for run in runs
-    }
+def load(runner: Runner, *, whole: bool = False) -> dict[str, Record]:
+    """Return what is recorded of the step in this attempt, or of all its steps, by path."""
+    runs = OperationRun.objects.filter(job_id=runner.job_id, attempt=runner.attempt)
+    return {run.path: records.record_of(run) for run in (runs if whole else runs.filter(step=runner.step))}

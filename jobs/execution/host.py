@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from jobs import progress
-from jobs.exceptions import StaleClaim
+from django.db import connections
+
+from jobs import progress, semaphores
+from jobs.exceptions import SemaphoreDeadlock, StaleClaim
 from jobs.execution import checkpoints, draining, naming
 from jobs.execution.database import retrying
 from jobs.execution.leases import LeaseKeeper
 from jobs.log.writer import LogWriter
 from jobs.repositories import GitRunner, Repository, RepositoryError
-from rules.engine.host import Level, Stream
+from rules.engine.host import Host, Level, Stream
 from rules.engine.outcomes import Interrupted, OperationFailed, Record
 from rules.processes.strays import marker_of
 from rules.tree import RuleNode
@@ -24,6 +28,7 @@ from rules.tree import RuleNode
 _MOST_PENDING: Final = 500
 _OLDEST_PENDING_SECONDS: Final = 0.2
 _POLL_SECONDS: Final = 0.2
+_MOST_LAST_WORDS: Final = 1000
 
 
 def check_out(facts: naming.JobFacts, directory: Path, seconds: float | None, runner: GitRunner) -> str:
@@ -58,7 +63,10 @@ class Goal:
 
 
 class JobHost:
-    """Implements ``rules.engine.host.Host`` for one step of one attempt of one job."""
+    """Implements ``rules.engine.host.Host`` for one step of one attempt of one job.
+
+    Branches of a ``parallel`` share its records; each has a ``BranchHost`` of its own for its log thread.
+    """
 
     def __init__(
         self,
@@ -67,12 +75,28 @@ class JobHost:
         goal: Goal,
         lease: LeaseKeeper,
         log: LogWriter,
+        *,
+        undoing: bool = False,
     ) -> None:
+        """Read what is recorded.
+
+        Args:
+            runner: Who writes.
+            facts: Of the job.
+            goal: What progress is counted against.
+            lease: Keeps the claim.
+            log: The job's log.
+            undoing: The job is being undone: the records of all its steps are needed.
+        """
         self._runner, self._facts, self._lease, self._log = runner, facts, lease, log
-        self._records = checkpoints.load(runner)
+        self._records = checkpoints.load(runner, whole=undoing)
         self._goal = goal
+        self._writing = threading.RLock()
+        self._threads: set[int] = set()
+        self.last_words: list[tuple[str, str]] = []
         # While the step has no record, whatever was done was done elsewhere.
-        self._done_elsewhere = checkpoints.done_elsewhere(runner) if self._records else goal.done
+        known = bool(self._records) and not undoing
+        self._done_elsewhere = checkpoints.done_elsewhere(runner) if known else goal.done
         self._pending: dict[str, Mapping[str, Any]] = {}
         self._pending_since = 0.0
         self._done = 0
@@ -98,7 +122,7 @@ class JobHost:
 
     def finish(self, path: str, node: RuleNode, name: str, record: Record, *, done: int) -> None:
         """Record how an operation ended."""
-        self._done = done
+        self._done = max(self._done, done)
         self._put(path, node, name, record)
         if (
             len(self._pending) >= _MOST_PENDING
@@ -107,10 +131,11 @@ class JobHost:
             self.checkpoint()
 
     def _put(self, path: str, node: RuleNode, name: str, record: Record) -> None:
-        self._records[path] = record
-        if not self._pending:
-            self._pending_since = time.monotonic()
-        self._pending[path] = checkpoints.row(path, node, name, record)
+        with self._writing:
+            self._records[path] = record
+            if not self._pending:
+                self._pending_since = time.monotonic()
+            self._pending[path] = checkpoints.row(path, node, name, record)
 
     def checkpoint(self) -> None:
         """Write what is pending, waiting for a database that is away.
@@ -126,18 +151,19 @@ class JobHost:
         Raises:
             StaleClaim: The claim is gone.
         """
-        if not self._pending and self._done == self._written_done:
-            return
-        done = self._done_elsewhere + self._done
-        percent = progress.percent(
-            done, self._goal.expected, reached=self._goal.percent, finished=False, ended=False
-        )
-        try:
-            checkpoints.write(self._runner, self._pending.values(), done=done, percent=percent)
-        except StaleClaim:
-            self._lease.mark_lost()
-            raise
-        self._pending, self._written_done = {}, self._done
+        with self._writing:
+            if not self._pending and self._done == self._written_done:
+                return
+            done = self._done_elsewhere + self._done
+            percent = progress.percent(
+                done, self._goal.expected, reached=self._goal.percent, finished=False, ended=False
+            )
+            try:
+                checkpoints.write(self._runner, self._pending.values(), done=done, percent=percent)
+            except StaleClaim:
+                self._lease.mark_lost()
+                raise
+            self._pending, self._written_done = {}, self._done
 
     def stopping(self) -> bool:
         """Return whether the worker was told to stop."""
@@ -167,13 +193,63 @@ class JobHost:
                 return False
         return True
 
-    def log(self, path: str, node: RuleNode, level: Level, text: str) -> None:
-        """Write a line to the log."""
-        self._log.entry(self._runner.step, path, node.options.id or path, level, text)
+    def acquire(self, path: str, name: str) -> bool:
+        """Ask for a slot of a semaphore.
 
-    def output(self, path: str, node: RuleNode, stream: Stream, data: bytes) -> None:
+        Raises:
+            OperationFailed: Waiting would never end, or the name is none.
+            StaleClaim: The claim is gone.
+        """
+        if not name or len(name) > semaphores.LONGEST_NAME:
+            most = semaphores.LONGEST_NAME
+            raise OperationFailed(f"The name of a semaphore has 1 to {most} characters.", path=path)
+        runner = self._runner
+        # What came before is on disk before others may take it for granted.
+        self.checkpoint()
+        try:
+            return retrying(
+                lambda: semaphores.ask(runner.job_id, runner.claim, path, name, self.now()), self._lease
+            )
+        except SemaphoreDeadlock as error:
+            raise OperationFailed(str(error), path=path) from error
+
+    def release(self, path: str) -> None:
+        """Give back the slot of an operation; what it did is on disk before."""
+        self.checkpoint()
+        retrying(lambda: semaphores.release(self._runner.job_id, self._runner.claim, path), self._lease)
+
+    @contextmanager
+    def branch(self) -> Iterator[Host]:
+        """Return the host of one branch of a ``parallel``, whose lines have a log thread of their own."""
+        with self._writing:
+            number = next(
+                number for number in range(1, len(self._threads) + 2) if number not in self._threads
+            )
+            self._threads.add(number)
+        try:
+            # It has all that the job's own host has; mypy does not see through __getattr__.
+            yield cast(Host, BranchHost(self, number))
+        finally:
+            self._log.end_operation(thread=number)
+            with self._writing:
+                self._threads.discard(number)
+            connections.close_all()
+
+    def mask(self, value: Any) -> Any:
+        """Return plain data as it is."""
+        return value
+
+    def log(self, path: str, node: RuleNode, level: Level, text: str, *, thread: int = 0) -> None:
+        """Write a line to the log; once the claim is gone only keep it, see ``last_words``."""
+        if self._lease.lost:
+            if len(self.last_words) < _MOST_LAST_WORDS:
+                self.last_words.append((level, text))
+            return
+        self._log.entry(self._runner.step, path, node.options.id or path, level, text, thread=thread)
+
+    def output(self, path: str, node: RuleNode, stream: Stream, data: bytes, *, thread: int = 0) -> None:
         """Append raw output of a process to the log."""
-        self._log.feed(self._runner.step, path, node.options.id or path, stream, data)
+        self._log.feed(self._runner.step, path, node.options.id or path, stream, data, thread=thread)
 
     def checkout(self, directory: Path, seconds: float | None) -> str:
         """Put the contents of the job's first revision into ``directory``.
@@ -187,3 +263,22 @@ class JobHost:
             if self.lost():
                 raise StaleClaim(self._runner.job_id) from None
             raise
+
+
+class BranchHost:
+    """The host of one branch of a ``parallel``: the job's own, but for the log thread."""
+
+    def __init__(self, host: JobHost, thread: int) -> None:
+        self._host, self._thread = host, thread
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the job's own host has."""
+        return getattr(self._host, name)
+
+    def log(self, path: str, node: RuleNode, level: Level, text: str) -> None:
+        """Write a line to the log."""
+        self._host.log(path, node, level, text, thread=self._thread)
+
+    def output(self, path: str, node: RuleNode, stream: Stream, data: bytes) -> None:
+        """Append raw output of a process to the log."""
+        self._host.output(path, node, stream, data, thread=self._thread)

@@ -9,8 +9,11 @@ from jobs.models.job import Job
 from jobs.models.log_chunk import LogChunk
 from jobs.models.project import Project, ProjectEnvironment
 from jobs.models.step_run import OperationRun, StepRun
+from jobs.models.waits import Approval, ApprovalSignature, Semaphore, SemaphoreRequest, Trap
 
 __all__ = [
+    "Approval",
+    "ApprovalSignature",
     "AuditRecord",
     "CreationRequest",
     "DaemonState",
@@ -23,6 +26,9 @@ __all__ = [
     "OperationRun",
     "Project",
     "ProjectEnvironment",
+    "Semaphore",
+    "SemaphoreRequest",
     "StepRun",
+    "Trap",
     "WorkerSeen",
 ]

@@ -67,6 +67,9 @@ class Job(models.Model):
     rollback = models.CharField(
         _("rollback"), max_length=10, choices=RollbackState.choices, default=RollbackState.NONE
     )
+    rollback_asked = models.BooleanField(
+        default=False, help_text=_("A person asked for the rollback of this attempt; POST does not follow.")
+    )
     status_before_expiry = models.CharField(max_length=20, blank=True)
 
     urgent = models.BooleanField(_("urgent"), default=False)
@@ -96,6 +99,9 @@ class Job(models.Model):
     claim = models.UUIDField(null=True, blank=True)
     claimed_by = models.CharField(max_length=200, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
+    cancelled_claim = models.UUIDField(
+        null=True, blank=True, help_text=_("Whose runner may still say which processes it ended.")
+    )
 
     log_lines = models.BigIntegerField(default=0)
     operations_done = models.PositiveIntegerField(default=0)
@@ -106,6 +112,8 @@ class Job(models.Model):
     if TYPE_CHECKING:
         clock: datetime
         """The database's time, put there by ``transitions.lock``."""
+        asks_slots: bool
+        """Whether it asked for slots of semaphores, put there by ``transitions.lock``."""
 
     class Meta:
         verbose_name = _("job")
@@ -137,6 +145,7 @@ class Job(models.Model):
                 name="job_may_expire",
                 condition=Q(status__in=["ready", "pending_approval"], run_began_at=None),
             ),
+            models.Index("id", name="job_blocked", condition=Q(status="ready", due_at__isnull=True)),
             models.Index("id", name="job_claimed", condition=Q(claim__isnull=False)),
         )
         constraints = (

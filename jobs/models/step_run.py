@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from jobs.choices import OperationStatus, StepChoice
+from jobs.choices import OperationStatus, StepChoice, UndoState
 
 
 def empty() -> dict[str, Any]:
@@ -72,6 +72,10 @@ class OperationRun(models.Model):
     error = models.TextField(blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    undo = models.CharField(max_length=10, choices=UndoState.choices, default=UndoState.NONE, blank=True)
+    ran_in = models.PositiveIntegerField(
+        null=True, blank=True, help_text=_("The attempt whose result this one reuses.")
+    )
 
     class Meta:
         verbose_name = _("operation")

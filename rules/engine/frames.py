@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from rules.engine.call import Deadline
 from rules.engine.context import Scope
 from rules.engine.outcomes import ENDED, OperationFailed, Record, RecordStatus, TimedOut
 from rules.tree import RuleNode
+
+_FAILED_FOR_GOOD: Final = frozenset({RecordStatus.FAILED, RecordStatus.IGNORED, RecordStatus.SKIPPED})
+"""Of an operation whose last try is walked again: one that ``when`` left out has no try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Frame:
     def failed_before(self) -> str | None:
         """Why this try is known to have failed, when another runner or an earlier walk saw it fail."""
         failed = self.decisions.get("failed")
-        if failed is None and self.record.status in {RecordStatus.FAILED, RecordStatus.IGNORED}:
+        if failed is None and self.record.status in _FAILED_FOR_GOOD:
             return self.record.error
         return failed if isinstance(failed, str) else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -71,6 +72,24 @@ class Host(Protocol):
 
     def wait(self, seconds: float) -> bool:
         """Sleep for ``seconds``; return ``False`` when cut short because of ``lost`` or ``stopping``."""
+
+    def acquire(self, path: str, name: str) -> bool:
+        """Ask for a slot of the semaphore ``name`` and return whether the operation has one now.
+
+        Asking again keeps the place in the queue, or the slot.
+
+        Raises:
+            OperationFailed: Waiting would never end: who holds the slots waits for what this job holds.
+        """
+
+    def release(self, path: str) -> None:
+        """Give back the slot of the operation under ``path``, if it has one."""
+
+    def branch(self) -> AbstractContextManager[Host]:
+        """Return the host of one branch of a ``parallel``, for the thread that enters it."""
+
+    def mask(self, value: Any) -> Any:
+        """Return plain data without what must not be kept, such as secrets."""
 
     def log(self, path: str, node: RuleNode, level: Level, text: str) -> None:
         """Write a line to the log."""

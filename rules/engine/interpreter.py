@@ -14,19 +14,16 @@ Pure: everything outside is asked of the ``Host``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
-from rules import durations
-from rules.engine import arguments
-from rules.engine.call import Call, Deadline
+from rules.engine import arguments, waits
+from rules.engine.call import Deadline
 from rules.engine.context import Scope, Stash
-from rules.engine.frames import Frame, attempt_key, failure_of, timed_out
-from rules.engine.host import Host, Level
+from rules.engine.frames import Frame, attempt_key, failure_of
+from rules.engine.host import Host
 from rules.engine.outcomes import (
-    DONE,
     ENDED,
     Completed,
     Failed,
@@ -38,19 +35,28 @@ from rules.engine.outcomes import (
     StepOutcome,
     Suspended,
     TimedOut,
+    Waiting,
 )
 from rules.engine.registry import OperationType, Registry
 from rules.engine.registry import registry as default_registry
+from rules.engine.trying import Trier
 from rules.tree import RuleNode, RuleTree, child_path, static_path
 
-_SECOND: Final = timedelta(seconds=1)
+_SLOT_PAUSE: Final = timedelta(seconds=0.3)
+"""How often a branch that waits in place asks again for its slot."""
 
 
-class Walker:
+class Walker(Trier):
     """Walks operations for one runner. Composite operations of the palette call back into it."""
 
     def __init__(
-        self, host: Host, registry: Registry = default_registry, limit: Deadline | None = None
+        self,
+        host: Host,
+        registry: Registry = default_registry,
+        limit: Deadline | None = None,
+        *,
+        in_place: bool = False,
+        counts: bool = True,
     ) -> None:
         """Begin.
 
@@ -58,12 +64,23 @@ class Walker:
             host: Who runs it.
             registry: The operations there are.
             limit: When the step must be over whatever happens, for CHECK and INIT, whose asker waits.
+            in_place: Whether a missing slot is waited for here instead of making the job wait.
+            counts: Whether what is done counts for the progress of the job; undoing does not.
         """
-        self.host = host
-        self._registry = registry
+        super().__init__(host, registry, counts=counts)
         self._limit = limit
-        self._done: set[str] = set()
-        self._replaying: list[Frame] = []
+        self._in_place = in_place
+
+    def fork(self, host: Host) -> Walker:
+        """Return a walker for one branch of a ``parallel``, which another thread walks.
+
+        Args:
+            host: The branch's own.
+        """
+        forked = Walker(host, self._registry, self._limit, in_place=True, counts=self._counts)
+        forked._done = self._done
+        forked._replaying = list(self._replaying)
+        return forked
 
     def block(
         self,
@@ -100,6 +117,11 @@ class Walker:
         self.host.begin(frame.path, frame.node, frame.name, record, durable=False)
         return replace(frame, record=record)
 
+    def inside(self, operation_type: OperationType, frame: Frame) -> None:
+        """Walk what a composite operation holds."""
+        assert operation_type.walk is not None
+        operation_type.walk(self, frame)
+
     def operation(self, node: RuleNode, path: str, scope: Scope, outer: Deadline | None) -> None:
         """Walk one operation: replay what is recorded of it, do what is left of it.
 
@@ -115,12 +137,71 @@ class Walker:
             record = Record(RecordStatus.RUNNING, started_at=self.host.now())
             if self._skipped(Frame(node, path, scope, record)):
                 return
-        elif record.status in ENDED and (is_leaf or record.status is RecordStatus.SKIPPED):
+        elif record.status in ENDED and (is_leaf or _was_left_out(record)):
             self._replay(node, path, scope, record)
             return
-        elif is_leaf:
+        elif is_leaf or record.status is RecordStatus.WAITING:
             self._check_may_begin()
-        self._tries(Frame(node, path, scope, record), outer)
+        frame = Frame(node, path, scope, self._resumed(path, record))
+        if frame.record.memo.get(waits.UNJUDGED) and frame.record.status not in ENDED:
+            if self._skipped(frame):
+                return
+            frame = replace(frame, record=waits.judged(frame.record))
+        if node.options.semaphore is None or frame.only_replays:
+            self._tries(frame, outer)
+        else:
+            self._with_slot(frame, node.options.semaphore, outer)
+
+    def _resumed(self, path: str, record: Record) -> Record:
+        """Return the record of an operation whose wait may be over.
+
+        Raises:
+            Suspended: It still waits for somebody's answer.
+        """
+        found = waits.waiting_of(record, path)
+        if found is None:
+            return record
+        if found.kind != "semaphore":
+            raise Suspended(found)
+        return waits.going_on(record, self.host.now())
+
+    def _begin_after_wait(self, frame: Frame) -> None:
+        """Record that an operation that waited for a slot goes on."""
+        recorded = self.host.recorded(frame.path)
+        if recorded is not None and recorded.status is RecordStatus.WAITING:
+            self.host.begin(frame.path, frame.node, frame.name, frame.record, durable=False)
+
+    def _with_slot(self, frame: Frame, written: str, outer: Deadline | None) -> None:
+        """Walk an operation while it holds a slot of its semaphore.
+
+        Raises:
+            Suspended: No slot is free; the job waits for one.
+        """
+        try:
+            name = arguments.text(written, frame.scope.names()).strip()
+            granted = self.host.acquire(frame.path, name)
+            while not granted and self._in_place:
+                self._sleep_until(self.host.now() + _SLOT_PAUSE, outer)
+                granted = self.host.acquire(frame.path, name)
+        except arguments.ArgumentError as error:
+            self._give_up(frame, OperationFailed(f"semaphore: {error}", path=frame.path))
+            return
+        except TimedOut as over:
+            self._record_failure(frame, over, RecordStatus.FAILED)
+            raise
+        except OperationFailed as failure:
+            self._give_up(frame, failure)
+            return
+        if not granted:
+            raise self._suspend(frame, Waiting("semaphore", frame.path, {"name": name}))
+        self._begin_after_wait(frame)
+        try:
+            self._tries(frame, outer)
+        except OperationFailed:
+            self.host.release(frame.path)
+            raise
+        # Not when the job is handed over, which keeps its slots, nor when it waits for a person: then all go at once.
+        self.host.release(frame.path)
 
     def _check_may_begin(self) -> None:
         """Do nothing when something new may be executed here.
@@ -142,7 +223,7 @@ class Walker:
         """
         if record.status is RecordStatus.FAILED:
             raise failure_of(record, path)
-        if node.is_leaf:
+        if self._counts and node.is_leaf:
             self._done.add(static_path(path))
         self._keep(node, scope, record.value)
 
@@ -156,7 +237,8 @@ class Walker:
                 options.when is None or arguments.condition(options.when, frame.scope.names())
             )
         except arguments.ArgumentError as error:
-            self._give_up(frame, OperationFailed(f"when: {error}", path=frame.path))
+            unjudged = replace(frame.record, memo={**frame.record.memo, waits.UNJUDGED: True})
+            self._give_up(replace(frame, record=unjudged), OperationFailed(f"when: {error}", path=frame.path))
             return True
         if not wanted:
             self._finish(
@@ -164,173 +246,10 @@ class Walker:
             )
         return not wanted
 
-    def _tries(self, frame: Frame, outer: Deadline | None) -> None:
-        """Try an operation as often as its ``retry`` says, then let ``on_error`` decide."""
-        retry = frame.node.options.retry
-        attempts = retry.attempts if retry else 1
-        is_leaf = self._registry[frame.node.key].walk is None
-        while True:
-            frame = self._with_name_and_deadline(frame, outer)
-            try:
-                if not (is_leaf and "failed" in frame.decisions):
-                    frame = self._once(frame)
-                    return
-                failure = OperationFailed(str(frame.decisions["failed"]), path=frame.path)
-            except OperationFailed as error:
-                failure = error
-            frame = self._latest(frame)
-            if isinstance(failure, TimedOut) and failure.owner != frame.path:
-                self._record_failure(frame, failure, RecordStatus.FAILED)
-                raise failure
-            known = "failed" in frame.decisions
-            if not known and "timed_out" in frame.record.memo:
-                raise failure_of(frame.record, frame.path)
-            if not known and (frame.record.status in ENDED or frame.attempt >= attempts):
-                self._give_up(frame, failure)
-                return
-            frame = self._next_try(frame, failure, retry.pause if retry else timedelta(0), outer)
 
-    def _latest(self, frame: Frame) -> Frame:
-        """Return ``frame`` with what was recorded of its operation meanwhile."""
-        return replace(frame, record=self.host.recorded(frame.path) or frame.record)
-
-    def _with_name_and_deadline(self, frame: Frame, outer: Deadline | None) -> Frame:
-        """Return the frame of a try with its rendered name and its nearest time limit, counted from its own beginning."""
-        name = frame.node.options.name or ""
-        try:
-            name = arguments.text(name, frame.scope.names()) if name else ""
-        except arguments.ArgumentError:
-            # Only a label: what it wants to show may come into being within the operation, or never.
-            name = name.strip()
-        limit = frame.node.options.timeout
-        if limit is None:
-            return replace(frame, name=name, deadline=outer)
-        own = Deadline((frame.began_at or self.host.now()) + limit, frame.path, durations.text(limit))
-        return replace(frame, name=name, deadline=own if outer is None or own.at <= outer.at else outer)
-
-    def _next_try(
-        self, frame: Frame, failure: OperationFailed, pause: timedelta, outer: Deadline | None
-    ) -> Frame:
-        """Note a failed try, pause, and return the frame of the next one; each try gets its whole time limit.
-
-        Raises:
-            TimedOut: The time limit around the operation ran out in the pause.
-        """
-        if "failed" not in frame.decisions:
-            self.host.log(frame.path, frame.node, "warning", f"Try {frame.attempt} failed: {failure.message}")
-            frame = self.remember(frame, failed=failure.message, failed_at=self.host.now().isoformat())
-        following = replace(frame, attempt=frame.attempt + 1)
-        if following.record.status in ENDED or "began" in following.decisions:
-            return following
-        until = datetime.fromisoformat(frame.decisions["failed_at"]) + pause
-        try:
-            self._sleep_until(until, outer)
-        except TimedOut as over:
-            self._record_failure(following, over, RecordStatus.FAILED)
-            raise
-        return self.remember(following, began=self.host.now().isoformat())
-
-    def _sleep_until(self, until: datetime, outer: Deadline | None) -> None:
-        wakes = until if outer is None else min(until, outer.at)
-        while (left := (wakes - self.host.now()) / _SECOND) > 0:
-            if not self.host.wait(left):
-                self.host.check()
-        if outer is not None and self.host.now() >= outer.at:
-            raise timed_out(outer)
-
-    def _once(self, frame: Frame) -> Frame:
-        """Make one try, or replay it."""
-        operation_type = self._registry[frame.node.key]
-        if operation_type.walk is None:
-            self._check_time(frame)
-            self._complete(frame, self._execute(frame, operation_type))
-            return frame
-        if self.host.recorded(frame.path) is None:
-            self._check_time(frame)
-            self.host.begin(frame.path, frame.node, frame.name, frame.record, durable=False)
-        if frame.only_replays:
-            self._replaying.append(frame)
-        try:
-            operation_type.walk(self, frame)
-        finally:
-            if frame.only_replays:
-                self._replaying.pop()
-        if frame.failed_before is not None:
-            raise failure_of(frame.record, frame.path, frame.failed_before)
-        self._complete(self._latest(frame), None)
-        return frame
-
-    def _check_time(self, frame: Frame) -> None:
-        if frame.deadline is not None and self.host.now() >= frame.deadline.at:
-            raise timed_out(frame.deadline)
-
-    def _execute(self, frame: Frame, operation_type: OperationType) -> Any:
-        names = frame.scope.names()
-        self.host.begin(frame.path, frame.node, frame.name, frame.record, durable=not operation_type.pure)
-        try:
-            rendered = arguments.render(operation_type, frame.node.arguments, names)
-        except arguments.ArgumentError as error:
-            raise OperationFailed(str(error), path=frame.path) from error
-        started_at = frame.began_at or self.host.now()
-        call = Call(rendered, names, frame.path, frame.node, self.host, started_at, frame.deadline)
-        assert operation_type.execute is not None
-        try:
-            return operation_type.execute(call)
-        except OSError as error:
-            # A full disk, a file where a folder should be: the world's fault, so the rule may deal with it.
-            said = error.strerror or str(error)
-            raise OperationFailed(
-                f"{said}: {error.filename}" if error.filename else said, path=frame.path
-            ) from error
-
-    def _complete(self, frame: Frame, value: Any) -> None:
-        self._keep(frame.node, frame.scope, value)
-        if frame.record.status not in ENDED:
-            now = self.host.now()
-            self._finish(
-                frame, replace(frame.record, status=RecordStatus.COMPLETED, value=value, finished_at=now)
-            )
-
-    def _give_up(self, frame: Frame, failure: OperationFailed) -> None:
-        """Fail for good, or go on when the operation says that its failure does not matter."""
-        ignored = frame.node.options.on_error == "ignore"
-        self._record_failure(frame, failure, RecordStatus.IGNORED if ignored else RecordStatus.FAILED)
-        if not ignored:
-            raise OperationFailed(
-                failure.message, path=failure.path or frame.path, value=failure.value
-            ) from failure
-        self._keep(frame.node, frame.scope, failure.value)
-
-    def _record_failure(self, frame: Frame, failure: OperationFailed, status: RecordStatus) -> None:
-        if frame.record.status in ENDED:
-            return
-        if failure.path in {"", frame.path}:
-            level: Level = "warning" if status is RecordStatus.IGNORED else "error"
-            self.host.log(frame.path, frame.node, level, failure.message)
-        memo = dict(frame.record.memo)
-        if isinstance(failure, TimedOut) and failure.owner != frame.path:
-            memo["timed_out"] = failure.owner
-        record = replace(
-            frame.record,
-            status=status,
-            value=failure.value,
-            memo=memo,
-            error=failure.message,
-            finished_at=self.host.now(),
-        )
-        self._finish(frame, record)
-
-    def _finish(self, frame: Frame, record: Record) -> None:
-        if frame.node.is_leaf and record.status in DONE:
-            self._done.add(static_path(frame.path))
-        self.host.finish(frame.path, frame.node, frame.name, record, done=len(self._done))
-
-    def _keep(self, node: RuleNode, scope: Scope, value: Any) -> None:
-        """Let the stash know what an operation answered."""
-        if self._registry[node.key].sets_variables and isinstance(value, Mapping):
-            scope.stash.variables.update(value)
-        if node.options.save_as is not None:
-            scope.stash.results[node.options.save_as] = value
+def _was_left_out(record: Record) -> bool:
+    """Return whether ``when`` or ``enabled`` left an operation out, so that there is nothing in it to replay."""
+    return record.status is RecordStatus.SKIPPED and waits.TRAPPED not in record.memo
 
 
 def run_step(

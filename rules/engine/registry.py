@@ -43,6 +43,8 @@ class Block:
         required: Whether the rule must fill it.
         one_of: Blocks with the same name here stand for each other: the rule must fill at least one of them.
         binds: Names that operations inside the block may read besides the others.
+        waits: Whether operations inside may make the job wait for a person.
+        most: How many operations the block may hold, ``None`` without limit.
     """
 
     segment: str
@@ -51,6 +53,8 @@ class Block:
     required: bool = False
     one_of: str = ""
     binds: tuple[str, ...] = ()
+    waits: bool = True
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

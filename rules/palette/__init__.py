@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final
 
-FAMILIES: Final = ("control", "variables", "files", "git", "processes", "timing")
+FAMILIES: Final = ("control", "variables", "files", "git", "processes", "timing", "approvals")
 
 
 def load() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from rules.engine import arguments
+from rules.engine.branches import walk_branches
 from rules.engine.frames import Frame
 from rules.engine.interpreter import Walker
 from rules.engine.outcomes import OperationFailed, TimedOut
@@ -95,6 +96,10 @@ def _try_and_catch(walker: Walker, frame: Frame) -> None:
         walker.block(frame, "catch", scope=frame.scope.with_local(error=caught))
 
 
+def _walk_parallel(walker: Walker, frame: Frame) -> None:
+    walk_branches(walker, frame, "parallel")
+
+
 def _walk_rule(walker: Walker, frame: Frame) -> None:
     step = frame.path.partition("/")[0]
     if not frame.node.blocks.get("rule"):
@@ -131,6 +136,15 @@ registry.register(
 registry.register(
     OperationType(
         "while", schemas.WHILE_SCHEMA, schemas.WHILE_HELP, walk=_walk_while, blocks=schemas.WHILE_BLOCKS
+    )
+)
+registry.register(
+    OperationType(
+        "parallel",
+        schemas.PARALLEL_SCHEMA,
+        schemas.PARALLEL_HELP,
+        walk=_walk_parallel,
+        blocks=schemas.PARALLEL_BLOCKS,
     )
 )
 registry.register(

@@ -13,6 +13,7 @@ from rules.engine.registry import Block, Schema
 
 RULE_SLUG_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,99}\Z"
 MAX_WHILE_TURNS: Final = 100_000
+MAX_BRANCHES: Final = 32
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 # --- control --------------------------------------------------------------------------------
@@ -86,6 +87,14 @@ WHILE_HELP: Final = (
 )
 WHILE_BLOCKS: Final = (Block("while", "member", "do", required=True),)
 
+PARALLEL_SCHEMA: Final[Schema] = {"type": "null"}
+PARALLEL_HELP: Final = (
+    "Runs its operations at the same time, each as a branch of its own; for several operations in one branch "
+    "write a group. It ends when all branches have ended, and fails when one of them failed. No branch may "
+    "hold an approval; a branch whose semaphore has no free slot waits in place."
+)
+PARALLEL_BLOCKS: Final = (Block("parallel", "argument", required=True, waits=False, most=MAX_BRANCHES),)
+
 TRY_SCHEMA: Final[Schema] = {"type": "null"}
 TRY_HELP: Final = (
     "Runs its operations; when one fails, those under catch run instead of failing, and know why as "
@@ -137,6 +146,34 @@ LOG_SCHEMA: Final[Schema] = {
     "x-hint": "Write a text, or text and level.",
 }
 LOG_HELP: Final = "Writes a line into the job's log: a text, or text and level (debug, info, warning, error)."
+
+# --- people ------------------------------------------------------------------------------
+
+APPROVAL_SCHEMA: Final[Schema] = {
+    "type": ["object", "null"],
+    "properties": {
+        "approvers": {
+            "type": "array",
+            "items": {
+                "type": "string",
+                "minLength": 1,
+                "pattern": r"^\s*(user|group):\s*\S",
+                "x-hint": "Write user:ana or group:qa.",
+            },
+            "x-hint": 'Write a list: ["group:qa", "user:ana"].',
+        },
+        "min": {"type": "integer", "minimum": 1, "maximum": 100},
+        "exclude_creator": {"type": "boolean"},
+    },
+    "additionalProperties": False,
+    "x-hint": 'Write approvers (a list such as ["group:qa"]), min and exclude_creator.',
+}
+APPROVAL_HELP: Final = (
+    "Makes the job wait until as many of the approvers as min says (1 when left out) have approved it, or one of "
+    "them has rejected it. With exclude_creator whoever created the job does not count. Whoever holds the right "
+    "approve_all may sign although not listed. The job holds no worker meanwhile. With save_as the name holds "
+    "approved_by."
+)
 
 # --- work --------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from rules.engine.names import is_identifier
 from rules.engine.registry import Registry
 from rules.parser.nodes import Mapping, Node, Scalar, Sequence, in_words, is_broken, is_null, plain
-from rules.parser.operations import OperationParser
+from rules.parser.operations import OperationParser, Surroundings
 from rules.parser.problems import Problems, suggestion
 from rules.parser.texts import known_at_first
 from rules.tree import EXECUTED_STEPS, RuleNode, RuleTree
@@ -137,7 +137,7 @@ class DocumentParser:
         for step, key_node, node in steps:
             if step not in EXECUTED_STEPS:
                 self._unknown_step(step, key_node)
-            found[step] = () if is_null(node) else parser.block(node, step, known)
+            found[step] = () if is_null(node) else parser.block(node, Surroundings(step, known))
         return found
 
     def _unknown_step(self, step: str, node: Scalar) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
+from rules.engine.registry import registry
 from rules.exceptions import RuleInvalid, RuleProblem
 from rules.tree import EXECUTED_STEPS, RuleNode, RuleTree
 
@@ -14,6 +15,8 @@ MAX_DEPTH: Final = 10
 MAX_OPERATIONS: Final = 20_000
 CALL: Final = "rule"
 """Palette key of the operation that calls another rule, and the path segment of what it holds."""
+
+ROLLBACK: Final = "rollback"
 
 Resolve = Callable[[str], RuleTree | None]
 """Returns the parsed rule of a slug, ``None`` when there is none; ``RuleInvalid`` when its source is not accepted."""
@@ -90,7 +93,7 @@ def link(tree: RuleTree, resolve: Resolve) -> RuleTree:
     """
     linker = _Linker(resolve)
     try:
-        steps = {step: linker.block(nodes, step, (tree.name,), None) for step, nodes in tree.steps.items()}
+        steps = {step: linker.block(nodes, _Around(step, (tree.name,))) for step, nodes in tree.steps.items()}
     except _TooLarge as error:
         linker.problems += error.problems
     if linker.problems:
@@ -102,6 +105,23 @@ class _TooLarge(RuleInvalid):
     """The whole is too large, so that linking goes no further."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """Where operations stand.
+
+    Attributes:
+        step: The step they are of.
+        chain: Slugs from the rule at the top down to the one that holds them.
+        top: The call in the rule at the top that led here, where problems are reported.
+        holder: ``parallel`` or ``rollback`` when they are inside one, so that the job cannot wait for a person.
+    """
+
+    step: str
+    chain: tuple[str, ...]
+    top: RuleNode | None = None
+    holder: str = ""
+
+
 class _Linker:
     """Links one rule; counts what it puts in, and keeps what is wrong with its calls."""
 
@@ -110,54 +130,49 @@ class _Linker:
         self._operations = 0
         self.problems: list[RuleProblem] = []
 
-    def block(
-        self, nodes: tuple[RuleNode, ...], step: str, chain: tuple[str, ...], top: RuleNode | None
-    ) -> tuple[RuleNode, ...]:
-        """Return ``nodes`` linked.
+    def block(self, nodes: tuple[RuleNode, ...], around: _Around) -> tuple[RuleNode, ...]:
+        """Return ``nodes`` linked."""
+        return tuple(self._node(node, around) for node in nodes)
 
-        Args:
-            nodes: Operations as parsed.
-            step: The step they are of.
-            chain: Slugs from the rule at the top down to the one that holds ``nodes``.
-            top: The call in the rule at the top that led here, where problems are reported.
-        """
-        return tuple(self._node(node, step, chain, top) for node in nodes)
-
-    def _node(self, node: RuleNode, step: str, chain: tuple[str, ...], top: RuleNode | None) -> RuleNode:
+    def _node(self, node: RuleNode, around: _Around) -> RuleNode:
         self._operations += 1
         if self._operations > MAX_OPERATIONS:
             template = "With the rules it calls, the rule has more than %(limit)d operations."
-            problem = _problem(top or node, "too_many", template, "Call fewer rules.", limit=MAX_OPERATIONS)
+            where = around.top or node
+            problem = _problem(where, "too_many", template, "Call fewer rules.", limit=MAX_OPERATIONS)
             raise _TooLarge([problem])
+        _check_waiting(node, around)
         if node.key == CALL:
-            blocks = {CALL: self._call(node, step, chain, top)}
+            blocks = {CALL: self._call(node, around)}
         else:
-            blocks = {name: self.block(children, step, chain, top) for name, children in node.blocks.items()}
+            holders = _holders(node, around)
+            blocks = {
+                name: self.block(children, replace(around, holder=holders[name]))
+                for name, children in node.blocks.items()
+            }
         options = node.options
         if options.rollback:
-            options = replace(options, rollback=self.block(options.rollback, step, chain, top))
+            undoing = replace(around, holder=ROLLBACK)
+            options = replace(options, rollback=self.block(options.rollback, undoing))
         return replace(node, blocks=MappingProxyType(blocks), options=options)
 
-    def _call(
-        self, node: RuleNode, step: str, chain: tuple[str, ...], top: RuleNode | None
-    ) -> tuple[RuleNode, ...]:
+    def _call(self, node: RuleNode, around: _Around) -> tuple[RuleNode, ...]:
         """Return the operations that a call puts in; what is wrong below a call at the top is kept there."""
-        if top is not None:
-            return self._called(node, step, chain, top)
-        if node.arguments is None or node.arguments == chain[0]:
+        if around.top is not None:
+            return self._called(node, around)
+        if node.arguments is None or node.arguments == around.chain[0]:
             return ()  # The parser says that the name is none, or that of the rule itself.
         try:
-            return self._called(node, step, chain, node)
+            return self._called(node, replace(around, top=node))
         except _TooLarge:
             raise
         except RuleInvalid as error:
             self.problems += error.problems
             return ()
 
-    def _called(
-        self, node: RuleNode, step: str, chain: tuple[str, ...], top: RuleNode
-    ) -> tuple[RuleNode, ...]:
-        slug = node.arguments
+    def _called(self, node: RuleNode, around: _Around) -> tuple[RuleNode, ...]:
+        slug, chain = node.arguments, around.chain
+        top = around.top or node
         if slug in chain:
             written = " → ".join((*chain[chain.index(slug) :], slug))
             template = "Rules call each other in a circle: %(chain)s."
@@ -174,7 +189,31 @@ class _Linker:
             template = "There is no rule %(name)s."
             hint = "Create it first, or write the name of another one."
             raise _invalid(top, "unknown_rule", template, hint, name=slug)
-        return self.block(tree.operations(step), step, (*chain, slug), top)
+        return self.block(tree.operations(around.step), replace(around, chain=(*chain, slug)))
+
+
+def _holders(node: RuleNode, around: _Around) -> dict[str, str]:
+    """Return, for each block of an operation, in what the operations of the block cannot make the job wait."""
+    found = registry.get(node.key)
+    waits = {block.segment: block.waits for block in found.blocks} if found else {}
+    kept = around.holder == ROLLBACK
+    return {name: around.holder if kept or waits.get(name, True) else node.key for name in node.blocks}
+
+
+def _check_waiting(node: RuleNode, around: _Around) -> None:
+    """Do nothing when an operation of a called rule may stand where the call is.
+
+    Raises:
+        RuleInvalid: It makes the job wait inside a ``parallel`` or a ``rollback``. In the rule at the top the parser says so.
+    """
+    if around.top is None or not around.holder:
+        return
+    found = registry.get(node.key)
+    traps = node.options.on_error == "trap" and around.holder == ROLLBACK
+    if traps or (found is not None and found.may_wait):
+        template = "The rule %(name)s can make the job wait, which is not possible inside %(holder)s."
+        hint = "Call it before or after the %(holder)s."
+        raise _invalid(around.top, "waits", template, hint, name=around.chain[-1], holder=around.holder)
 
 
 def _invalid(node: RuleNode, code: str, template: str, hint: str, **params: str | int) -> RuleInvalid:
@@ -183,4 +222,4 @@ def _invalid(node: RuleNode, code: str, template: str, hint: str, **params: str 
 
 def _problem(node: RuleNode, code: str, template: str, hint: str, **params: str | int) -> RuleProblem:
     place = node.position
-    return RuleProblem(place.line, place.column, code, template, params, hint, hint)
+    return RuleProblem(place.line, place.column, code, template, params, hint % params, hint)

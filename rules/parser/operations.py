@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -9,14 +10,7 @@ from rules.engine.registry import Block, OperationType, Registry
 from rules.parser.arguments import Misfit, misfits
 from rules.parser.members import BOUND
 from rules.parser.nodes import Mapping, Node, Scalar, Sequence, in_words, is_broken, is_null, node_at, plain
-from rules.parser.options import (
-    AVAILABLE_ON_ERROR,
-    AVAILABLE_OPTIONS,
-    OPTION_NAMES,
-    OPTION_SCHEMAS,
-    ROLLBACK,
-    make_options,
-)
+from rules.parser.options import OPTION_NAMES, OPTION_SCHEMAS, ROLLBACK, USELESS_WHILE_WAITING, make_options
 from rules.parser.problems import Problems, suggestion
 from rules.parser.texts import Known, check_texts
 from rules.tree import Options, Position, RuleNode
@@ -25,7 +19,32 @@ MAX_NESTING: Final = 20
 WITHOUT_WAITING: Final = frozenset({"CHECK", "INIT"})
 """Steps whose asker waits for the answer, so nothing in them may wait for a person or a slot."""
 
+WITHOUT_UNDOING: Final = frozenset({"CHECK", "INIT"})
+"""Steps that are never undone: nothing has been deployed yet."""
+
 _EXAMPLE: Final = "Write an operation such as run: make build."
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where operations stand.
+
+    Attributes:
+        step: The step.
+        known: The names that they may read.
+        depth: How many lists are around, from 1.
+        holder: ``parallel`` or ``rollback`` when they stand in one, so that the job cannot wait for a person there.
+    """
+
+    step: str
+    known: Known
+    depth: int = 1
+    holder: str = ""
+
+    def inside(self, known: Known, holder: str = "") -> Surroundings:
+        """Return what is around the operations of a block."""
+        outer = self.holder == ROLLBACK or not holder
+        return replace(self, known=known, depth=self.depth + 1, holder=self.holder if outer else holder)
 
 
 class OperationParser:
@@ -47,9 +66,9 @@ class OperationParser:
             block.name: kind.key for kind in registry for block in kind.blocks if block.source == "sibling"
         }
 
-    def block(self, node: Node, step: str, known: Known, depth: int = 1) -> tuple[RuleNode, ...]:
+    def block(self, node: Node, around: Surroundings) -> tuple[RuleNode, ...]:
         """Return the operations of a list."""
-        if depth > MAX_NESTING:
+        if around.depth > MAX_NESTING:
             self._problems.add(
                 node,
                 "too_deep",
@@ -64,25 +83,27 @@ class OperationParser:
                 template = "A list of operations is needed, not %(found)s."
                 self._problems.add(node, "not_a_list", template, hint, found=in_words(node))
             return ()
-        found = (self._operation(item, step, known, depth) for item in node.items)
+        found = (self._operation(item, around) for item in node.items)
         return tuple(one for one in found if one is not None)
 
-    def _operation(self, node: Node, step: str, known: Known, depth: int) -> RuleNode | None:
+    def _operation(self, node: Node, around: Surroundings) -> RuleNode | None:
         if not isinstance(node, Mapping):
             self._not_an_operation(node)
             return None
         kind = self._kind(node)
         if kind is None:
-            self._options(node, step, known, depth)
+            self._options(node, around)
             return None
         key_node, value = node.pairs[kind.key]
-        self._check_waiting(key_node, kind, step)
-        arguments = self._arguments(kind, value, known)
-        inside = known.and_also(*_bound_names(kind, arguments))
-        blocks = self._blocks(node, kind, step, inside, depth)
+        if kind.may_wait:
+            self._check_waiting(key_node, kind.key, around)
+            self._check_useless(node, kind)
+        arguments = self._arguments(kind, value, around.known)
+        inside = replace(around, known=around.known.and_also(*_bound_names(kind, arguments)))
+        blocks = self._blocks(node, kind, inside)
         if any(block.source == "linked" for block in kind.blocks):
             self._problems.calls[node.position] = value.position
-        options = self._options(node, step, known, depth)
+        options = self._options(node, around)
         return RuleNode(kind.key, arguments, node.position, MappingProxyType(blocks), options)
 
     def _not_an_operation(self, node: Node) -> None:
@@ -153,13 +174,24 @@ class OperationParser:
         params |= {"key": key, "operation": kind.key}
         self._problems.add(node, "unknown_key", "%(operation)s has no option %(key)s.", hint, **params)
 
-    def _check_waiting(self, node: Node, kind: OperationType, step: str) -> None:
-        if kind.may_wait and step in WITHOUT_WAITING:
-            self._waits(node, kind.key, step)
+    def _check_waiting(self, node: Node, what: str, around: Surroundings) -> None:
+        """Report what makes the job wait where it cannot."""
+        if around.step in WITHOUT_WAITING:
+            template = "%(what)s can make the job wait, which is not possible in %(step)s."
+            hint = "Put it into PRE, RUN or POST."
+            self._problems.add(node, "waits", template, hint, what=what, step=around.step)
+        elif around.holder:
+            template = "%(what)s can make the job wait, which is not possible inside %(holder)s."
+            hint = "Put it before or after the %(holder)s."
+            self._problems.add(node, "waits", template, hint, what=what, holder=around.holder)
 
-    def _waits(self, node: Node, what: str, step: str) -> None:
-        template = "%(what)s can make the job wait, which is not possible in %(step)s."
-        self._problems.add(node, "waits", template, "Put it into PRE, RUN or POST.", what=what, step=step)
+    def _check_useless(self, node: Mapping, kind: OperationType) -> None:
+        """Report options that mean nothing for an operation at which the job waits for a person."""
+        for key in USELESS_WHILE_WAITING & node.pairs.keys():
+            template, hint = "%(key)s means nothing for %(operation)s.", "Take it out."
+            self._problems.add(
+                node.pairs[key][0], "useless_option", template, hint, key=key, operation=kind.key
+            )
 
     # --- its value --------------------------------------------------------------------------------------------
 
@@ -200,7 +232,7 @@ class OperationParser:
     # --- its child operations ---------------------------------------------------------------------------------
 
     def _blocks(
-        self, node: Mapping, kind: OperationType, step: str, known: Known, depth: int
+        self, node: Mapping, kind: OperationType, around: Surroundings
     ) -> dict[str, tuple[RuleNode, ...]]:
         found: dict[str, tuple[RuleNode, ...]] = {}
         for block in kind.blocks:
@@ -210,12 +242,20 @@ class OperationParser:
             where = _block_node(node, kind, block)
             if where is not None and not (isinstance(where, Sequence) and not where.items and block.required):
                 members = BOUND.get((kind.key, block.segment))
-                inside = known.and_also(*block.binds, members=members)
-                found[block.segment] = self.block(where, step, inside, depth + 1)
+                known = around.known.and_also(*block.binds, members=members)
+                inside = around.inside(known, "" if block.waits else kind.key)
+                found[block.segment] = self.block(where, inside)
+                self._check_size(where, kind, block)
             elif block.required:
                 self._missing_block(node, kind, block, where)
         self._check_one_of(node, kind)
         return found
+
+    def _check_size(self, node: Node, kind: OperationType, block: Block) -> None:
+        if block.most is not None and isinstance(node, Sequence) and len(node.items) > block.most:
+            template = "%(operation)s holds more than %(limit)d operations."
+            hint = "Put some of them into groups, or write several of it."
+            self._problems.add(node, "too_many", template, hint, operation=kind.key, limit=block.most)
 
     def _missing_block(self, node: Mapping, kind: OperationType, block: Block, where: Node | None) -> None:
         key_node, value = node.pairs[kind.key]
@@ -246,26 +286,44 @@ class OperationParser:
 
     # --- its options ------------------------------------------------------------------------------------------
 
-    def _options(self, node: Mapping, step: str, known: Known, depth: int) -> Options:
+    def _options(self, node: Mapping, around: Surroundings) -> Options:
         written: dict[str, Any] = {}
         rollback: tuple[RuleNode, ...] = ()
-        for key, key_node, value in node:
-            if key in OPTION_NAMES and key not in AVAILABLE_OPTIONS:
-                self._not_available(key_node, key)
+        for key, _, value in node:
             if key == ROLLBACK:
-                rollback = self.block(value, step, known, depth + 1)
+                rollback = self.block(value, around.inside(around.known, ROLLBACK))
             elif key in OPTION_SCHEMAS and not is_broken(value):
-                self._option(key, value, written, known)
+                self._option(key, value, written, around.known)
         if "id" in written:
             self._check_id(written["id"], node)
-        on_error = written.get("on_error", "fail")
-        if on_error not in AVAILABLE_ON_ERROR:
-            self._not_available(node.pairs["on_error"][1], f"on_error: {on_error}")
-        elif on_error == "trap" and step in WITHOUT_WAITING:
-            self._waits(node.pairs["on_error"][1], "on_error: trap", step)
-        if "semaphore" in written and "semaphore" in AVAILABLE_OPTIONS and step in WITHOUT_WAITING:
-            self._waits(node.pairs["semaphore"][0], "semaphore", step)
+        self._check_trap(node, written, around)
+        self._check_rollback(node, around)
+        if "semaphore" in written and around.step in WITHOUT_WAITING:
+            self._check_waiting(node.pairs["semaphore"][0], "semaphore", around)
         return make_options(written, rollback)
+
+    def _check_trap(self, node: Mapping, written: dict[str, Any], around: Surroundings) -> None:
+        if written.get("on_error") == "trap":
+            # A branch of a parallel may trap: the others end first. A rollback runs by itself to its end.
+            if around.step in WITHOUT_WAITING or around.holder == ROLLBACK:
+                self._check_waiting(node.pairs["on_error"][1], "on_error: trap", around)
+        elif "trap" in written:
+            template = "trap means nothing without on_error: trap."
+            self._problems.add(node.pairs["trap"][0], "useless_option", template, "Write on_error: trap.")
+
+    def _check_rollback(self, node: Mapping, around: Surroundings) -> None:
+        if ROLLBACK not in node.pairs:
+            if "rollback_if_failed" in node.pairs:
+                template = "rollback_if_failed means nothing without rollback."
+                hint = "Write rollback: and the operations that undo this one."
+                where = node.pairs["rollback_if_failed"][0]
+                self._problems.add(where, "useless_option", template, hint)
+        elif around.step in WITHOUT_UNDOING or around.holder == ROLLBACK:
+            place = around.step if around.step in WITHOUT_UNDOING else ROLLBACK
+            template = "Nothing is undone in %(place)s."
+            self._problems.add(
+                node.pairs[ROLLBACK][0], "useless_option", template, "Take it out.", place=place
+            )
 
     def _option(self, key: str, node: Node, written: dict[str, Any], known: Known) -> None:
         """Check one option and, when it fits, keep its value."""
@@ -275,10 +333,6 @@ class OperationParser:
         if not found:
             written[key] = value
             check_texts(node, schema, known, self._problems)
-
-    def _not_available(self, node: Node, what: str) -> None:
-        template = "%(what)s is not available yet."
-        self._problems.add(node, "not_available", template, "Take it out.", what=what)
 
     def _check_id(self, identifier: str, node: Mapping) -> None:
         where = node.pairs["id"][1]

@@ -10,13 +10,8 @@ from rules import durations
 from rules.engine.registry import Schema
 from rules.tree import Options, Retry, RuleNode, TrapPolicy
 
-AVAILABLE_OPTIONS: Final = frozenset(
-    {"id", "name", "when", "enabled", "timeout", "retry", "on_error", "save_as"},
-)
-"""The options that this version executes; the others are known and refused."""
-
-AVAILABLE_ON_ERROR: Final = frozenset({"fail", "ignore"})
-"""The values of ``on_error`` that this version executes."""
+USELESS_WHILE_WAITING: Final = frozenset({"timeout", "retry", "semaphore", "on_error", "rollback"})
+"""Options of an operation at which the job waits for a person: nothing runs that they could act on."""
 
 ROLLBACK: Final = "rollback"
 

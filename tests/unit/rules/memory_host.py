@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from rules.engine.call import Call
-from rules.engine.host import Level, Stream
+from rules.engine.host import Host, Level, Stream
 from rules.engine.outcomes import Interrupted, Record
 from rules.engine.registry import OperationType, Registry
 from rules.palette import load
@@ -48,6 +49,8 @@ class MemoryHost:
         self.directory = Path("/nowhere")
         self.environ: Mapping[str, str] = {}
         self.marker = ""
+        self.taken: set[str] = set()
+        self.holding: dict[str, str] = {}
         self._stop_when = stop_when
 
     def now(self) -> datetime:
@@ -83,6 +86,22 @@ class MemoryHost:
             return False
         self.clock += timedelta(seconds=seconds)
         return True
+
+    def acquire(self, path: str, name: str) -> bool:
+        if name in self.taken:
+            return False
+        self.holding[path] = name
+        return True
+
+    def release(self, path: str) -> None:
+        self.holding.pop(path, None)
+
+    @contextmanager
+    def branch(self) -> Iterator[Host]:
+        yield self
+
+    def mask(self, value: Any) -> Any:
+        return value
 
     def log(self, path: str, node: RuleNode, level: Level, text: str) -> None:
         self.lines.append((level, text))

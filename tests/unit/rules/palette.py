@@ -29,7 +29,7 @@ def palette() -> Registry:
     """Return the operations of this version, and one that may wait."""
     registry = Registry()
     for key in (
-        *("group", "if", "foreach", "while", "try", "rule", "fail"),
+        *("group", "if", "foreach", "while", "parallel", "try", "rule", "fail"),
         *("set", "log", "run", "write", "git", "sleep"),
     ):
         registry.register(_declared(key))

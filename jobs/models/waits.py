@@ -1,0 +1,197 @@
+"""What a job waits for: the signatures of an approval, the answer to a trap, the slot of a semaphore."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from jobs.choices import StepChoice
+
+
+def empty_list() -> list[Any]:
+    """Return the default of JSON columns that hold a list."""
+    return []
+
+
+class Wait(models.Model):
+    """What approvals and traps share: an operation of an attempt at which the job stands until somebody decides.
+
+    Attributes:
+        path: The operation.
+        operation: Its ``id``, or its path.
+        began_at: Since when the job stands there.
+        closed_at: When somebody or something ended it, ``NULL`` while it is open.
+    """
+
+    job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, related_name="+", db_index=False)
+    attempt = models.PositiveIntegerField()
+    step = models.CharField(max_length=5, choices=StepChoice.choices)
+    path = models.TextField()
+    operation = models.TextField()
+    name = models.CharField(max_length=500, blank=True)
+    began_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class Approval(Wait):
+    """Signatures that a job waits for. An expired job keeps its approval open: rescheduled, it waits for it again."""
+
+    class Result(models.TextChoices):
+        """How it ended."""
+
+        OPEN = "open", _("Open")
+        APPROVED = "approved", _("Approved")
+        REJECTED = "rejected", _("Rejected")
+        VOID = "void", _("Void")
+
+    job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, related_name="approvals", db_index=False)
+    approvers = models.JSONField(default=empty_list, help_text=_("Principals: user:ana, group:qa."))
+    minimum = models.PositiveSmallIntegerField(default=1)
+    exclude_creator = models.BooleanField(default=False)
+    result = models.CharField(max_length=10, choices=Result.choices, default=Result.OPEN)
+
+    class Meta:
+        verbose_name = _("approval")
+        verbose_name_plural = _("approvals")
+        ordering = ("id",)
+        default_permissions = ("view",)
+        indexes = (models.Index("job", "id", name="approval_job"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("job",), name="approval_one_open_per_job", condition=Q(closed_at__isnull=True)
+            ),
+            models.CheckConstraint(
+                name="approval_open_iff_no_result",
+                condition=Q(closed_at__isnull=True, result="open")
+                | (Q(closed_at__isnull=False) & ~Q(result="open")),
+            ),
+            models.CheckConstraint(name="approval_needs_a_signature", condition=Q(minimum__gte=1)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.job_id}/{self.attempt} {self.path}: {self.result}"
+
+
+class ApprovalSignature(models.Model):
+    """One person's word on an approval; the second one of the same person violates the constraint."""
+
+    approval = models.ForeignKey(
+        Approval, on_delete=models.CASCADE, related_name="signatures", db_index=False
+    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    approves = models.BooleanField(default=True)
+    at = models.DateTimeField()
+    comment = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name = _("signature")
+        verbose_name_plural = _("signatures")
+        ordering = ("id",)
+        default_permissions = ("view",)
+        constraints = (
+            models.UniqueConstraint(fields=("approval", "user"), name="approval_signed_once_per_person"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user_id}: {self.approves}"
+
+
+class Trap(Wait):
+    """An error that waits for a person's answer. Either its clock runs (``deadline``) or it stands (``remaining``)."""
+
+    class Answer(models.TextChoices):
+        """What was answered."""
+
+        OPEN = "open", _("Open")
+        RETRY = "retry", _("Retried")
+        SKIP = "skip", _("Skipped")
+        ABORT = "abort", _("Aborted")
+        VOID = "void", _("Void")
+
+    job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, related_name="traps", db_index=False)
+    error = models.TextField(blank=True)
+    deadline = models.DateTimeField(null=True, blank=True)
+    remaining = models.DurationField(null=True, blank=True)
+    on_timeout = models.CharField(max_length=10)
+    retries = models.PositiveIntegerField(default=0, help_text=_("How often it was retried before."))
+    max_retries = models.PositiveIntegerField(default=0, help_text=_("0 is without limit."))
+    answer = models.CharField(max_length=10, choices=Answer.choices, default=Answer.OPEN)
+
+    class Meta:
+        verbose_name = _("trap")
+        verbose_name_plural = _("traps")
+        ordering = ("id",)
+        default_permissions = ("view",)
+        indexes = (
+            models.Index("job", "id", name="trap_job"),
+            models.Index("deadline", name="trap_deadline", condition=Q(closed_at__isnull=True)),
+        )
+        constraints = (
+            models.UniqueConstraint(
+                fields=("job",), name="trap_one_open_per_job", condition=Q(closed_at__isnull=True)
+            ),
+            models.CheckConstraint(
+                name="trap_open_iff_no_answer",
+                condition=Q(closed_at__isnull=True, answer="open")
+                | (Q(closed_at__isnull=False) & ~Q(answer="open")),
+            ),
+            models.CheckConstraint(
+                name="trap_clock_runs_or_stands",
+                condition=Q(deadline__isnull=False, remaining__isnull=True)
+                | Q(deadline__isnull=True, remaining__isnull=False),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.job_id}/{self.attempt} {self.path}: {self.answer}"
+
+
+class Semaphore(models.Model):
+    """A name with slots. The first operation that asks for a name makes it, with one slot."""
+
+    name = models.CharField(_("name"), max_length=200, unique=True)
+    slots = models.PositiveIntegerField(_("slots"), default=1)
+
+    class Meta:
+        verbose_name = _("semaphore")
+        verbose_name_plural = _("semaphores")
+        ordering = ("name",)
+        constraints = (models.CheckConstraint(name="semaphore_has_a_slot", condition=Q(slots__gte=1)),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SemaphoreRequest(models.Model):
+    """An operation's place in the queue of a semaphore, or the slot it holds. The row goes when the slot is free again."""
+
+    semaphore = models.ForeignKey(
+        Semaphore, on_delete=models.CASCADE, related_name="requests", db_index=False
+    )
+    job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, related_name="semaphore_requests")
+    path = models.TextField()
+    asked_at = models.DateTimeField()
+    granted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("semaphore request")
+        verbose_name_plural = _("semaphore requests")
+        ordering = ("id",)
+        default_permissions = ("view",)
+        indexes = (
+            models.Index(F("semaphore"), F("id"), name="semaphore_queue"),
+            models.Index("semaphore", name="semaphore_waiting", condition=Q(granted_at__isnull=True)),
+        )
+        constraints = (
+            models.UniqueConstraint(fields=("job", "path"), name="semaphore_asked_once_per_operation"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.semaphore_id}: {self.job_id} {self.path}"
