@@ -1,7 +1,4 @@
-"""Why a job waits: what it waits for, since when, until when, and who could change that.
-
-The next kinds (approval, trap, semaphore) are functions added to ``_KINDS``.
-"""
+"""Why a job waits: what it waits for, since when, until when, and who could change that."""
 
 from __future__ import annotations
 
@@ -10,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from jobs import dispatch, selectors
-from jobs.lifecycle import RUNNER_STATUSES, Status
+from jobs import dispatch, selectors, semaphores, waits
+from jobs.lifecycle import RUNNER_STATUSES, Status, Step
 from jobs.models import Job
 from permissions import principals
 from permissions.catalog import Right
@@ -22,7 +19,7 @@ class Blocker:
     """One thing that a job waits for.
 
     Attributes:
-        kind: ``schedule``, ``worker`` or ``daemon``.
+        kind: ``schedule``, ``approval``, ``trap``, ``semaphore``, ``worker`` or ``daemon``.
         detail: A sentence.
         since: From when on it waits for this, ``None`` when nobody knows.
         until: When that ends by itself, ``None`` when nobody knows.
@@ -47,6 +44,33 @@ def _schedule(job: Job, now: datetime) -> Iterator[Blocker]:
         yield Blocker(
             "schedule", "RUN waits for its scheduled date.", _ready_since(job), job.scheduled_at, who
         )
+
+
+def _approval(job: Job, now: datetime) -> Iterator[Blocker]:
+    approval = waits.open_approval(job) if job.status == Status.PENDING_APPROVAL else None
+    if approval is not None:
+        signed = len(approval.signatures.all())
+        detail = f"Waits for approval: {signed} of {approval.minimum} signatures."
+        until = job.max_start_at if job.run_began_at is None and job.step in {Step.PRE, Step.RUN} else None
+        who = (*approval.approvers, *principals.holders(Right.APPROVE_ALL, job.environment))
+        yield Blocker("approval", detail, approval.began_at, until, tuple(dict.fromkeys(who)))
+
+
+def _trap(job: Job, now: datetime) -> Iterator[Blocker]:
+    trap = waits.open_trap(job)
+    if trap is not None:
+        who = tuple(principals.holders(Right.RESTART, job.environment))
+        yield Blocker("trap", f"Trapped: {trap.error}", trap.began_at, trap.deadline, who)
+
+
+def _semaphore(job: Job, now: datetime) -> Iterator[Blocker]:
+    if job.status not in {Status.READY, Status.RUNNING}:
+        return
+    for request in semaphores.waiting_requests(job):
+        holders = semaphores.holders(request)
+        detail = f"Waits for a slot of the semaphore {request.semaphore.name}"
+        held = f", held by {', '.join(holders)}." if holders else "."
+        yield Blocker("semaphore", detail + held, request.asked_at)
 
 
 def _worker(job: Job, now: datetime) -> Iterator[Blocker]:
@@ -84,4 +108,11 @@ def _ready_since(job: Job) -> datetime:
     return ended.finished_at if ended and ended.finished_at else job.created_at
 
 
-_KINDS: Final[tuple[Callable[[Job, datetime], Iterator[Blocker]], ...]] = (_schedule, _worker, _daemon)
+_KINDS: Final[tuple[Callable[[Job, datetime], Iterator[Blocker]], ...]] = (
+    _schedule,
+    _approval,
+    _trap,
+    _semaphore,
+    _worker,
+    _daemon,
+)

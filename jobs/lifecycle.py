@@ -181,7 +181,7 @@ _ROWS: Final[tuple[_Row, ...]] = (
     (_DEPLOYING, (Status.ROLLBACK,), Event.ABANDON, Target(_SAME, Status.ABEND)),
     ((Step.INIT, *_WORKING), tuple(sorted(ACTIVE)), Event.CANCEL, Target(_SAME, Status.CANCELLED)),
     (_ALL, tuple(sorted(RERUNNABLE)), Event.RERUN, Target(Place.ASKED, Status.READY)),
-    (_DEPLOYING, (Status.READY, Status.PENDING_APPROVAL), Event.RESCHEDULE, Target(_SAME, _SAME, True)),
+    (_WORKING, (Status.READY, Status.PENDING_APPROVAL), Event.RESCHEDULE, Target(_SAME, _SAME, True)),
     (_DEPLOYING, (Status.EXPIRED,), Event.RESCHEDULE, Target(_SAME, Place.BEFORE_EXPIRY, True)),
     (_ALL, tuple(sorted(ENDED)), Event.ASK_ROLLBACK, Target(Place.LAST_RAN, Status.ROLLBACK)),
     (_ALL, tuple(sorted(ENDED)), Event.DELETE, Target(Place.GONE, Place.GONE)),

@@ -21,6 +21,7 @@ from jobs.models import Job, Semaphore, SemaphoreRequest
 from rules.tree import ancestors
 
 LONGEST_NAME: Final = 200
+_MOST_NAMED: Final = 5
 _WAKE: Final = """
 UPDATE jobs_job SET due_at = clock_timestamp()
 WHERE status = 'ready' AND due_at IS NULL AND (%(all)s OR id = ANY(%(jobs)s))
@@ -71,6 +72,25 @@ def release_all(job: Job) -> None:
 def is_waiting(job: Job) -> bool:
     """Return whether a locked job waits for a slot."""
     return SemaphoreRequest.objects.filter(job=job, granted_at__isnull=True).exists()
+
+
+def waiting_requests(job: Job) -> list[SemaphoreRequest]:
+    """Return the slots that a job waits for; branches of a ``parallel`` may wait for several."""
+    found = SemaphoreRequest.objects.filter(job=job, granted_at__isnull=True)
+    return list(found.select_related("semaphore", "job"))
+
+
+def holders(request: SemaphoreRequest) -> list[str]:
+    """Return the names of jobs of the same environment that hold the slots a request waits for.
+
+    Whoever sees the job sees those, too; jobs of other environments are nobody's business here.
+    """
+    held = SemaphoreRequest.objects.filter(
+        semaphore=request.semaphore_id,
+        granted_at__isnull=False,
+        job__environment=request.job.environment_id,
+    )
+    return list(held.order_by("job__name").values_list("job__name", flat=True).distinct()[:_MOST_NAMED])
 
 
 def grant_freed() -> None:

@@ -178,6 +178,8 @@ def _set_result(job: Job, change: Change, before: State, after: State) -> None:
         job.rollback_asked = event is Event.ASK_ROLLBACK
     if event in _UNDO_RESULTS:
         job.rollback = _UNDO_RESULTS[event]
+    if before.status is Status.ROLLBACK and event in {Event.CANCEL, Event.ABANDON}:
+        job.rollback = RollbackState.FAILED.value
     if event in _ASKED:
         job.outcome = _ASKED[event].value
     if event in {Event.FAIL, Event.UNDONE, Event.UNDO_FAILED} and after.step is Step.POST:

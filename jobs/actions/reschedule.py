@@ -9,7 +9,7 @@ from jobs import planning, transitions
 from jobs.actions.base import Asker, JobAction, register
 from jobs.audit import Actor
 from jobs.exceptions import InvalidInput
-from jobs.lifecycle import Event, Status
+from jobs.lifecycle import Event, Status, Step
 from jobs.models import Job
 from jobs.transitions import Change
 from permissions.catalog import Right
@@ -77,7 +77,8 @@ class RunJobNow(JobAction):
     def refusal(self, job: Job, asker: Asker, *, now: datetime) -> Exception | None:
         """Return why it may not be done: only a ready job waits for its date, and none that is too late."""
         refused = super().refusal(job, asker, now=now)
-        if refused is None and (job.status != Status.READY or now > job.max_start_at):
+        waits_for_date = job.status == Status.READY and job.step in {Step.PRE, Step.RUN}
+        if refused is None and (not waits_for_date or now > job.max_start_at):
             return self.not_allowed(job)
         return refused
 

@@ -17,9 +17,14 @@ from rest_framework import exceptions as rest
 
 from jobs.actions.catalogue import CodeTaken, Referenced
 from jobs.exceptions import (
+    AlreadySigned,
     CheckFailed,
+    CreatorExcluded,
     InvalidInput,
+    JobChanged,
     JobNotFound,
+    LaterJobs,
+    NoRetriesLeft,
     NoWorker,
     RevisionInActiveJob,
     TransitionNotAllowed,
@@ -198,6 +203,11 @@ def _revision_in_active_job(error: RevisionInActiveJob) -> HttpResponse:
     return problem(HTTPStatus.CONFLICT, error.code, str(error), job=job)
 
 
+def _later_jobs(error: LaterJobs) -> HttpResponse:
+    found = [{"id": number, "name": name} for number, name in error.jobs]
+    return problem(HTTPStatus.CONFLICT, error.code, str(error), jobs=found)
+
+
 def _code_taken(error: CodeTaken) -> HttpResponse:
     errors = [{"field": "code", "message": str(error)}]
     return problem(HTTPStatus.CONFLICT, error.code, str(error), errors=errors)
@@ -241,6 +251,11 @@ _ANSWERS: Final[tuple[tuple[type[Exception], Callable[[Any], HttpResponse]], ...
     (RuleNotFound, lambda error: problem(HTTPStatus.NOT_FOUND, "not_found", str(error))),
     (RevisionInActiveJob, _revision_in_active_job),
     (TransitionNotAllowed, _plain(HTTPStatus.CONFLICT)),
+    (JobChanged, _plain(HTTPStatus.CONFLICT)),
+    (AlreadySigned, _plain(HTTPStatus.CONFLICT)),
+    (NoRetriesLeft, _plain(HTTPStatus.CONFLICT)),
+    (LaterJobs, _later_jobs),
+    (CreatorExcluded, _plain(HTTPStatus.FORBIDDEN)),
     (CodeTaken, _code_taken),
     (Referenced, _referenced),
     (KeyReused, _plain(HTTPStatus.CONFLICT)),

@@ -10,13 +10,14 @@ from typing import Any
 
 from rest_framework import serializers
 
+from jobs import waits
 from jobs.actions.base import MOST_COMMENT
 from jobs.actions.create import MOST_REVISIONS
 from jobs.addresses import public_address
 from jobs.api.parsing import Choice, Flag, Moment, PlainObject, StrictSerializer, Text
 from jobs.blockers import Blocker
 from jobs.choices import JobType
-from jobs.models import AuditRecord, Job, Nature, Project
+from jobs.models import Approval, AuditRecord, Job, Nature, Project, Trap
 from jobs.timeline import Operation
 from jobs.wishes import Wish
 from permissions.models import Environment
@@ -68,14 +69,42 @@ def given_variables(job: Job) -> dict[str, Any]:
     return {name: each["value"] for name, each in job.variables.items() if each["origin"] == "job"}
 
 
-def represent_one(job: Job, actions: list[str], blockers: list[Blocker]) -> dict[str, Any]:
-    """Return all that is to say of one job to a user who may do ``actions``."""
+def represent_trap(trap: Trap | None, now: datetime) -> dict[str, Any] | None:
+    """Return the trap that a job is in; of a paused one the clock stands, so it has no deadline."""
+    if trap is None:
+        return None
     return {
-        **represent_job(job),
-        "actions": actions,
-        "trap": None,
-        "approval": None,
-        "blockers": [represent_blocker(blocker) for blocker in blockers],
+        "operation": trap.operation,
+        "name": trap.name,
+        "error": trap.error,
+        "trapped_at": instant(trap.began_at),
+        "deadline": instant(trap.deadline),
+        "remaining_seconds": round(waits.remaining(trap, now).total_seconds()),
+        "on_timeout": trap.on_timeout,
+        "retries": trap.retries,
+        "max_retries": trap.max_retries,
+    }
+
+
+def represent_approval(approval: Approval | None) -> dict[str, Any] | None:
+    """Return the approval that a job waits for."""
+    if approval is None:
+        return None
+    return {
+        "operation": approval.operation,
+        "name": approval.name,
+        "approvers": approval.approvers,
+        "min": approval.minimum,
+        "exclude_creator": approval.exclude_creator,
+        "requested_at": instant(approval.began_at),
+        "approved_by": [
+            {
+                "user": signature.user.get_username(),
+                "at": instant(signature.at),
+                "comment": signature.comment,
+            }
+            for signature in approval.signatures.all()
+        ],
     }
 
 

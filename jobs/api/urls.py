@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path, register_converter
 from django.urls.converters import StringConverter
 
+from jobs.api.actions import ADDRESSES
 from jobs.api.catalogue import (
     EnvironmentsView,
     EnvironmentView,
@@ -38,6 +39,10 @@ urlpatterns = [
     path("v1/jobs/<int:job_id>/log/download/", door(LogDownloadView), name="job-log-download"),
     path("v1/jobs/<int:job_id>/operations/", door(OperationsView), name="job-operations"),
     path("v1/jobs/<int:job_id>/audit/", door(AuditView), name="job-audit"),
+    *(
+        path(f"v1/jobs/<int:job_id>/{name}/", door(view), name=f"job-{name}")
+        for name, view in ADDRESSES.items()
+    ),
     path("v1/environments/", door(EnvironmentsView), name="environments"),
     path("v1/environments/<code:code>/", door(EnvironmentView), name="environment"),
     path("v1/projects/", door(ProjectsView), name="projects"),

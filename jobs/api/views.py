@@ -10,16 +10,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import blockers, filters, selectors, timeline
-from jobs.actions.base import available
+from jobs import blockers, filters, selectors, timeline, waits
+from jobs.actions.base import actions, available
 from jobs.actions.create import create_job
 from jobs.api import pagination
 from jobs.api.serializers import (
     NewJobSerializer,
+    represent_approval,
     represent_audit,
+    represent_blocker,
     represent_job,
-    represent_one,
     represent_operation,
+    represent_trap,
 )
 from jobs.audit import Actor
 from jobs.exceptions import InvalidInput
@@ -49,7 +51,13 @@ def query_of(request: Request) -> dict[str, list[str]]:
 def detail(job: Job, user: User) -> dict[str, Any]:
     """Return all that is to say of ``job`` to ``user``."""
     now = timezone.now()
-    return represent_one(job, available(job, user, now=now), blockers.blockers(job, now))
+    parts = {
+        "actions": available(job, user, now=now),
+        "trap": represent_trap(waits.open_trap(job), now),
+        "approval": represent_approval(waits.open_approval(job)),
+        "blockers": [represent_blocker(blocker) for blocker in blockers.blockers(job, now)],
+    }
+    return {**represent_job(job), **parts}
 
 
 def attempt_of(request: Request, job: Job) -> int:
@@ -99,6 +107,12 @@ class JobView(APIView):
         """Return one job."""
         user = user_of(request)
         return Response(detail(selectors.visible_job(user, job_id), user))
+
+    def delete(self, request: Request, job_id: int) -> Response:
+        """Take the job out of the monitor."""
+        selectors.visible_job(user_of(request), job_id)
+        actions()["delete"].execute(job_id, actor=actor_of(request), now=timezone.now())
+        return Response(status=204)
 
 
 class OperationsView(APIView):

@@ -65,7 +65,9 @@ def undo(
     stash: Stash,
     registry: Registry = default_registry,
 ) -> Completed | Failed | HandedOver:
-    """Run the rollback of everything that the named steps did, the last one first; stop at the first that fails.
+    """Run the rollback of everything that the named steps did, the last one first.
+
+    One that fails does not keep the others from running: the more is undone, the less is left for people to do.
 
     Args:
         tree: The linked rule.
@@ -73,22 +75,39 @@ def undo(
         host: Who runs it; it knows the records of all these steps.
         stash: Run variables as they are now; changed in place.
         registry: The operations there are.
+
+    Returns:
+        Completed, or how the first that failed did, or that the worker was told to stop.
     """
     walker = Walker(host, registry, in_place=True, counts=False)
+    failures: list[OperationFailed] = []
     for found in reversed(_done(tree, steps, host, stash, registry)):
-        scope = Scope(host.names, stash, found.scope.local)
         try:
-            for index, node in enumerate(found.node.options.rollback):
-                walker.operation(node, f"{found.path}/{BLOCK}/{index}", scope, None)
+            _undo_one(walker, found, stash)
         except OperationFailed as failure:
-            return Failed(failure.message, failure.path)
+            failures.append(failure)
         except Interrupted:
             return HandedOver()
-        record = host.recorded(found.path)
-        assert record is not None
-        undone = replace(record, memo={**record.memo, UNDONE: True})
-        host.begin(found.path, found.node, found.node.options.name or "", undone, durable=False)
+    if failures:
+        return Failed(failures[0].message, failures[0].path)
     return Completed()
+
+
+def _undo_one(walker: Walker, found: _Found, stash: Stash) -> None:
+    """Run the rollback of one operation and mark it as undone.
+
+    Raises:
+        OperationFailed: An operation of it failed.
+        Interrupted: The worker was told to stop.
+    """
+    host = walker.host
+    scope = Scope(host.names, stash, found.scope.local)
+    for index, node in enumerate(found.node.options.rollback):
+        walker.operation(node, f"{found.path}/{BLOCK}/{index}", scope, None)
+    record = host.recorded(found.path)
+    assert record is not None
+    undone = replace(record, memo={**record.memo, UNDONE: True})
+    host.begin(found.path, found.node, found.node.options.name or "", undone, durable=False)
 
 
 def _done(tree: RuleTree, steps: Sequence[str], host: Host, stash: Stash, registry: Registry) -> list[_Found]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -110,7 +111,7 @@ def test_a_rerun_of_post_goes_by_the_outcome_so_far_or_the_one_given(cast: Cast)
     ],
 )
 def test_what_makes_no_sense_is_refused_and_changes_nothing(
-    cast: Cast, params: dict[str, object], field: str
+    cast: Cast, params: dict[str, Any], field: str
 ) -> None:
     job = work(cast.job(THREE))
     with pytest.raises(InvalidInput) as refused:
@@ -258,7 +259,7 @@ def test_undoing_that_fails_says_so(cast: Cast) -> None:
         "failed",
         "broken Undoing failed: cannot",
     )
-    assert lines(job) == ["a", "b", "broken", "cannot", "tell"]
+    assert lines(job) == ["a", "b", "broken", "cannot", "undo a", "tell"]
     # Asked for, it goes on with what is still to be undone.
     again = cast.do(job, "op", "rollback")
     assert (again.step, again.status, again.attempt, again.rollback) == ("PRE", "rollback", 2, "running")
