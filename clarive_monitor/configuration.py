@@ -43,6 +43,7 @@ class Configuration:
     broker_url: str
     embeds_broker: bool
     pool_size: int
+    secrets_keys: list[str]
     admin_user: str
     admin_password: str
     demo: bool
@@ -84,6 +85,7 @@ def read(variables: Mapping[str, str] | None = None) -> Configuration:
         broker_url=reader.text("CLARIVE_BROKER_URL", layout.broker_url),
         embeds_broker=not reader.text("CLARIVE_BROKER_URL", ""),
         pool_size=reader.number("CLARIVE_POOL_SIZE", default=0, minimum=0, maximum=500),
+        secrets_keys=reader.keys("CLARIVE_SECRETS_KEY"),
         admin_user=reader.text("CLARIVE_ADMIN_USER", "admin"),
         admin_password=reader.text("CLARIVE_ADMIN_PASSWORD", ""),
         demo=reader.boolean("CLARIVE_DEMO", default=True),
@@ -137,6 +139,13 @@ class _Reader:
     def words(self, name: str) -> list[str]:
         """Return the words between commas."""
         return [word.strip() for word in self.text(name, "").split(",") if word.strip()]
+
+    def keys(self, name: str) -> list[str]:
+        """Return the keys between commas; no message shows one."""
+        found = self.words(name)
+        if any(len(key) < SHORTEST_SECRET for key in found):
+            raise BadVariable(f"{name}: each key must have at least {SHORTEST_SECRET} characters.")
+        return found
 
     def boolean(self, name: str, *, default: bool) -> bool:
         """Return a switch: 1/0, true/false, yes/no, on/off."""

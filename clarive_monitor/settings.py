@@ -36,6 +36,8 @@ DEBUG = CONFIGURATION.debug
 SECRET_KEY = configuration.secret_key(
     os.environ.get("CLARIVE_SECRET_KEY", ""), kept_in=CONFIGURATION.layout.secret_key, debug=DEBUG
 )
+# The first key encrypts secrets, every one decrypts them. The signing key comes last, so that keys can be given later.
+CLARIVE_SECRETS_KEYS = [*CONFIGURATION.secrets_keys, SECRET_KEY]
 # Host names with which the pages may be asked for; the machine's own when it listens to others.
 ALLOWED_HOSTS = CONFIGURATION.allowed_hosts or [
     "localhost",

@@ -14,8 +14,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from jobs import selectors
-from jobs.models import AuditRecord, Job, Nature, Project, ProjectEnvironment
+from jobs.admin_secrets import SecretAdmin
+from jobs.models import AuditRecord, Job, Nature, Project, ProjectEnvironment, Secret
 from permissions import policy
+
+admin.site.register(Secret, SecretAdmin)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):

@@ -25,6 +25,21 @@ class Actor:
     address: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who changes what belongs to no job; a command may not know its user.
+
+    Attributes:
+        name: User name, or empty.
+        source: The door: a value of ``AuditRecord.Source``.
+        address: Where from, an IP address or empty.
+    """
+
+    name: str
+    source: str
+    address: str = ""
+
+
 def record(
     actor: Actor, action: str, job: Job, *, now: datetime, from_status: str = "", comment: str = ""
 ) -> AuditRecord:
@@ -54,4 +69,27 @@ def _append(
         attempt=job.attempt,
         comment=comment,
         **who,
+    )
+
+
+def record_setting(
+    author: Author, action: str, *, now: datetime, environment: str = "", comment: str = ""
+) -> AuditRecord:
+    """Append the record of what ``author`` changed that belongs to no job.
+
+    Args:
+        author: Who.
+        action: What was done, ``set_secret``.
+        now: When.
+        environment: Code of the environment whose monitor one needs to see the record; empty for none.
+        comment: What it was done to.
+    """
+    return AuditRecord.objects.create(
+        at=now,
+        user=author.name,
+        action=action,
+        environment=environment,
+        comment=comment,
+        source=author.source,
+        address=author.address,
     )

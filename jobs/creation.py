@@ -8,6 +8,7 @@ gave up moved it to "abandoned" before, so a worker that comes late, or takes to
 from __future__ import annotations
 
 import logging
+import traceback
 import uuid
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -25,6 +26,8 @@ from jobs.execution.leases import LeaseKeeper
 from jobs.lifecycle import FIRST
 from jobs.models import CreationRequest, Job, JobRevision, StepRun
 from jobs.repositories import GitRunner, Repository, RepositoryError, UnknownRef
+from jobs.secrets import vault
+from jobs.secrets.masking import Mask
 from jobs.wishes import Plan, wake_channel
 from rules import selectors as rule_selectors
 from rules.engine.call import Deadline
@@ -50,6 +53,15 @@ class _Refused(Exception):
         super().__init__(code)
         self.refusal = {"code": code, **data}
 
+    def masked(self, mask: Mask) -> dict[str, Any]:
+        """Return the refusal with secrets hidden in what it says; what programs read stays as it is."""
+        shown = dict(self.refusal)
+        if "message" in shown:
+            shown["message"] = mask.text(shown["message"])
+        if "errors" in shown:
+            shown["errors"] = {field: mask.value(messages) for field, messages in shown["errors"].items()}
+        return shown
+
 
 class _TooLate(Exception):
     """The asker's time is over. That is nobody's refusal: the asker gives the request up and hears that no worker answered."""
@@ -62,16 +74,18 @@ def serve(request_id: str, worker: str) -> None:
         return
     request = CreationRequest.objects.select_related("actor").get(pk=request_id)
     plan = Plan.from_data(request.wish)
+    secrets = vault.open_for(plan.environment_id, plan.project_id)
     try:
-        job = _create(request, plan, worker)
+        job = _create(request, plan, worker, secrets)
     except _Refused as error:
-        _move(request, State.CHECKING, State.REFUSED, refusal=error.refusal)
+        _move(request, State.CHECKING, State.REFUSED, refusal=error.masked(secrets.mask))
         return
     except _TooLate:
         logger.info("The request %s was not checked in time.", request.pk)
         return
     except Exception as error:  # a defect, ours or a third party's: the asker hears so at once
-        logger.exception("The request %s met a defect.", request.pk)
+        trace = secrets.mask.text("".join(traceback.format_exception(error)).rstrip("\n"))
+        logger.error("The request %s met a defect.\n%s", request.pk, trace)
         said = f"Internal error: {type(error).__name__}; the worker's log says more."
         _move(request, State.CHECKING, State.REFUSED, refusal={"code": "invalid", "errors": {"rule": [said]}})
         return
@@ -79,7 +93,7 @@ def serve(request_id: str, worker: str) -> None:
         _run_init(request, job)
 
 
-def _create(request: CreationRequest, plan: Plan, worker: str) -> Job | None:
+def _create(request: CreationRequest, plan: Plan, worker: str, secrets: vault.Opened) -> Job | None:
     """Check the wish and make the job, claimed by this worker; ``None`` when the asker gave up meanwhile."""
     revisions = _resolve(plan, request)
     conflict = transitions.conflicting_job(
@@ -89,7 +103,7 @@ def _create(request: CreationRequest, plan: Plan, worker: str) -> Job | None:
         raise _Refused(conflict.code, sha=conflict.sha, job_id=conflict.job_id, job_name=conflict.job_name)
     pins, tree = _rule(plan)
     job = _draft(request, plan, pins, tree)
-    _check(tree, job, plan, revisions, request)
+    _check(tree, job, _facts(job, plan, revisions, secrets), request)
     return _insert(request, job, revisions, worker)
 
 
@@ -171,12 +185,9 @@ def _expectation(plan: Plan, tree: RuleTree) -> tuple[int, str]:
     return count_leaves(tree, VISIBLE_STEPS), "tree"
 
 
-def _check(
-    tree: RuleTree, job: Job, plan: Plan, revisions: list[dict[str, str]], request: CreationRequest
-) -> None:
-    if not tree.operations("CHECK"):
-        return
-    facts = naming.JobFacts(
+def _facts(job: Job, plan: Plan, revisions: list[dict[str, str]], secrets: vault.Opened) -> naming.JobFacts:
+    """Return what CHECK may know of a job that is not there yet."""
+    return naming.JobFacts(
         job={**naming.describe(job), "id": None, "name": ""},
         environment=job.environment.code,
         project=job.project.code if job.project else None,
@@ -184,7 +195,13 @@ def _check(
         revisions=tuple(revisions),
         step="CHECK",
         attempt=1,
+        secrets=secrets,
     )
+
+
+def _check(tree: RuleTree, job: Job, facts: naming.JobFacts, request: CreationRequest) -> None:
+    if not tree.operations("CHECK"):
+        return
     limit = Deadline(request.deadline, "CHECK", f"{settings.CLARIVE_CREATE_TIMEOUT_SECONDS}s")
     with CheckHost(facts, str(request.pk)) as host:
         outcome = run_step(tree, "CHECK", host, Stash.from_data(job.stash), deadline=limit)

@@ -40,7 +40,10 @@ def end_strays() -> None:
     """End what runners that are gone left behind on this machine, when even their launcher and keepers were killed."""
     with contextlib.suppress(DatabaseError, InterfaceError):
         for stray in reap_strays(_claim_stands, scope=naming.scope()):
-            logger.warning("Ended a stray process of a dead worker: %s", stray)
+            # Not its command line, which may hold a secret.
+            logger.warning(
+                "Ended the stray process %d of a dead worker, started under %s", stray.pid, stray.claim
+            )
 
 
 def _claim_stands(claim: str) -> bool:

@@ -5,30 +5,32 @@ from __future__ import annotations
 import logging
 import traceback
 import uuid
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any, Final
+from typing import Final
 
 from django.conf import settings
 from django.db import connection, transaction
 
 from jobs import answers, dispatch, records, transitions, waits
-from jobs.exceptions import JobDefect, StaleClaim
-from jobs.execution import checkpoints, draining, last_words, naming
+from jobs.exceptions import StaleClaim
+from jobs.execution import draining, last_words, naming
 from jobs.execution.checkpoints import Runner
 from jobs.execution.database import retrying
+from jobs.execution.endings import Ending, change, farewell, greeting, is_undone
 from jobs.execution.host import Goal, JobHost
 from jobs.execution.leases import LeaseKeeper
 from jobs.lifecycle import RUNNER_STATUSES, Event, Status, Step
 from jobs.log.writer import LogWriter
 from jobs.models import Job
+from jobs.secrets import vault
+from jobs.secrets.masking import Mask
 from jobs.transitions import Change, Claim
 from rules import selectors as rule_selectors
 from rules.engine.call import Deadline
 from rules.engine.context import Stash
 from rules.engine.interpreter import run_step
-from rules.engine.outcomes import Completed, Failed, HandedOver, StepOutcome, Waiting
+from rules.engine.outcomes import Failed, HandedOver, StepOutcome, Waiting
 from rules.engine.undo import undo
 
 logger = logging.getLogger(__name__)
@@ -120,20 +122,28 @@ def run_claimed_step(
         StaleClaim: The claim is gone; nothing was written since.
     """
     assert job.claim is not None
-    with LogWriter(job.pk, job.claim, job.attempt) as log:
-        log.entry(job.step, "", "", "info", _greeting(job))
+    secrets = retrying(lambda: vault.open_for(job.environment_id, job.project_id), keeper)
+    mask = secrets.mask
+    with LogWriter(job.pk, job.claim, job.attempt, filter_factory=mask.filter if mask else None) as log:
+        log.entry(job.step, "", "", "info", greeting(job))
+        for warning in secrets.warnings:
+            log.entry(job.step, "", "", "warning", warning)
         stash = Stash.from_data(job.stash)
         host: JobHost | None = None
         try:
-            host = _host(job, keeper, log)
-            return _conclude(job, keeper, log, host, _Ending(_walk(job, host, stash, deadline), stash, go_on))
+            host = _host(job, keeper, log, secrets)
+            outcome = _walk(job, host, stash, deadline)
+            return _conclude(job, keeper, log, host, Ending(outcome, stash, go_on, mask))
         except StaleClaim:
             keeper.mark_lost()
-            last_words.say(_runner(job), job.claimed_by, host.last_words if host else [])
+            words = [(level, mask.text(text)) for level, text in host.last_words] if host else []
+            last_words.say(_runner(job), job.claimed_by, words)
             raise
         except Exception as error:
             # A defect, ours or a third party's: the job ends in error, and the traceback is in its log.
-            return _conclude(job, keeper, log, None, _Ending(_defect(job, log, error), None, go_on))
+            return _conclude(
+                job, keeper, log, None, Ending(_defect(job, log, error, mask), None, go_on, mask)
+            )
 
 
 def _runner(job: Job) -> Runner:
@@ -141,70 +151,33 @@ def _runner(job: Job) -> Runner:
     return Runner(job.pk, job.claim, job.attempt, job.step)
 
 
-def _host(job: Job, keeper: LeaseKeeper, log: LogWriter) -> JobHost:
+def _host(job: Job, keeper: LeaseKeeper, log: LogWriter, secrets: vault.Opened) -> JobHost:
     goal = Goal(job.operations_expected, job.operations_done, job.percent)
-    return JobHost(_runner(job), naming.facts_of(job), goal, keeper, log, undoing=_is_undone(job))
+    return JobHost(_runner(job), naming.facts_of(job, secrets), goal, keeper, log, undoing=is_undone(job))
 
 
 def _walk(job: Job, host: JobHost, stash: Stash, deadline: Deadline | None) -> StepOutcome:
     tree = rule_selectors.linked_tree(job.rule_version_id, job.rule_pins)
-    if _is_undone(job):
+    if is_undone(job):
         return undo(tree, records.STEPS if job.rollback_asked else answers.DEPLOYING, host, stash)
     return run_step(tree, job.step, host, stash, deadline=deadline)
 
 
-def _is_undone(job: Job) -> bool:
-    return Status(job.status) is Status.ROLLBACK
-
-
-def _greeting(job: Job) -> str:
-    """Return the first line of a step's log."""
-    if _is_undone(job):
-        return f"What the job did is being undone on {job.claimed_by}."
-    return f"{job.step} runs on {job.claimed_by}."
-
-
-def _defect(job: Job, log: LogWriter, error: Exception) -> Failed:
-    logger.exception("Job %s met a defect.", job.name)
-    for line in traceback.format_exception(error):
-        log.entry(job.step, "", "", "error", line.rstrip("\n"))
+def _defect(job: Job, log: LogWriter, error: Exception, mask: Mask) -> Failed:
+    trace = mask.text("".join(traceback.format_exception(error)).rstrip("\n"))
+    logger.error("Job %s met a defect.\n%s", job.name, trace)
+    log.entry(job.step, "", "", "error", trace)
     return Failed(f"Internal error: {type(error).__name__}: {error}", "")
 
 
-@dataclass(frozen=True, slots=True)
-class _Ending:
-    """How a step ended, the stash it left (``None`` keeps the old one), and whether this runner may begin the next one."""
-
-    outcome: StepOutcome
-    stash: Stash | None
-    go_on: bool
-
-
-def _farewell(job: Job, outcome: StepOutcome) -> tuple[str, str]:
-    """Return level and text of the last line of a step's log."""
-    step = "Undoing" if _is_undone(job) else job.step
-    match outcome:
-        case Failed(message=message):
-            return "error", f"{step} failed: {message}"
-        case HandedOver():
-            return "info", f"The worker was told to stop; another one goes on with {step} from here."
-        case Waiting(kind="semaphore"):
-            return "info", f"{step} waits for a slot of the semaphore {outcome.details['name']}."
-        case Waiting(kind="approval"):
-            return "info", f"{step} waits for approval."
-        case Waiting():
-            return "warning", f"{step} is trapped; somebody has to say how it goes on."
-    return "info", f"{step} completed."
-
-
 def _conclude(
-    job: Job, keeper: LeaseKeeper, log: LogWriter, host: JobHost | None, ending: _Ending
+    job: Job, keeper: LeaseKeeper, log: LogWriter, host: JobHost | None, ending: Ending
 ) -> Job | None:
     """Write how the step ended together with its last lines and records, and begin the next one when it is due."""
     assert job.claim is not None
     claim = job.claim
     log.end_operation()
-    level, said = _farewell(job, ending.outcome)
+    level, said = farewell(job, ending.outcome)
     log.entry(job.step, "", "", level, said)
     tries = count()
 
@@ -220,7 +193,7 @@ def _conclude(
                 _hand_over(job, claim)
                 return None
             locked = transitions.lock_claimed(job.pk, claim)
-            transitions.apply(locked, _change(locked, ending))
+            transitions.apply(locked, change(locked, ending))
             if isinstance(ending.outcome, Waiting):
                 waits.begin(locked, ending.outcome, locked.clock)
             return _begin_next(locked, claim, job.claimed_by) if ending.go_on else None
@@ -232,41 +205,9 @@ def _is_at(locked: Job, job: Job) -> bool:
     return (locked.attempt, locked.step, locked.status) == (job.attempt, job.step, job.status)
 
 
-_UNDONE: Final = {True: Event.ASKED_UNDONE, False: Event.UNDONE}
-_UNDO_FAILED: Final = {True: Event.ASKED_UNDO_FAILED, False: Event.UNDO_FAILED}
-"""What undoing leads to, by whether a person asked for it."""
-
-
-def _change(job: Job, ending: _Ending) -> Change:
-    """Return what happens to a locked job whose step, or whose undoing, ended."""
-    outcome, moment = ending.outcome, job.clock
-    fields: dict[str, Any] = {}
-    if ending.stash is not None and not isinstance(outcome, Waiting):
-        # Whoever goes on after a wait walks the step from its beginning.
-        fields["stash"] = checkpoints.storable(ending.stash.to_data())
-    match outcome:
-        case Completed():
-            event = _UNDONE[job.rollback_asked] if _is_undone(job) else Event.STEP_OK
-            return Change(event, moment, fields=fields)
-        case Failed(message=message):
-            before = f"{job.reason} Undoing failed: " if _is_undone(job) else ""
-            return Change(_failure(job), moment, reason=checkpoints.clean(before + message), fields=fields)
-        case Waiting(kind=kind, details=details):
-            reason = checkpoints.clean(str(details.get("error", "")))
-            return Change(waits.EVENTS[kind], moment, reason=reason)
-    raise JobDefect(f"The engine answered {type(outcome).__name__}, which the runner does not know.")
-
-
-def _failure(job: Job) -> Event:
-    if _is_undone(job):
-        return _UNDO_FAILED[job.rollback_asked]
-    has_undoable = records.has_undoable(job, answers.DEPLOYING)
-    return answers.failure_of(Step(job.step), has_undoable=has_undoable)
-
-
 def _begin_next(job: Job, claim: uuid.UUID, worker: str) -> Job | None:
     """Begin the next step, or undoing, under the same claim when it is due and this worker may go on."""
-    if _is_undone(job):
+    if is_undone(job):
         if not draining.is_draining():
             return job
         _hand_over(job, claim)

@@ -42,6 +42,10 @@ class CheckHost:
         """Remove the directory."""
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def mask(self, value: Any) -> Any:
+        """Return plain data with the secrets of the job to be hidden."""
+        return self._facts.secrets.mask.value(value)
+
     def now(self) -> datetime:
         """Return the present."""
         return datetime.now(UTC)
@@ -52,11 +56,11 @@ class CheckHost:
 
     def begin(self, path: str, node: RuleNode, name: str, record: Record, *, durable: bool) -> None:
         """Remember that an operation begins."""
-        self._records[path] = record
+        self._records[path] = record.masked(self.mask)
 
     def finish(self, path: str, node: RuleNode, name: str, record: Record, *, done: int) -> None:
         """Remember how an operation ended."""
-        self._records[path] = record
+        self._records[path] = record.masked(self.mask)
 
     def stopping(self) -> bool:
         """Return ``False``: a check is short and is never handed over."""
@@ -85,10 +89,6 @@ class CheckHost:
     def branch(self) -> Iterator[Host]:
         """Return the host itself."""
         yield self
-
-    def mask(self, value: Any) -> Any:
-        """Return plain data as it is."""
-        return value
 
     def log(self, path: str, node: RuleNode, level: Level, text: str) -> None:
         """Do nothing: CHECK's log is not kept."""

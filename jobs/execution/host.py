@@ -130,7 +130,12 @@ class JobHost:
         ):
             self.checkpoint()
 
+    def mask(self, value: Any) -> Any:
+        """Return plain data with the job's secrets hidden."""
+        return self._facts.secrets.mask.value(value)
+
     def _put(self, path: str, node: RuleNode, name: str, record: Record) -> None:
+        record, name = record.masked(self.mask), self.mask(name)
         with self._writing:
             self._records[path] = record
             if not self._pending:
@@ -234,10 +239,6 @@ class JobHost:
             with self._writing:
                 self._threads.discard(number)
             connections.close_all()
-
-    def mask(self, value: Any) -> Any:
-        """Return plain data as it is."""
-        return value
 
     def log(self, path: str, node: RuleNode, level: Level, text: str, *, thread: int = 0) -> None:
         """Write a line to the log; once the claim is gone only keep it, see ``last_words``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from typing import Any, Final
 from django.conf import settings
 
 from jobs.models import Job
+from jobs.secrets.vault import NONE, Opened
 
 _INHERITED: Final = (
     "PATH",
@@ -43,6 +44,8 @@ class JobFacts:
         step: Step that runs.
         attempt: From 1.
         outcome: Result so far.
+        repository: Of the project.
+        secrets: What the job may read, and what hides it.
     """
 
     job: Mapping[str, Any]
@@ -54,6 +57,7 @@ class JobFacts:
     natures: tuple[str, ...] = ()
     outcome: str | None = None
     repository: str = ""
+    secrets: Opened = field(default=NONE, repr=False)
 
     def names(self) -> dict[str, Any]:
         """Return the fixed names of expressions and templates."""
@@ -67,7 +71,7 @@ class JobFacts:
             "step": self.step,
             "attempt": self.attempt,
             "outcome": self.outcome,
-            "secrets": {},
+            "secrets": dict(self.secrets.values),
         }
 
     def environ(self) -> dict[str, str]:
@@ -82,8 +86,8 @@ class JobFacts:
         }
 
 
-def facts_of(job: Job) -> JobFacts:
-    """Return the facts of a job at its present step."""
+def facts_of(job: Job, secrets: Opened = NONE) -> JobFacts:
+    """Return the facts of a job at its present step, which may read ``secrets``."""
     revisions: tuple[Mapping[str, str], ...] = ()
     natures: tuple[str, ...] = ()
     if job.project is not None:
@@ -99,6 +103,7 @@ def facts_of(job: Job) -> JobFacts:
         step=job.step,
         attempt=job.attempt,
         outcome=job.outcome,
+        secrets=secrets,
     )
 
 

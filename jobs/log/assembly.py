@@ -1,12 +1,14 @@
 """Turning pieces of output into whole lines and whole lines into chunks, in the order of writing. Knows no database.
 
 Pieces of output end anywhere: in the middle of a line, of a character, of a secret. What follows the last line feed
-is held until the rest of its line comes, but at most ``HOLD_SECONDS``, so that a prompt is seen. That wait is the
-price of a line that is written in parts over more than that time: it is stored as several.
+is held until the rest of its line comes, but at most ``HOLD_SECONDS``, so that a prompt is seen, unless its end may
+become a secret. That wait is the price of a line that is written in parts over more than that time: it is stored as
+several.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +18,7 @@ from jobs.log.codec import LINE_LIMIT, BlockBuilder, Level, Stream, character_st
 
 HOLD_SECONDS: Final = 0.5
 BLOCK_SIZE: Final = 1 << 18
+_NEVER: Final = math.inf
 
 OUTPUT_LEVEL: Final = Level.INFO
 """Of both output streams: many programs tell their progress on stderr, so it says nothing about seriousness."""
@@ -47,6 +50,10 @@ class Filter(Protocol):
     become a secret.
     """
 
+    @property
+    def holding(self) -> bool:
+        """Whether something is held back."""
+
     def push(self, data: bytes) -> bytes:
         """Take a piece and return what may be stored now."""
 
@@ -69,6 +76,11 @@ class _Source:
         self.filter = output_filter
         self.tail = b""
         self.since = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something waits for the rest of its line."""
+        return bool(self.tail) or (self.filter is not None and self.filter.holding)
 
 
 class _Branch:
@@ -112,15 +124,17 @@ class Assembly:
         if source is None:
             made = self._filter_factory() if self._filter_factory is not None else None
             source = branch.sources[stream] = _Source(made)
+        starts_waiting = not source.is_open or source.since == _NEVER
         if source.filter is not None:
             data = source.filter.push(data)
         feed = data.rfind(b"\n")
         if feed >= 0:
             self._add(branch, source.tail + data[:feed] if source.tail else data[:feed], at, stream)
-            source.tail, source.since = data[feed + 1 :], clock
-        elif data:
-            source.since = source.since if source.tail else clock
+            source.tail = data[feed + 1 :]
+        else:
             source.tail += data
+        if feed >= 0 or starts_waiting:
+            source.since = clock
         if len(source.tail) > LINE_LIMIT:
             self._cut_tail(branch, stream, source, at)
 
@@ -138,6 +152,8 @@ class Assembly:
     def release(self, at: datetime, clock: float) -> float | None:
         """Turn beginnings of lines that were held for long enough into lines.
 
+        A line whose end may become a secret is held on as a whole until that is known.
+
         Args:
             at: The time, aware.
             clock: The same moment on the clock of ``feed``.
@@ -148,9 +164,9 @@ class Assembly:
         due: list[float] = []
         for branch in self._branches.values():
             for stream, source in branch.sources.items():
-                if source.tail and clock >= source.since + HOLD_SECONDS:
-                    self._release(branch, stream, source, at, final=False)
-                elif source.tail:
+                if source.is_open and clock >= source.since + HOLD_SECONDS:
+                    self._show(branch, stream, source, at)
+                elif source.is_open and source.since != _NEVER:
                     due.append(source.since + HOLD_SECONDS)
         return min(due, default=None)
 
@@ -189,6 +205,16 @@ class Assembly:
         if branch.block.line_count:
             self._sealed.append((branch.place, branch.block))
             branch.block = BlockBuilder()
+
+    def _show(self, branch: _Branch, stream: Stream, source: _Source, at: datetime) -> None:
+        """Turn the beginning of a line into a line, unless its end may become a secret."""
+        if source.filter is not None:
+            source.tail += source.filter.rest(final=False)
+            if source.filter.holding:
+                source.since = _NEVER  # only what comes next can tell
+                return
+        self._add(branch, source.tail.removesuffix(b"\n"), at, stream)
+        source.tail = b""
 
     def _release(
         self, branch: _Branch, stream: Stream, source: _Source, at: datetime, *, final: bool

@@ -210,9 +210,12 @@ def character_start(text: bytes, position: int) -> int:
     return position  # not UTF-8 at all
 
 
+def encode_lines(text: str) -> bytes:
+    """Return a text as lines of any length; one line feed at its end is dropped."""
+    # Half a surrogate pair, which JSON may bring, is no reason to lose a line: readers replace it.
+    return text.removesuffix("\n").encode(errors="surrogatepass")
+
+
 def join_lines(texts: Iterable[str]) -> bytes:
     """Return texts as whole lines; a text of several lines becomes several, one line feed at its end is dropped."""
-    # Half a surrogate pair, which JSON may bring, is no reason to lose a line: readers replace it.
-    return cut_long_lines(
-        b"\n".join(text.removesuffix("\n").encode(errors="surrogatepass") for text in texts)
-    )
+    return cut_long_lines(b"\n".join(map(encode_lines, texts)))

@@ -22,7 +22,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from jobs.exceptions import StaleClaim
 from jobs.log.assembly import Assembly, FilterFactory, Place
-from jobs.log.codec import BlockBuilder, Level, Stream, join_lines
+from jobs.log.codec import BlockBuilder, Level, Stream, encode_lines, join_lines
 from jobs.log.rows import Batch, Chunk
 
 __all__ = ["LogWriter", "append_entries", "append_entry"]
@@ -145,7 +145,8 @@ class LogWriter:
         with self._changed:
             self._raise_failure()
             place = Place(step, operation, operation_id, thread)
-            self._assembly.entry(place, Level.of(level), join_lines([text]), self._now())
+            # Cut by the assembly, behind its filter: a cut inside of a secret would let its halves through.
+            self._assembly.entry(place, Level.of(level), encode_lines(text), self._now())
             self._wake()
 
     def end_operation(self, *, thread: int = 0) -> None:

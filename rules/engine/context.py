@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -30,6 +30,17 @@ class Stash:
     def to_data(self) -> dict[str, Any]:
         """Return plain data for storage."""
         return {"variables": self.variables, "results": self.results}
+
+    def masked(self, mask: Callable[[Any], Any]) -> Stash:
+        """Return the stash as it may be stored; the names in it are the rule's and stay.
+
+        Args:
+            mask: Hides secrets in plain data.
+        """
+        return Stash(
+            {name: mask(value) for name, value in self.variables.items()},
+            {name: mask(value) for name, value in self.results.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True)

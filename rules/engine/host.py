@@ -57,6 +57,9 @@ class Host(Protocol):
             done: Leaf operations done so far in this step, a loop's body counted once.
         """
 
+    def mask(self, value: Any) -> Any:
+        """Return plain data of the same shape with every secret in it hidden: what may be stored and shown."""
+
     def stopping(self) -> bool:
         """Return whether the worker was told to stop: the operation at hand may still end."""
 
@@ -87,9 +90,6 @@ class Host(Protocol):
 
     def branch(self) -> AbstractContextManager[Host]:
         """Return the host of one branch of a ``parallel``, for the thread that enters it."""
-
-    def mask(self, value: Any) -> Any:
-        """Return plain data without what must not be kept, such as secrets."""
 
     def log(self, path: str, node: RuleNode, level: Level, text: str) -> None:
         """Write a line to the log."""

@@ -25,6 +25,9 @@ ROOT_NAMES: Final = frozenset(
 )
 """What expressions and templates know in every job."""
 
+SECRETS: Final = "secrets"
+"""The one of them that must not be stored."""
+
 MAX_CANDIDATES: Final = 60
 """How many names are compared: a rule, or a value, may hold very many."""
 

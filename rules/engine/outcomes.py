@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -20,6 +20,9 @@ class RecordStatus(StrEnum):
     FAILED = "failed"
     WAITING = "waiting"
 
+
+_BOOKKEEPING: Final = frozenset({"branch", "turns", "over", "failed_at", "began", "timed_out"})
+"""What of a memo is the engine's own and never holds data; a secret that is spelt like it must not disturb it."""
 
 DONE: Final = frozenset({RecordStatus.COMPLETED, RecordStatus.SKIPPED, RecordStatus.IGNORED})
 """What progress counts and what is never executed again."""
@@ -48,6 +51,28 @@ class Record:
     error: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+    def masked(self, mask: Callable[[Any], Any]) -> Record:
+        """Return the record as it may be stored.
+
+        Args:
+            mask: Hides secrets in plain data.
+        """
+        return replace(
+            self, value=mask(self.value), error=str(mask(self.error)), memo=_masked_memo(self.memo, mask)
+        )
+
+
+def _masked_memo(memo: Mapping[str, Any], mask: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return a memo with the data in it masked: its keys are the engine's, tries from the second on have memos of their own."""
+    return {
+        key: value
+        if key in _BOOKKEEPING
+        else _masked_memo(value, mask)
+        if isinstance(value, Mapping)
+        else mask(value)
+        for key, value in memo.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)

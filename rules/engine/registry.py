@@ -75,6 +75,7 @@ class OperationType:
         may_wait: It can make the job wait for a person or a slot, so CHECK and INIT refuse it.
         pure: It touches nothing outside the job's own record, so its beginning need not be on disk before it acts.
         sets_variables: Its answer is a mapping that becomes run variables.
+        keeps_arguments: What it is given is stored as it is, so its texts may not read secrets.
     """
 
     key: str
@@ -86,6 +87,7 @@ class OperationType:
     may_wait: bool = False
     pure: bool = False
     sets_variables: bool = False
+    keeps_arguments: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a type that is neither leaf nor composite."""

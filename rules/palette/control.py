@@ -131,6 +131,7 @@ registry.register(
         schemas.FOREACH_HELP,
         walk=_walk_foreach,
         blocks=schemas.FOREACH_BLOCKS,
+        keeps_arguments=True,
     )
 )
 registry.register(

@@ -17,6 +17,9 @@ from rules.processes.client import Command, CommandNotStarted, Ended, LauncherLo
 KEPT_BYTES: Final = 64 * 1024
 """How much of the output ``save_as`` keeps: its end."""
 
+_HELD_BYTES: Final = 4 * KEPT_BYTES
+"""More is held, so that a secret is not cut before it is hidden."""
+
 _STREAMS: Final[dict[Stream, LogStream]] = {Stream.STDOUT: "stdout", Stream.STDERR: "stderr"}
 
 
@@ -26,16 +29,21 @@ class _Output:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._end = bytearray()
+        self._is_cut = False
 
     def __call__(self, stream: Stream, data: bytes) -> None:
         self._call.host.output(self._call.path, self._call.node, _STREAMS[stream], data)
-        self._end += data[-KEPT_BYTES:]
-        if len(self._end) > 2 * KEPT_BYTES:
-            del self._end[:-KEPT_BYTES]
+        self._end += data[-_HELD_BYTES:]
+        if len(self._end) > 2 * _HELD_BYTES:
+            del self._end[:-_HELD_BYTES]
+            self._is_cut = True
 
     def kept(self) -> str:
-        """Return the last 64 KiB as text; NUL cannot be stored and is shown as its symbol."""
-        return bytes(self._end[-KEPT_BYTES:]).decode("utf-8", errors="replace").replace("\0", "\u2400")
+        """Return the last 64 KiB as text without secrets; NUL cannot be stored and is shown as its symbol."""
+        # Where it was cut may be the rest of a secret, which nothing recognizes.
+        begin = self._end.find(b"\n") + 1 if self._is_cut else 0
+        whole = str(self._call.host.mask(self._end[begin:].decode("utf-8", errors="replace")))
+        return whole.encode()[-KEPT_BYTES:].decode("utf-8", errors="replace").replace("\0", "\u2400")
 
 
 def _run(call: Call) -> dict[str, Any]:
@@ -62,7 +70,8 @@ def _run(call: Call) -> dict[str, Any]:
 
 def _report_processes(call: Call, ended: Ended) -> None:
     for process in ended.processes:
-        call.log(f"Ended process {process.pid} ({process.command}): {process.how}", "warning")
+        command = call.host.mask(process.command)  # by itself, since it may be cut within a secret
+        call.log(f"Ended process {process.pid} ({command}): {process.how}", "warning")
 
 
 def _judge(call: Call, ended: Ended, output: str) -> dict[str, Any]:

@@ -26,7 +26,15 @@ def _fail(call: Call) -> None:
 
 
 registry.register(
-    OperationType("set", schemas.SET_SCHEMA, schemas.SET_HELP, execute=_set, pure=True, sets_variables=True)
+    OperationType(
+        "set",
+        schemas.SET_SCHEMA,
+        schemas.SET_HELP,
+        execute=_set,
+        pure=True,
+        sets_variables=True,
+        keeps_arguments=True,
+    )
 )
 registry.register(OperationType("log", schemas.LOG_SCHEMA, schemas.LOG_HELP, execute=_log, pure=True))
 registry.register(OperationType("fail", schemas.FAIL_SCHEMA, schemas.FAIL_HELP, execute=_fail, pure=True))

@@ -210,7 +210,9 @@ class OperationParser:
         self._report(node, found)
         if any(not misfit.path for misfit in found):
             return None
-        check_texts(node, kind.schema, known, self._problems)
+        check_texts(
+            node, kind.schema, known, self._problems, kept_by=kind.key if kind.keeps_arguments else ""
+        )
         self._check_called(kind, node, value)
         return _with_defaults(kind, value)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rules.engine.expressions import compile_expression
-from rules.engine.names import ROOT_NAMES
+from rules.engine.names import ROOT_NAMES, SECRETS
 from rules.engine.templates import compile_template, member_schema
 from rules.exceptions import TextError
 from rules.parser.arguments import RENDERED_KINDS
@@ -68,26 +68,44 @@ def texts(node: Node, schema: Mapping[str, Any]) -> Iterator[tuple[Scalar, str |
                 yield from texts(value, member_schema(schema, key))
 
 
-def check_texts(node: Node, schema: Mapping[str, Any], known: Known, problems: Problems) -> None:
-    """Add a problem for every text below ``node`` that does not compile or reads an unknown name."""
+def check_texts(
+    node: Node, schema: Mapping[str, Any], known: Known, problems: Problems, *, kept_by: str = ""
+) -> None:
+    """Add a problem for every text below ``node`` that does not compile or reads what it may not.
+
+    Args:
+        node: An operation's value, or that of an option.
+        schema: What it has to look like.
+        known: The names that there are.
+        problems: Takes the mistakes.
+        kept_by: The operation that stores what the texts give, so that they may not read secrets; empty when none does.
+    """
     for scalar, kind in texts(node, schema):
         if kind == "expression":
-            _check(scalar, compile_expression, "expression", known, problems)
+            names = _check(scalar, compile_expression, "expression", known, problems)
         elif kind in RENDERED_KINDS:
-            _check(scalar, compile_template, "template", known, problems)
+            names = _check(scalar, compile_template, "template", known, problems)
+        else:
+            continue
+        if kept_by and SECRETS in names:
+            place = scalar.place(*place_in(scalar.text, SECRETS, is_expression=kind == "expression"))
+            template = "%(operation)s stores what it is given, and a secret must not be stored."
+            hint = "Use {{ secrets.x }} where it is needed, such as in run."
+            problems.add(place, "secret_stored", template, hint, operation=kept_by)
 
 
-def _check(scalar: Scalar, compiler: Any, code: str, known: Known, problems: Problems) -> None:
+def _check(scalar: Scalar, compiler: Any, code: str, known: Known, problems: Problems) -> frozenset[str]:
+    """Add what is wrong with one text, and return the names that it reads."""
     if not scalar.text:
-        return
+        return frozenset()
     try:
         names = compiler(scalar.text).names
     except TextError as error:
         place = scalar.place(error.line, error.column)
         problems.add(place, code, _escaped(error.message), _escaped(error.hint or _SIMPLER[code]))
-        return
+        return frozenset()
     if problems.full:
-        return
+        return frozenset()
     is_expression = code == "expression"
     for name in sorted(names - known.names):
         place = scalar.place(*place_in(scalar.text, name, is_expression=is_expression))
@@ -101,6 +119,7 @@ def _check(scalar: Scalar, compiler: Any, code: str, known: Known, problems: Pro
         hint, params = suggestion(member, known.members[name])
         template = "%(what)s has no %(name)s."
         problems.add(place, "unknown_member", template, hint, what=name, **{**params, "name": member})
+    return frozenset(names)
 
 
 def _escaped(text: str) -> str:

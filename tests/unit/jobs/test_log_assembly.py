@@ -130,6 +130,10 @@ class _Masking:
     def __init__(self) -> None:
         self._held = b""
 
+    @property
+    def holding(self) -> bool:
+        return bool(self._held)
+
     def push(self, data: bytes) -> bytes:
         text = (self._held + data).replace(self.WORD, b"***")
         keep = next((n for n in range(len(self.WORD) - 1, 0, -1) if text.endswith(self.WORD[:n])), 0)

@@ -68,6 +68,9 @@ class MemoryHost:
         self.records[path] = record
         self.done = done
 
+    def mask(self, value: Any) -> Any:
+        return value
+
     def stopping(self) -> bool:
         return self._stop_when()
 
@@ -99,9 +102,6 @@ class MemoryHost:
     @contextmanager
     def branch(self) -> Iterator[Host]:
         yield self
-
-    def mask(self, value: Any) -> Any:
-        return value
 
     def log(self, path: str, node: RuleNode, level: Level, text: str) -> None:
         self.lines.append((level, text))
