@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import textwrap
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.utils import timezone
 
-from jobs.actions.create import create_job
+from jobs import creation, runner
+from jobs.actions.create import create_job, make_plan
 from jobs.audit import Actor
 from jobs.lifecycle import ENDED
 from jobs.log.reader import read_entries
-from jobs.models import Job
+from jobs.models import CreationRequest, Job
 from jobs.wishes import Wish
 from permissions.models import Environment, User
 from rules.actions.publish_rule import publish_rule
@@ -71,3 +73,32 @@ def log_of(job: Job) -> list[str]:
 def lines(path: Path) -> list[str]:
     """Return the lines of a file that processes append to; none while it is not there."""
     return path.read_text().splitlines() if path.exists() else []
+
+
+def serve(slug: str) -> CreationRequest:
+    """Ask for a job as the web process does, and serve the request in this process."""
+    _, actor = setting()
+    now = timezone.now()
+    plan = make_plan(Wish(rule=slug, environment="DEV"), actor, now)
+    request = CreationRequest.objects.create(
+        wish=plan.to_data(),
+        actor=actor.user,
+        source="api",
+        created_at=now,
+        deadline=now + timedelta(seconds=10),
+    )
+    creation.serve(str(request.pk), "test")
+    request.refresh_from_db()
+    return request
+
+
+def job_of(request: CreationRequest) -> Job:
+    """Return the job that a request made."""
+    assert request.job_id is not None
+    return Job.objects.get(pk=request.job_id)
+
+
+def run_all() -> None:
+    """Run all due jobs in this process."""
+    while (job := runner.take_due("test")) is not None:
+        runner.run(job)

@@ -17,6 +17,7 @@ from jobs.execution.naming import JobFacts, scope
 from jobs.repositories import GitRunner
 from rules.engine.host import Host, Level, Stream
 from rules.engine.outcomes import Record
+from rules.engine.registry import registry
 from rules.processes.strays import marker_of
 from rules.tree import RuleNode
 
@@ -56,11 +57,11 @@ class CheckHost:
 
     def begin(self, path: str, node: RuleNode, name: str, record: Record, *, durable: bool) -> None:
         """Remember that an operation begins."""
-        self._records[path] = record.masked(self.mask)
+        self._records[path] = record.masked(registry.get(node.key), self.mask)
 
     def finish(self, path: str, node: RuleNode, name: str, record: Record, *, done: int) -> None:
         """Remember how an operation ended."""
-        self._records[path] = record.masked(self.mask)
+        self._records[path] = record.masked(registry.get(node.key), self.mask)
 
     def stopping(self) -> bool:
         """Return ``False``: a check is short and is never handed over."""

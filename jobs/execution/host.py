@@ -22,6 +22,7 @@ from jobs.log.writer import LogWriter
 from jobs.repositories import GitRunner, Repository, RepositoryError
 from rules.engine.host import Host, Level, Stream
 from rules.engine.outcomes import Interrupted, OperationFailed, Record
+from rules.engine.registry import registry
 from rules.processes.strays import marker_of
 from rules.tree import RuleNode
 
@@ -135,7 +136,7 @@ class JobHost:
         return self._facts.secrets.mask.value(value)
 
     def _put(self, path: str, node: RuleNode, name: str, record: Record) -> None:
-        record, name = record.masked(self.mask), self.mask(name)
+        record, name = record.masked(registry.get(node.key), self.mask), self.mask(name)
         with self._writing:
             self._records[path] = record
             if not self._pending:

@@ -1,8 +1,8 @@
 """Hiding secrets in whatever leaves the engine: texts, plain data, and output that comes in pieces. Pure.
 
 Every form of every secret (``jobs.secrets.forms``) is looked for with the search of ``bytes``, which skips most of the
-text; when the forms are many, one look at every fourth group of four bytes tells first which of them can be there. No
-pattern is ever run, so no text can make the search slow.
+text; when the forms are many, one look at groups of four bytes, taken at regular steps, tells first which of them can
+be there. No pattern is ever run, so no text can make the search slow.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ MASK: Final = "***"
 _MASKED: Final = MASK.encode()
 _BREAK: Final = re.compile(rb"[\r\n]")
 _SIGNS: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-_FEW: Final = 80
+_FEW: Final = 40
 """So many forms are each looked for; more than that are sorted out by their groups first."""
 
 _GROUP: Final = 4
-_WINDOW: Final = 2 * _GROUP - 1
-"""Bytes of which four in a row lie together in a group of four, wherever the groups begin."""
+_LONGEST_STEP: Final = 8 * _GROUP
+_FEW_SHORT: Final = 8
+"""So many of the shortest forms are each looked for in any case, so that they do not shorten the steps."""
 
 _SHORT_BEGINNING: Final = 4
 """A complete line that ends with fewer signs of a secret than this is shown after a while; see ``Stream.rest``."""
@@ -202,29 +203,41 @@ class _Groups:
     """Tells from groups of four bytes which forms a text can hold: one look, however many forms there are."""
 
     def __init__(self, forms: Collection[_Form]) -> None:
+        """Choose the groups.
+
+        Args:
+            forms: More than ``_FEW_SHORT``.
+        """
+        needles = {form: without_breaks(form) if isinstance(form, bytes) else form.needle for form in forms}
+        usual = sorted(map(len, needles.values()))[_FEW_SHORT]
+        self._step = max(1, min(usual - _GROUP + 1, _LONGEST_STEP) // _GROUP)
         self._always: list[_Form] = []
         self._forms: dict[int, list[_Form]] = {}
-        for form in forms:
-            needle = without_breaks(form) if isinstance(form, bytes) else form.needle
-            if len(needle) < _WINDOW:
+        for form, needle in needles.items():
+            if len(needle) < self._window:
                 self._always.append(form)
                 continue
-            for group in _groups_in(needle):
+            for group in self._groups_in(needle):
                 self._forms.setdefault(group, []).append(form)
         self._known = frozenset(self._forms)
 
     def possible(self, joined: bytes) -> Collection[_Form]:
         """Return the forms that can be in a text without line breaks, and perhaps others."""
         whole = len(joined) // _GROUP * _GROUP
-        seen = self._known.intersection(memoryview(joined)[:whole].cast("I"))
+        seen = self._known.intersection(memoryview(joined)[:whole].cast("I")[:: self._step])
         return {form for group in seen for form in self._forms[group]}.union(self._always)
 
+    @property
+    def _window(self) -> int:
+        """Bytes in a row that hold a whole group wherever they stand."""
+        return self._step * _GROUP + _GROUP - 1
 
-def _groups_in(needle: bytes) -> list[int]:
-    """Return four groups of which one is seen wherever the needle is: those of its least ordinary part."""
-    starts = range(min(len(needle) - _WINDOW + 1, 64))
-    start = max(starts, key=lambda at: len(set(needle[at : at + _WINDOW])))
-    return [memoryview(needle[at : at + _GROUP]).cast("I")[0] for at in range(start, start + _GROUP)]
+    def _groups_in(self, needle: bytes) -> list[int]:
+        """Return groups of which one is seen wherever the needle is: those of its least ordinary part."""
+        starts = range(min(len(needle) - self._window + 1, 64))
+        start = max(starts, key=lambda at: len(set(needle[at : at + self._window])))
+        ends = range(start + _GROUP, start + self._window + 1)
+        return [memoryview(needle[end - _GROUP : end]).cast("I")[0] for end in ends]
 
 
 class _Beginnings:

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    from rules.engine.registry import OperationType
 
 
 class RecordStatus(StrEnum):
@@ -52,15 +55,15 @@ class Record:
     started_at: datetime | None = None
     finished_at: datetime | None = None
 
-    def masked(self, mask: Callable[[Any], Any]) -> Record:
+    def masked(self, kind: OperationType | None, mask: Callable[[Any], Any]) -> Record:
         """Return the record as it may be stored.
 
         Args:
+            kind: Of the operation, which knows what in its answer are names.
             mask: Hides secrets in plain data.
         """
-        return replace(
-            self, value=mask(self.value), error=str(mask(self.error)), memo=_masked_memo(self.memo, mask)
-        )
+        value = mask(self.value) if kind is None else kind.masked(self.value, mask)
+        return replace(self, value=value, error=str(mask(self.error)), memo=_masked_memo(self.memo, mask))
 
 
 def _masked_memo(memo: Mapping[str, Any], mask: Callable[[Any], Any]) -> dict[str, Any]:

@@ -94,6 +94,17 @@ class OperationType:
         if (self.execute is None) == (self.walk is None):
             raise TypeError(f"The operation {self.key!r} needs exactly one of execute and walk.")
 
+    def masked(self, answer: Any, mask: Callable[[Any], Any]) -> Any:
+        """Return an answer as it may be stored; names of variables are the rule's and stay.
+
+        Args:
+            answer: Plain data.
+            mask: Hides secrets in plain data.
+        """
+        if self.sets_variables and isinstance(answer, Mapping):
+            return {name: mask(value) for name, value in answer.items()}
+        return mask(answer)
+
 
 @dataclass(slots=True)
 class Registry:

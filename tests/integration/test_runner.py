@@ -8,14 +8,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import creation, daemon, runner, transitions
-from jobs.actions.create import make_plan
+from jobs import daemon, runner, transitions
 from jobs.log.reader import read_entries
-from jobs.models import CreationRequest, DaemonState, Job
-from jobs.wishes import Wish
+from jobs.models import DaemonState, Job
 from rules.engine.call import Call
 from rules.engine.registry import OperationType, registry
-from tests.engine import rule, setting
+from tests.engine import job_of, rule, run_all, serve
 from tests.factories import JobFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,33 +39,6 @@ def third_party(transactional_db: None, broker: str) -> Iterator[None]:
     yield
     for key in ("boom", "odd"):
         del registry._types[key]
-
-
-def serve(slug: str) -> CreationRequest:
-    """Ask for a job as the web process does, and serve the request in this process."""
-    _, actor = setting()
-    now = timezone.now()
-    plan = make_plan(Wish(rule=slug, environment="DEV"), actor, now)
-    request = CreationRequest.objects.create(
-        wish=plan.to_data(),
-        actor=actor.user,
-        source="api",
-        created_at=now,
-        deadline=now + timedelta(seconds=10),
-    )
-    creation.serve(str(request.pk), "test")
-    request.refresh_from_db()
-    return request
-
-
-def job_of(request: CreationRequest) -> Job:
-    assert request.job_id is not None
-    return Job.objects.get(pk=request.job_id)
-
-
-def run_all() -> None:
-    while (job := runner.take_due("test")) is not None:
-        runner.run(job)
 
 
 def test_a_defect_ends_the_job_in_error_with_the_traceback_in_its_log() -> None:

@@ -33,6 +33,7 @@ def test_servers_that_are_given_are_not_embedded() -> None:
     [
         ("CLARIVE_PORT", "0"),
         ("CLARIVE_PORT", "65536"),
+        ("CLARIVE_SECRETS_KEY", "only-for-checks-0000000000000000000,short"),
         ("CLARIVE_WORKERS", "two"),
         ("CLARIVE_WORKERS", "0"),
         ("CLARIVE_TICK_SECONDS", "0.5"),
