@@ -250,17 +250,28 @@ class _Beginnings:
             if len(needle) > _GROUP:
                 self._by_head.setdefault(needle[:_GROUP], []).append(needle)
         self._reach = {head: max(map(len, found)) - 1 for head, found in self._by_head.items()}
+        self._longest = max(self._reach.values(), default=0)
 
     def start(self, text: bytes) -> int:
         """Return where it begins; the end of the text when there is none."""
         size = len(text)
         best = next((size - n for n in (3, 2, 1) if n <= size and text[size - n :] in self._short), size)
+        if self._longest < len(self._by_head):
+            return self._first(text, best)
         for head, needles in self._by_head.items():
             at = text.find(head, max(0, size - self._reach[head]))
             while 0 <= at < best:
                 if any(_begins(needle, text, at) for needle in needles):
                     best = at
                 at = text.find(head, at + 1)
+        return best
+
+    def _first(self, text: bytes, best: int) -> int:
+        """Return the same by looking at each place: quicker when there are more needles than places."""
+        for at in range(max(0, len(text) - self._longest), best):
+            needles = self._by_head.get(text[at : at + _GROUP], ())
+            if any(_begins(needle, text, at) for needle in needles):
+                return at
         return best
 
 

@@ -125,3 +125,47 @@ def test_a_secret_that_is_spelt_like_something_of_the_engine_s_disturbs_nothing(
     assert (job.status, job.reason) == ("finished", "")
     assert job.stash["variables"] == {"turns": 2}
     assert OperationRun.objects.get(identifier="set").value == {"turns": 0}
+
+
+def test_no_cut_lets_a_part_of_a_secret_through() -> None:
+    request = serve(
+        rule(
+            "cuts",
+            """
+            PRE:
+              - run: printf %s {{ secrets.password | quote }}; head -c 65530 /dev/zero | tr '\\0' x
+                id: cut
+              - log: "{{ 'y' * 65530 }}{{ secrets.password }}"
+              - log: done
+                name: "{{ 'z' * 495 }}{{ secrets.password }}"
+                id: named
+            """,
+        )
+    )
+    run_all()
+    job = job_of(request)
+    assert job.status == "finished", job.reason
+    assert OperationRun.objects.get(identifier="cut").value == {
+        "returncode": 0,
+        "output": "***" + "x" * 65530,
+    }
+    assert OperationRun.objects.get(identifier="named").name == "z" * 495 + "***"
+    written = "".join(log_of(job))
+    assert "***" + "x" * 65530 in written
+    assert "y" * 65530 + "***" in written
+    assert "hunt" not in written
+
+
+def test_an_output_longer_than_what_is_held_tells_no_part_of_a_secret() -> None:
+    keep("key", "k3y-" * 20)
+    request = serve(
+        rule(
+            "long",
+            "PRE:\n  - run: yes {{ secrets.key }} | head -c 2000000; exit 1\n    id: long\n    on_error: ignore",
+        )
+    )
+    run_all()
+    assert job_of(request).status == "finished"
+    output = (OperationRun.objects.get(identifier="long").value or {})["output"]
+    # The end of the output is a part of a secret that never came to its end.
+    assert set(output.splitlines()[:-1]) == {"***"}

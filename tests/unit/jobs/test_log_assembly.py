@@ -3,6 +3,7 @@
 import itertools
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -162,3 +163,33 @@ def test_a_filter_sees_everything_before_it_is_stored() -> None:
         b"the ***",
         b"sec",
     ]
+
+
+def test_a_line_whose_end_may_become_a_secret_waits_as_a_whole() -> None:
+    assembly = Assembly(_Masking)
+    assembly.feed(PLACE, OUT, b"my sec", AT, 0.0)
+    assert assembly.release(AT, 10.0) is None
+    assert lines_of(assembly) == []
+    assembly.feed(PLACE, OUT, b"ret it", AT, 10.0)
+    assert assembly.release(AT, 10.1) == pytest.approx(10.0 + HOLD_SECONDS)
+    assembly.release(AT, 10.0 + HOLD_SECONDS)
+    assert lines_of(assembly) == [b"my *** it"]
+
+
+def test_what_a_filter_lets_go_after_a_while_is_a_line() -> None:
+    class Hesitating(_Masking):
+        def rest(self, *, final: bool) -> bytes:
+            return super().rest(final=True)
+
+    assembly = Assembly(Hesitating)
+    assembly.feed(PLACE, OUT, b"sec", AT, 0.0)
+    assert assembly.release(AT, 0.1) == pytest.approx(HOLD_SECONDS)
+    assembly.release(AT, HOLD_SECONDS)
+    assert lines_of(assembly) == [b"sec"]
+
+
+def test_an_entry_longer_than_a_line_is_cut_behind_the_filter() -> None:
+    assembly = Assembly(_Masking)
+    text = b"x" * (LINE_LIMIT - 3) + b"secret"
+    assembly.entry(PLACE, Level.INFO, text, AT)
+    assert b"".join(lines_of(assembly)) == b"x" * (LINE_LIMIT - 3) + b"***"

@@ -215,3 +215,6 @@ def test_many_secrets_are_found_as_few_are(values: list[str], data: st.DataObjec
     many = Mask(values)
     assert many._groups is not None
     assert value.strip() not in many.text(text)
+    cut = data.draw(st.integers(0, len(text.encode())))
+    pieces = [text.encode()[:cut], text.encode()[cut:]]
+    assert value.strip().encode() not in streamed(many, pieces, pauses=True)
