@@ -24,7 +24,13 @@ class RecordStatus(StrEnum):
     WAITING = "waiting"
 
 
-_BOOKKEEPING: Final = frozenset({"branch", "turns", "over", "failed_at", "began", "timed_out"})
+_BOOKKEEPING: Final = frozenset(
+    {
+        *("branch", "turns", "over", "failed_at", "began", "timed_out"),
+        *("kind", "since", "timeout_seconds", "on_timeout", "max_retries", "min", "exclude_creator"),
+        *("trap_retries", "unjudged", "excused", "trapped", "undone"),
+    }
+)
 """What of a memo is the engine's own and never holds data; a secret that is spelt like it must not disturb it."""
 
 DONE: Final = frozenset({RecordStatus.COMPLETED, RecordStatus.SKIPPED, RecordStatus.IGNORED})

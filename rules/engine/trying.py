@@ -175,7 +175,7 @@ class Trier(ABC):
         call = Call(rendered, names, frame.path, frame.node, self.host, started_at, frame.deadline)
         assert operation_type.execute is not None
         try:
-            return self.host.mask(operation_type.execute(call))
+            return operation_type.masked(operation_type.execute(call), self.host.mask)
         except Suspended as suspended:
             raise self._suspend(frame, suspended.waiting) from None
         except OSError as error:

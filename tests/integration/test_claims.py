@@ -15,6 +15,7 @@ from jobs.execution import checkpoints
 from jobs.execution.database import retrying
 from jobs.execution.leases import LeaseKeeper
 from jobs.lifecycle import Event
+from jobs.log.reader import read_entries
 from jobs.models import Job, LogChunk, OperationRun, StepRun
 from jobs.transitions import Change
 from rules.engine.outcomes import Record, RecordStatus
@@ -56,15 +57,25 @@ def test_a_checkpoint_under_a_lost_claim_writes_nothing() -> None:
     assert not OperationRun.objects.exists()
 
 
-def test_a_cancelled_job_s_runner_writes_neither_status_nor_log_nor_result() -> None:
+def test_a_cancelled_job_s_runner_writes_neither_status_nor_result_and_has_last_words() -> None:
     job = JobFactory.at("RUN", "running")
     happen(job, Event.CANCEL)
     runner.run(job)
     job.refresh_from_db()
     assert (job.step, job.status) == ("RUN", "cancelled")
     assert not OperationRun.objects.exists()
-    assert not LogChunk.objects.exists()
+    (said,) = read_entries(job.pk).entries
+    assert said.text == "Nothing of the job runs on test any more."
     assert StepRun.objects.get(job=job, step="RUN").result == "stopped"
+
+
+def test_a_runner_that_lost_its_claim_otherwise_is_silent() -> None:
+    job = JobFactory.at("RUN", "running")
+    happen(job, Event.ABANDON)
+    runner.run(job)
+    assert Job.objects.get(pk=job.pk).status == "abend"
+    assert not OperationRun.objects.exists()
+    assert not LogChunk.objects.exists()
 
 
 def test_the_keeper_renews_and_notices_that_the_claim_is_gone() -> None:
