@@ -9,8 +9,8 @@ import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
 
 import environ
 
@@ -19,6 +19,7 @@ from clarive_monitor.supervisor.layout import Layout
 BASE_DIR: Final = Path(__file__).resolve().parent.parent
 SHORTEST_SECRET: Final = 32
 LONGEST_JOB_NAME: Final = 100
+EMAIL_FROM: Final = "Clarive Monitor <clarive@localhost>"
 JOB_NAME_MASK: Final = "{prefix}.{environment}-{seq:08d}"
 
 
@@ -54,6 +55,9 @@ class Configuration:
     job_name_mask: str
     language: str
     time_zone: str
+    ssh_known_hosts: str
+    email: Mapping[str, Any]
+    email_from: str
 
 
 def read(variables: Mapping[str, str] | None = None) -> Configuration:
@@ -96,6 +100,9 @@ def read(variables: Mapping[str, str] | None = None) -> Configuration:
         job_name_mask=reader.job_name_mask("CLARIVE_JOB_NAME_MASK", default=JOB_NAME_MASK),
         language=reader.choice("CLARIVE_LANGUAGE", default="es", allowed=("es", "en")),
         time_zone=reader.time_zone("CLARIVE_TIME_ZONE", default="Europe/Madrid"),
+        ssh_known_hosts=reader.text("CLARIVE_SSH_KNOWN_HOSTS", ""),
+        email=reader.email_url("CLARIVE_EMAIL_URL", default=f"filemail:///{quote(str(layout.mail))}"),
+        email_from=reader.text("CLARIVE_EMAIL_FROM", EMAIL_FROM),
     )
 
 
@@ -182,6 +189,26 @@ class _Reader:
             # The value is not shown: it may hold a password.
             raise BadVariable(f"{name} must be postgresql://USER:PASSWORD@HOST:PORT/NAME.")
         return value
+
+    def email_url(self, name: str, *, default: str) -> Mapping[str, Any]:
+        """Return Django's settings of the mail server behind an address."""
+        try:
+            found = dict(environ.Env.email_url_config(self.text(name, default)))
+        except (environ.ImproperlyConfigured, ValueError):
+            found = {}
+        server = found.get("EMAIL_BACKEND", "")
+        # The value is not shown: it may hold a password.
+        if not server or (server.endswith("smtp.EmailBackend") and not found["EMAIL_HOST"]):
+            raise BadVariable(
+                f"{name} must be smtp://, smtp+tls:// or smtp+ssl://USER:PASSWORD@HOST:PORT, or filemail:///FOLDER."
+            )
+        if found["EMAIL_PORT"] is None:
+            found["EMAIL_PORT"] = (
+                465 if found.get("EMAIL_USE_SSL") else 587 if found.get("EMAIL_USE_TLS") else 25
+            )
+        # An absolute folder, whether or not its own slash was written behind the three of the address.
+        found["EMAIL_FILE_PATH"] = "/" + found["EMAIL_FILE_PATH"].lstrip("/")
+        return {key: value for key, value in found.items() if key.startswith("EMAIL_")}
 
     def time_zone(self, name: str, *, default: str) -> str:
         """Return the name of a time zone that exists."""

@@ -30,6 +30,7 @@ CLARIVE_CREATE_TIMEOUT_SECONDS = CONFIGURATION.create_timeout_seconds
 CLARIVE_JOB_NAME_MASK = CONFIGURATION.job_name_mask
 CLARIVE_LANGUAGE = CONFIGURATION.language
 CLARIVE_TIME_ZONE = CONFIGURATION.time_zone
+CLARIVE_SSH_KNOWN_HOSTS = CONFIGURATION.ssh_known_hosts
 
 # --- Django ---
 DEBUG = CONFIGURATION.debug
@@ -212,6 +213,19 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
+# --- Mail ---
+EMAIL_BACKEND = CONFIGURATION.email["EMAIL_BACKEND"]
+EMAIL_FILE_PATH = CONFIGURATION.email["EMAIL_FILE_PATH"]
+EMAIL_HOST = CONFIGURATION.email["EMAIL_HOST"]
+EMAIL_PORT = CONFIGURATION.email["EMAIL_PORT"]
+EMAIL_HOST_USER = CONFIGURATION.email["EMAIL_HOST_USER"] or ""
+EMAIL_HOST_PASSWORD = CONFIGURATION.email["EMAIL_HOST_PASSWORD"] or ""
+EMAIL_USE_TLS = CONFIGURATION.email.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = CONFIGURATION.email.get("EMAIL_USE_SSL", False)
+# Whoever sends waits no longer than this for a server that does not answer.
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = CONFIGURATION.email_from
+
 # --- Celery: a message is a hint, the truth is in the database ---
 CELERY_BROKER_URL = CONFIGURATION.broker_url
 CELERY_TASK_IGNORE_RESULT = True
@@ -259,5 +273,10 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"django": {"level": "INFO", "handlers": [], "propagate": True}},
+    "loggers": {
+        "django": {"level": "INFO", "handlers": [], "propagate": True},
+        # They write every address that is asked and every connection: what there is to say of it is in the job's log.
+        "asyncssh": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+    },
 }

@@ -123,7 +123,8 @@ def _resolve(plan: Plan, request: CreationRequest) -> list[dict[str, str]]:
     for index, ref in enumerate(plan.revisions):
         try:
             seconds = max(0.1, (request.deadline - runner.now()) / timedelta(seconds=1))
-            found.append({"ref": ref, "sha": repository.resolve(ref, seconds=seconds)})
+            sha = plan.shas[index] if plan.shas else ""
+            found.append(_revision(repository, ref, sha, seconds))
         except UnknownRef as error:
             errors[f"revisions[{index}].ref"] = [str(error)]
         except RepositoryError as error:
@@ -137,6 +138,18 @@ def _resolve(plan: Plan, request: CreationRequest) -> list[dict[str, str]]:
     if errors:
         raise _Refused("invalid", errors=errors)
     return found
+
+
+def _revision(repository: Repository, ref: str, sha: str, seconds: float) -> dict[str, str]:
+    """Return a revision; of one that was asked for by its commit the ref stays only while it names that commit."""
+    if not sha:
+        return {"ref": ref, "sha": repository.resolve(ref, seconds=seconds)}
+    found = repository.resolve(sha, seconds=seconds)
+    try:
+        names_it = ref != sha and repository.resolve(ref, seconds=seconds) == found
+    except UnknownRef:
+        names_it = False
+    return {"ref": ref if names_it else found, "sha": found}
 
 
 def _draft(request: CreationRequest, plan: Plan, pins: dict[str, int], tree: RuleTree) -> Job:

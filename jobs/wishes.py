@@ -18,6 +18,7 @@ class Wish:
         project: Code, ``None`` for maintenance rules.
         type: ``promote``, ``static`` or ``demote``.
         revisions: Tags, branches or commits.
+        shas: For each of them the whole commit that is meant, whatever it names by now, or empty; or nothing at all.
         scheduled_at: When RUN may begin, aware; ``None`` for now.
         max_start_at: Past it, RUN expires; ``None`` for ``scheduled_at`` + the environment's expiry.
         urgent: Shorter expiry, and first in the queue.
@@ -35,6 +36,7 @@ class Wish:
     urgent: bool = False
     comment: str = ""
     variables: Mapping[str, Any] = field(default_factory=dict)
+    shas: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Plan:
     comment: str
     variables: Mapping[str, Any]
     layers: Mapping[str, Mapping[str, Any]]
+    shas: tuple[str, ...] = ()
 
     def to_data(self) -> dict[str, Any]:
         """Return JSON data."""
@@ -66,7 +69,9 @@ class Plan:
     def from_data(cls, data: Mapping[str, Any]) -> Self:
         """Return the plan that ``to_data`` made."""
         dates = {name: datetime.fromisoformat(data[name]) for name in ("scheduled_at", "max_start_at")}
-        return cls(**{**data, **dates, "revisions": tuple(data["revisions"])})
+        return cls(
+            **{**data, **dates, "revisions": tuple(data["revisions"]), "shas": tuple(data.get("shas", ()))}
+        )
 
 
 def wake_channel(request_id: str) -> str:

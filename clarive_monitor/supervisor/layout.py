@@ -49,6 +49,11 @@ class Layout:
         return self.home / "logs"
 
     @property
+    def mail(self) -> Path:
+        """Mail that is written to files where no server is configured."""
+        return self.home / "mail"
+
+    @property
     def static(self) -> Path:
         """Collected static files."""
         return self.home / "static"

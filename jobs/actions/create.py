@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import connection
+from django.db import IntegrityError, connection
+from django.utils import timezone
 
 from jobs import dispatch, planning
 from jobs.actions.base import MOST_COMMENT
@@ -32,7 +35,9 @@ State = CreationRequest.State
 
 MOST_REVISIONS: Final = 50
 LONGEST_REF: Final = 255
+_SHA: Final = re.compile(r"[0-9a-f]{40}")
 _LONGEST_NAMES: Final = {"rule": 100, "environment": 50, "project": 50}
+_OVER: Final = frozenset({State.DONE, State.REFUSED, State.ABANDONED})
 _HINT_SECONDS: Final = 1.0
 _GRACE: Final = timedelta(seconds=2)
 """How much longer than the deadline to wait for a job that exists: its INIT is being ended."""
@@ -53,21 +58,69 @@ def create_job(wish: Wish, *, actor: Actor, now: datetime) -> Job:
         CheckFailed: CHECK refused.
         NoWorker: No worker answered in time; there is no job, and will be none.
     """
-    plan = make_plan(wish, actor, now)
-    seconds = settings.CLARIVE_CREATE_TIMEOUT_SECONDS
-    request = CreationRequest(
-        id=uuid.uuid4(),
-        wish=plan.to_data(),
+    request = _request(wish, actor, now, uuid.uuid4())
+    _ask(request)
+    return _answer(request)
+
+
+def create_job_once(wish: Wish, *, actor: Actor, now: datetime, key: uuid.UUID) -> Job:
+    """Create a job unless one was created for ``key`` before, and return that one.
+
+    A request that nobody took up in time can never become a job, so asking again makes a new one.
+
+    Args:
+        wish: What is wanted.
+        actor: Who wants it.
+        now: The present.
+        key: The same for the same wish.
+
+    Raises:
+        JobError: As ``create_job``; a refusal stays what it was.
+        RightMissing: The actor sees the environment but may not create jobs there.
+    """
+    for turn in count():
+        request_id = uuid.uuid5(key, str(turn))
+        request = CreationRequest.objects.filter(pk=request_id).first()
+        is_new = request is None
+        if request is None:
+            request = _request(wish, actor, now if turn == 0 else timezone.now(), request_id)
+        try:
+            _ask(request)
+        except IntegrityError:
+            # A runner that was taken away asks for the same at the same time.
+            request = CreationRequest.objects.get(pk=request_id)
+            _ask(request)
+        if is_new or request.state != State.ABANDONED:
+            return _answer(request)
+    raise AssertionError("Counting has no end.")
+
+
+def _request(wish: Wish, actor: Actor, now: datetime, request_id: uuid.UUID) -> CreationRequest:
+    """Return a request for what the wish says, not saved."""
+    return CreationRequest(
+        id=request_id,
+        wish=make_plan(wish, actor, now).to_data(),
         actor=actor.user,
         source=actor.source,
         address=actor.address,
         created_at=now,
-        deadline=now + timedelta(seconds=seconds),
+        deadline=now + timedelta(seconds=settings.CLARIVE_CREATE_TIMEOUT_SECONDS),
     )
+
+
+def _ask(request: CreationRequest) -> None:
+    """Save the request unless it is, and wait until it is over.
+
+    Raises:
+        IntegrityError: It was saved by somebody else meanwhile.
+    """
     with _woken(str(request.pk)):
-        request.save(force_insert=True)
+        if request._state.adding:
+            request.save(force_insert=True)
+            seconds = float(settings.CLARIVE_CREATE_TIMEOUT_SECONDS)
+        else:
+            seconds = (request.deadline - timezone.now()) / timedelta(seconds=1)
         _wait(request, seconds)
-    return _answer(request, seconds)
 
 
 def make_plan(wish: Wish, actor: Actor, now: datetime) -> Plan:
@@ -93,6 +146,7 @@ def make_plan(wish: Wish, actor: Actor, now: datetime) -> Plan:
         repository=project.repository if project else "",
         type=wish.type,
         revisions=wish.revisions,
+        shas=wish.shas,
         scheduled_at=dates.scheduled_at,
         max_start_at=dates.max_start_at,
         urgent=wish.urgent,
@@ -145,14 +199,21 @@ def _check_words(wish: Wish, errors: dict[str, list[str]]) -> None:
             errors[field] = [mistake]
     if mistake := _mistake_in(wish.comment, MOST_COMMENT):
         errors["comment"] = [mistake]
+    _check_revisions(wish, errors)
+    if mistakes := _mistakes_in_variables(wish.variables):
+        errors["variables"] = mistakes
+
+
+def _check_revisions(wish: Wish, errors: dict[str, list[str]]) -> None:
     if len(wish.revisions) > MOST_REVISIONS:
         errors["revisions"] = [f"At most {MOST_REVISIONS} revisions."]
         return
     for index, ref in enumerate(wish.revisions):
         if mistake := _mistake_in(ref, LONGEST_REF):
             errors[f"revisions[{index}].ref"] = [mistake]
-    if mistakes := _mistakes_in_variables(wish.variables):
-        errors["variables"] = mistakes
+    for index, sha in enumerate(wish.shas):
+        if sha and _SHA.fullmatch(sha) is None:
+            errors[f"revisions[{index}].sha"] = ["Write the whole commit: 40 digits and letters from a to f."]
 
 
 def _mistake_in(text: str, most: int) -> str | None:
@@ -217,7 +278,7 @@ def _woken(request_id: str) -> Iterator[None]:
 def _wait(request: CreationRequest, seconds: float) -> None:
     """Wait until the request is over, hinting again each second in case the broker lost the hint; give it up at its deadline."""
     begun = time.monotonic()
-    while True:
+    while request.state not in _OVER:
         if request.state == State.ASKED:
             dispatch.send_create_hint(str(request.pk))
         left = seconds - (time.monotonic() - begun)
@@ -229,8 +290,6 @@ def _wait(request: CreationRequest, seconds: float) -> None:
         else:
             _listen(min(left, _HINT_SECONDS))
         request.refresh_from_db()
-        if request.state in {State.DONE, State.REFUSED}:
-            return
 
 
 def _listen(seconds: float) -> None:
@@ -248,9 +307,9 @@ def _abandon(request: CreationRequest) -> bool:
     return True
 
 
-def _answer(request: CreationRequest, seconds: float) -> Job:
+def _answer(request: CreationRequest) -> Job:
     if request.state == State.ABANDONED:
-        raise NoWorker(seconds)
+        raise NoWorker(settings.CLARIVE_CREATE_TIMEOUT_SECONDS)
     if request.state == State.REFUSED:
         raise _refusal(request.refusal)
     if request.job_id is None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from jobs.execution import mail
 from jobs.execution.host import check_out
-from jobs.execution.naming import JobFacts, scope
+from jobs.execution.naming import JobFacts, known_hosts, scope
 from jobs.repositories import GitRunner
-from rules.engine.host import Host, Level, Stream
-from rules.engine.outcomes import Record
+from rules.engine.host import Host, Level, Mailed, Stream
+from rules.engine.outcomes import OperationFailed, Record
 from rules.engine.registry import registry
 from rules.processes.strays import marker_of
 from rules.tree import RuleNode
@@ -100,3 +101,19 @@ class CheckHost:
     def checkout(self, directory: Path, seconds: float | None) -> str:
         """Put the contents of the first revision into ``directory``."""
         return check_out(self._facts, directory, seconds, GitRunner(self.marker, self.lost))
+
+    def known_hosts(self) -> Path:
+        """Return the file of the keys by which other hosts are known."""
+        return known_hosts()
+
+    def send_mail(self, to: Sequence[str], subject: str, text: str) -> Mailed:
+        """Send a mail."""
+        return mail.send(to, subject, text)
+
+    def create_job(self, wish: Mapping[str, Any], *, mark: str) -> Mapping[str, Any]:
+        """Refuse: the parser does so already, as the worker that runs CHECK would wait for itself.
+
+        Raises:
+            OperationFailed: Always.
+        """
+        raise OperationFailed("CHECK cannot create jobs.")

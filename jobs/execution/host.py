@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,12 +15,12 @@ from django.db import connections
 
 from jobs import progress, semaphores
 from jobs.exceptions import SemaphoreDeadlock, StaleClaim
-from jobs.execution import checkpoints, draining, naming
+from jobs.execution import checkpoints, creating, draining, mail, naming
 from jobs.execution.database import retrying
 from jobs.execution.leases import LeaseKeeper
 from jobs.log.writer import LogWriter
 from jobs.repositories import GitRunner, Repository, RepositoryError
-from rules.engine.host import Host, Level, Stream
+from rules.engine.host import Host, Level, Mailed, Stream
 from rules.engine.outcomes import Interrupted, OperationFailed, Record
 from rules.engine.registry import registry
 from rules.processes.strays import marker_of
@@ -265,6 +265,27 @@ class JobHost:
             if self.lost():
                 raise StaleClaim(self._runner.job_id) from None
             raise
+
+    def known_hosts(self) -> Path:
+        """Return the file of the keys by which other hosts are known."""
+        return naming.known_hosts()
+
+    def send_mail(self, to: Sequence[str], subject: str, text: str) -> Mailed:
+        """Send a mail; what must not be kept is not sent either."""
+        return mail.send(to, self.mask(subject), self.mask(text))
+
+    def create_job(self, wish: Mapping[str, Any], *, mark: str) -> Mapping[str, Any]:
+        """Create another job, waiting for a database that is away; the same mark gives the same job.
+
+        Raises:
+            StaleClaim: The claim is gone.
+        """
+        made = retrying(
+            lambda: creating.create(self._runner.job_id, self._runner.attempt, wish, mark), self._lease
+        )
+        if self.lost():
+            raise StaleClaim(self._runner.job_id)
+        return made
 
 
 class BranchHost:

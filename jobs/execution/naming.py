@@ -144,3 +144,11 @@ def scope() -> str:
 def mirrors() -> Path:
     """Return where this machine keeps its mirrors of repositories."""
     return Path(settings.CLARIVE_HOME) / "repositories"
+
+
+def known_hosts() -> Path:
+    """Return the file of the keys by which other hosts are known; it may not be there."""
+    if settings.CLARIVE_SSH_KNOWN_HOSTS:
+        return Path(settings.CLARIVE_SSH_KNOWN_HOSTS).expanduser()
+    own = Path(settings.CLARIVE_HOME) / "known_hosts"
+    return own if own.exists() else Path.home() / ".ssh" / "known_hosts"

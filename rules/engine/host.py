@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -13,6 +14,19 @@ from rules.tree import RuleNode
 
 Level = Literal["debug", "info", "warning", "error"]
 Stream = Literal["stdout", "stderr"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mailed:
+    """What became of a mail.
+
+    Attributes:
+        addresses: Where it went; empty when nobody could be found, and then nothing was sent.
+        left_out: One sentence for each of those named who did not get it.
+    """
+
+    addresses: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 class Host(Protocol):
@@ -106,4 +120,32 @@ class Host(Protocol):
 
         Raises:
             OperationFailed: There is no project, no revision, or git refused.
+        """
+
+    def known_hosts(self) -> Path:
+        """Return the file of the keys by which other hosts are known; it may not be there."""
+
+    def send_mail(self, to: Sequence[str], subject: str, text: str) -> Mailed:
+        """Send a mail.
+
+        Args:
+            to: ``user:ana``, ``group:qa`` or addresses.
+            subject: One line.
+            text: Plain text.
+
+        Raises:
+            OperationFailed: The mail server is away or refuses.
+        """
+
+    def create_job(self, wish: Mapping[str, Any], *, mark: str) -> Mapping[str, Any]:
+        """Create another job as the creator of this one and return its ``id`` and ``name``.
+
+        Args:
+            wish: ``rule``, ``environment``, ``project``, ``revisions`` (``{"ref", "sha"}``, either may be missing),
+                ``comment`` and ``variables``.
+            mark: What tells this asking from others of the job's attempt. The same mark again creates nothing and
+                returns the same job.
+
+        Raises:
+            OperationFailed: It was refused, or no worker answered.
         """

@@ -16,7 +16,7 @@ from typing import Any, Final
 from rules.engine import waits
 from rules.engine.call import Deadline
 from rules.engine.context import Scope, Stash
-from rules.engine.host import Host, Level, Stream
+from rules.engine.host import Host, Level, Mailed, Stream
 from rules.engine.interpreter import Walker
 from rules.engine.outcomes import (
     Completed,
@@ -216,6 +216,26 @@ class _Recorded:
         """Do nothing."""
 
     def checkout(self, directory: Path, seconds: float | None) -> str:
+        """Do nothing; the walk never gets here.
+
+        Raises:
+            Interrupted: Always.
+        """
+        raise Interrupted
+
+    def known_hosts(self) -> Path:
+        """Return the file of the other host; the walk never needs it."""
+        return self._host.known_hosts()
+
+    def send_mail(self, to: Sequence[str], subject: str, text: str) -> Mailed:
+        """Do nothing; the walk never gets here.
+
+        Raises:
+            Interrupted: Always.
+        """
+        raise Interrupted
+
+    def create_job(self, wish: Mapping[str, Any], *, mark: str) -> Mapping[str, Any]:
         """Do nothing; the walk never gets here.
 
         Raises:

@@ -3,6 +3,7 @@
 import os
 import stat
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -49,11 +50,46 @@ def test_servers_that_are_given_are_not_embedded() -> None:
         ("CLARIVE_JOB_NAME_MASK", "{seq"),
         ("DATABASE_URL", "sqlite:///db.sqlite3"),
         ("DATABASE_URL", "postgresql://host"),
+        ("CLARIVE_EMAIL_URL", "mail.example.org"),
+        ("CLARIVE_EMAIL_URL", "smtp://"),
+        ("CLARIVE_EMAIL_URL", "smtp://host:port"),
     ],
 )
 def test_a_bad_value_is_an_error_that_names_its_variable(name: str, value: str) -> None:
     with pytest.raises(BadVariable, match=name):
         read({name: value})
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("smtp://mail.example.org", ("smtp", "mail.example.org", 25, None, False, False)),
+        ("smtp+tls://ana:p%40ss@mail", ("smtp", "mail", 587, "p@ss", True, False)),
+        ("smtp+ssl://ana:x@mail:2465", ("smtp", "mail", 2465, "x", False, True)),
+    ],
+)
+def test_a_mail_server_is_read(url: str, expected: tuple[object, ...]) -> None:
+    found = read({"CLARIVE_EMAIL_URL": url}).email
+    assert (
+        found["EMAIL_BACKEND"].split(".")[-2],
+        *(found[f"EMAIL_{name}"] for name in ("HOST", "PORT", "HOST_PASSWORD")),
+        *(found.get(f"EMAIL_USE_{name}", False) for name in ("TLS", "SSL")),
+    ) == expected
+
+
+@pytest.mark.parametrize("given", [None, "filemail://{home}/mail", "filemail:///{home}/mail"])
+def test_without_a_mail_server_mail_goes_to_a_folder(given: str | None, tmp_path: Path) -> None:
+    home = tmp_path / "ho me+ñ"
+    url = "" if given is None else given.format(home=quote(str(home)))
+    found = read({"CLARIVE_HOME": str(home), "CLARIVE_EMAIL_URL": url}).email
+    assert found["EMAIL_BACKEND"] == "django.core.mail.backends.filebased.EmailBackend"
+    assert found["EMAIL_FILE_PATH"] == str(home / "mail")
+
+
+def test_a_bad_mail_address_does_not_show_its_password() -> None:
+    with pytest.raises(BadVariable) as caught:
+        read({"CLARIVE_EMAIL_URL": "imap://user:hunter2@host"})
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_bad_database_address_does_not_show_its_password() -> None:

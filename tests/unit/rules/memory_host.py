@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from rules.engine.call import Call
-from rules.engine.host import Host, Level, Stream
+from rules.engine.host import Host, Level, Mailed, Stream
 from rules.engine.outcomes import Interrupted, Record
 from rules.engine.registry import OperationType, Registry
 from rules.palette import load
@@ -42,6 +42,7 @@ class MemoryHost:
         self.records = {} if records is None else records
         self.effects = [] if effects is None else effects
         self.lines: list[tuple[str, str]] = []
+        self.wishes: list[tuple[dict[str, Any], str]] = []
         self.clock = clock
         self.done = 0
         self.writes: list[str] = []
@@ -111,6 +112,19 @@ class MemoryHost:
 
     def checkout(self, directory: Path, seconds: float | None) -> str:
         return "a" * 40
+
+    def known_hosts(self) -> Path:
+        return self.directory / "known_hosts"
+
+    def send_mail(self, to: Sequence[str], subject: str, text: str) -> Mailed:
+        self.effects.append(f"mail to {', '.join(to)}: {subject}: {text}")
+        return Mailed(
+            tuple(one for one in to if "@" in one), tuple(f"No {one}." for one in to if "@" not in one)
+        )
+
+    def create_job(self, wish: Mapping[str, Any], *, mark: str) -> Mapping[str, Any]:
+        self.wishes.append((dict(wish), mark))
+        return {"id": 8, "name": "N.DEV-00000008"}
 
 
 def _effect(call: Call) -> str:
