@@ -5,7 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final
 
-FAMILIES: Final = ("control", "variables", "files", "git", "processes", "timing", "approvals")
+FAMILIES: Final = (
+    *("control", "variables", "files", "git", "processes", "timing", "approvals"),
+    *("remote",),
+)
 
 
 def load() -> None:

@@ -12,38 +12,10 @@ from rules.engine.host import Stream as LogStream
 from rules.engine.outcomes import OperationFailed
 from rules.engine.registry import OperationType, registry
 from rules.palette import schemas
+from rules.palette.output import Output
 from rules.processes.client import Command, CommandNotStarted, Ended, LauncherLost, Stream, get_launcher
 
-KEPT_BYTES: Final = 64 * 1024
-"""How much of the output ``save_as`` keeps: its end."""
-
-_HELD_BYTES: Final = 4 * KEPT_BYTES
-"""More is held, so that a secret is not cut before it is hidden."""
-
 _STREAMS: Final[dict[Stream, LogStream]] = {Stream.STDOUT: "stdout", Stream.STDERR: "stderr"}
-
-
-class _Output:
-    """Sends output to the log and keeps the end of it."""
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        self._end = bytearray()
-        self._is_cut = False
-
-    def __call__(self, stream: Stream, data: bytes) -> None:
-        self._call.host.output(self._call.path, self._call.node, _STREAMS[stream], data)
-        self._end += data[-_HELD_BYTES:]
-        if len(self._end) > 2 * _HELD_BYTES:
-            del self._end[:-_HELD_BYTES]
-            self._is_cut = True
-
-    def kept(self) -> str:
-        """Return the last 64 KiB as text without secrets; NUL cannot be stored and is shown as its symbol."""
-        # Where it was cut may be the rest of a secret, which nothing recognizes.
-        begin = self._end.find(b"\n") + 1 if self._is_cut else 0
-        whole = str(self._call.host.mask(self._end[begin:].decode("utf-8", errors="replace")))
-        return whole.encode()[-KEPT_BYTES:].decode("utf-8", errors="replace").replace("\0", "\u2400")
 
 
 def _run(call: Call) -> dict[str, Any]:
@@ -52,13 +24,13 @@ def _run(call: Call) -> dict[str, Any]:
         raise OperationFailed("The command holds a NUL character.")
     call.host.directory.mkdir(parents=True, exist_ok=True)
     seconds = call.seconds_left()
-    output = _Output(call)
+    output = Output(call)
     try:
         with get_launcher().start(
             Command(argv, call.host.directory, call.host.environ), marker=call.host.marker
         ) as running:
             ended = running.pump(
-                output,
+                lambda stream, data: output(_STREAMS[stream], data),
                 deadline=None if seconds is None else time.monotonic() + seconds,
                 interrupted=call.host.lost,
             )

@@ -212,3 +212,148 @@ GIT_HELP: Final = (
 
 SLEEP_SCHEMA: Final[Schema] = {"type": "string", "x-kind": "duration"}
 SLEEP_HELP: Final = "Waits for a time such as 5s, 2m or 1h. The worker stays occupied meanwhile."
+
+# --- other hosts and services ------------------------------------------------------------
+
+_HOST: Final[Schema] = {"type": "string", "minLength": 1, "x-hint": "Write a name, or name:port."}
+_PORT: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": 65535}
+
+SSH_SCHEMA: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "host": _HOST,
+        "user": {"type": "string", "minLength": 1},
+        "run": {"type": "string", "minLength": 1},
+        "key": {"type": "string", "minLength": 1},
+        "port": _PORT,
+        "host_key": {"type": "string", "minLength": 1},
+    },
+    "required": ["host", "run"],
+    "additionalProperties": False,
+    "x-hint": "Write host, user, run and key.",
+}
+SSH_HELP: Final = (
+    "Runs a command on another host by SSH. The text of run is all that is sent; its output goes to the log as it "
+    "comes, and it fails on a return code other than 0. With save_as the name holds returncode and output. key is "
+    "the text of a private key, such as {{ secrets.deploy_key }}; without it the worker's own keys are used. The "
+    "host's key must be known: in the worker's file of known hosts, or under host_key."
+)
+
+COPY_SCHEMA: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "host": _HOST,
+        "from": {"type": "string", "minLength": 1},
+        "to": {"type": "string", "minLength": 1},
+        "user": {"type": "string", "minLength": 1},
+        "key": {"type": "string", "minLength": 1},
+        "port": _PORT,
+        "host_key": {"type": "string", "minLength": 1},
+    },
+    "required": ["host", "from", "to"],
+    "additionalProperties": False,
+    "x-hint": "Write host, from (in the job's directory) and to (on the host).",
+}
+COPY_HELP: Final = (
+    "Copies a file, or a directory with all below it, from the job's directory to another host by SFTP, keeping "
+    "modes. Each file takes its place when it is whole. A file goes into the directory to when that ends in /. "
+    "user, key, port and host_key are as in ssh. With save_as the name holds files and bytes."
+)
+
+_STATUS: Final[Schema] = {"type": "integer", "minimum": 100, "maximum": 599}
+
+HTTP_SCHEMA: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "url": {"type": "string", "minLength": 1},
+        "method": {
+            "type": "string",
+            "enum": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+        },
+        "headers": {
+            "type": "object",
+            "additionalProperties": {"type": "string", "x-hint": "Write a text, in quotes."},
+        },
+        # Without a type: a text is sent as it is, anything else as JSON.
+        "body": {},
+        "expect": {
+            "type": ["integer", "array"],
+            "minimum": 100,
+            "maximum": 599,
+            "minItems": 1,
+            "items": _STATUS,
+            "x-hint": "Write a status or a list of them, such as 200 or [200, 404].",
+        },
+    },
+    "required": ["url"],
+    "additionalProperties": False,
+    "x-hint": "Write url, and method, headers, body and expect where they are needed.",
+}
+HTTP_HELP: Final = (
+    "Asks a web service. The method is GET, or POST when there is a body; a body that is a text is sent as it is, "
+    "anything else as JSON. It fails unless the status is one of expect (by default any from 200 to 299); redirects "
+    "are not followed. With save_as the name holds status, headers, body (its first 64 KiB) and json. Without a "
+    "timeout it may take 60 seconds."
+)
+
+_TEXT: Final[Schema] = {"type": "string", "minLength": 1}
+
+NOTIFY_SCHEMA: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "to": {
+            # No plain type: a template that gives a list stays a list.
+            "anyOf": [_TEXT, {"type": "array", "minItems": 1, "items": _TEXT}],
+            "x-hint": "Write user:ana, group:qa or an address, or a list of them.",
+        },
+        "subject": _TEXT,
+        "text": {"type": "string"},
+    },
+    "required": ["to", "subject", "text"],
+    "additionalProperties": False,
+    "x-hint": "Write to, subject and text.",
+}
+NOTIFY_HELP: Final = (
+    "Sends a mail. to is one or a list of user:NAME, group:NAME and addresses. Whoever has no address or is not "
+    "known is named in the log and left out; when nobody is left, the operation fails."
+)
+
+_REVISION: Final[Schema] = {
+    "anyOf": [
+        _TEXT,
+        {
+            "type": "object",
+            "properties": {"ref": _TEXT, "sha": _TEXT},
+            "minProperties": 1,
+            "additionalProperties": False,
+        },
+    ],
+    "x-hint": "Write a tag, branch or commit in quotes, or ref and sha (the whole commit).",
+}
+
+CREATE_JOB_SCHEMA: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "rule": _TEXT,
+        "environment": _TEXT,
+        # No plain type: the project of a job that has none stays none.
+        "project": {"anyOf": [_TEXT, {"type": "null"}], "x-hint": "Write the code of a project."},
+        "revisions": {
+            "type": "array",
+            "items": _REVISION,
+            "x-hint": 'Write a list of revisions, or "{{ revisions }}" for those of this job.',
+        },
+        "comment": {"type": "string"},
+        "variables": {"type": "object", "additionalProperties": {}},
+    },
+    "required": ["rule", "environment"],
+    "additionalProperties": False,
+    "x-hint": "Write rule and environment, and project, revisions, comment and variables where they are needed.",
+}
+CREATE_JOB_HELP: Final = (
+    "Creates another job as the creator of this one, who needs the right to create in that environment, and waits "
+    "for its CHECK and INIT, not for its end. revisions is a list of refs; those with a sha are taken at that "
+    "commit, so {{ revisions }} passes on what this job deploys. With save_as the name holds id and name."
+)
+CREATE_JOB_NOT_IN: Final = frozenset({"CHECK", "INIT"})
+"""Their worker is the one that would have to answer."""
