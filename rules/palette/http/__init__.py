@@ -1,0 +1,1 @@
+"""HTTP for the operation ``http``: what is asked, what came back, and what went wrong."""
