@@ -73,6 +73,7 @@ class OperationType:
         help: One paragraph for the editor.
         blocks: Child blocks.
         may_wait: It can make the job wait for a person or a slot, so CHECK and INIT refuse it.
+        not_in: Steps whose rules may not use it.
         pure: It touches nothing outside the job's own record, so its beginning need not be on disk before it acts.
         sets_variables: Its answer is a mapping that becomes run variables.
         keeps_arguments: What it is given is stored as it is, so its texts may not read secrets.
@@ -85,6 +86,7 @@ class OperationType:
     walk: Callable[[Walker, Frame], None] | None = None
     blocks: tuple[Block, ...] = ()
     may_wait: bool = False
+    not_in: frozenset[str] = frozenset()
     pure: bool = False
     sets_variables: bool = False
     keeps_arguments: bool = False

@@ -7,7 +7,7 @@ from typing import Final
 
 FAMILIES: Final = (
     *("control", "variables", "files", "git", "processes", "timing", "approvals"),
-    *("remote", "web"),
+    *("remote", "web", "mail", "jobs"),
 )
 
 

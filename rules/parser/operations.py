@@ -13,7 +13,7 @@ from rules.parser.nodes import Mapping, Node, Scalar, Sequence, in_words, is_bro
 from rules.parser.options import OPTION_NAMES, OPTION_SCHEMAS, ROLLBACK, USELESS_WHILE_WAITING, make_options
 from rules.parser.problems import Problems, suggestion
 from rules.parser.texts import Known, check_texts
-from rules.tree import Options, Position, RuleNode
+from rules.tree import EXECUTED_STEPS, Options, Position, RuleNode
 
 MAX_NESTING: Final = 20
 WITHOUT_WAITING: Final = frozenset({"CHECK", "INIT"})
@@ -95,8 +95,8 @@ class OperationParser:
             self._options(node, around)
             return None
         key_node, value = node.pairs[kind.key]
+        self._check_step(key_node, kind, around)
         if kind.may_wait:
-            self._check_waiting(key_node, kind.key, around)
             self._check_useless(node, kind)
         arguments = self._arguments(kind, value, around.known)
         inside = replace(around, known=around.known.and_also(*_bound_names(kind, arguments)))
@@ -173,6 +173,17 @@ class OperationParser:
         hint, params = suggestion(key, (*OPTION_NAMES, *own))
         params |= {"key": key, "operation": kind.key}
         self._problems.add(node, "unknown_key", "%(operation)s has no option %(key)s.", hint, **params)
+
+    def _check_step(self, node: Node, kind: OperationType, around: Surroundings) -> None:
+        """Report an operation that cannot be where it is."""
+        if kind.may_wait:
+            self._check_waiting(node, kind.key, around)
+        elif around.step in kind.not_in:
+            others = ", ".join(one for one in EXECUTED_STEPS if one not in kind.not_in)
+            template, hint = "%(what)s is not possible in %(step)s.", "Put it into one of: %(others)s."
+            self._problems.add(
+                node, "not_here", template, hint, what=kind.key, step=around.step, others=others
+            )
 
     def _check_waiting(self, node: Node, what: str, around: Surroundings) -> None:
         """Report what makes the job wait where it cannot."""

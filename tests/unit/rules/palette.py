@@ -22,7 +22,8 @@ def _declared(key: str) -> OperationType:
     blocks: tuple[Block, ...] = getattr(schemas, f"{key.upper()}_BLOCKS", ())
     if blocks:
         return OperationType(key, schema, help_text, walk=_walk, blocks=blocks)
-    return OperationType(key, schema, help_text, execute=_execute)
+    not_in: frozenset[str] = getattr(schemas, f"{key.upper()}_NOT_IN", frozenset())
+    return OperationType(key, schema, help_text, execute=_execute, not_in=not_in)
 
 
 def palette() -> Registry:
@@ -31,6 +32,7 @@ def palette() -> Registry:
     for key in (
         *("group", "if", "foreach", "while", "parallel", "try", "rule", "fail"),
         *("set", "log", "run", "write", "git", "sleep"),
+        *("ssh", "copy", "http", "notify", "create_job"),
     ):
         registry.register(_declared(key))
     registry.register(OperationType("ask", {"type": "string"}, "Asks.", execute=_execute, may_wait=True))
