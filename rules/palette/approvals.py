@@ -35,5 +35,6 @@ registry.register(
         execute=_approval,
         may_wait=True,
         pure=True,
+        keeps_arguments=True,
     )
 )

@@ -35,5 +35,6 @@ registry.register(
         schemas.CREATE_JOB_HELP,
         execute=_create_job,
         not_in=schemas.CREATE_JOB_NOT_IN,
+        keeps_arguments=True,
     )
 )
