@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Count, Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 
 from jobs import dispatch
@@ -95,9 +96,13 @@ def holders(request: SemaphoreRequest) -> list[str]:
 
 def grant_freed() -> None:
     """Grant what is free and wake whoever was granted something: for slots that an administrator added, and lost wake-ups."""
-    with transaction.atomic():
-        waiting = SemaphoreRequest.objects.filter(granted_at__isnull=True).values("semaphore")
-        grant(Semaphore.objects.select_for_update().filter(pk__in=waiting).order_by("pk"))
+    # Grants follow what frees a slot at once, so usually there is none here, and one query tells.
+    waiting = SemaphoreRequest.objects.filter(semaphore=OuterRef("pk"), granted_at__isnull=True)
+    held = Count("requests", filter=Q(requests__granted_at__isnull=False))
+    free = Semaphore.objects.filter(Exists(waiting)).annotate(held=held).filter(held__lt=F("slots"))
+    if names := list(free.values_list("pk", flat=True)):
+        with transaction.atomic():
+            grant(Semaphore.objects.select_for_update().filter(pk__in=names).order_by("pk"))
     wake(None)
 
 
