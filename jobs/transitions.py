@@ -186,7 +186,7 @@ def _set_result(job: Job, change: Change, before: State, after: State) -> None:
         job.outcome = Outcome.ERROR.value
     elif event is Event.STEP_OK and after == State(Step.POST, Status.READY):
         job.outcome = Outcome.FINISHED.value
-    elif event is Event.FAIL and after == State(Step.END, Status.ERROR) and job.outcome is None:
+    elif event is Event.FAIL and before.step is Step.INIT:
         job.outcome = Outcome.ERROR.value
     elif event is Event.RERUN and change.asked_step is not Step.POST:
         job.outcome = None
@@ -247,6 +247,10 @@ def _set_progress(job: Job, after: State) -> None:
     )
 
 
+_STOPS: Final = frozenset({Event.ABANDON, Event.CANCEL, Event.REJECT, Event.EXPIRE, Event.RERUN})
+"""What leaves a step without a result of its own."""
+
+
 def _write_step_runs(job: Job, change: Change, before: State, after: State) -> None:
     if change.event in {Event.START, Event.ASK_ROLLBACK}:
         # A step that goes on after a wait has its row already.
@@ -258,15 +262,16 @@ def _write_step_runs(job: Job, change: Change, before: State, after: State) -> N
             update_fields=["result", "finished_at"],
         )
         return
-    ends = before.status in ACTIVE and (after.step is not before.step or after.status in ENDED)
-    if ends:
-        result = {Event.STEP_OK: StepRun.Result.COMPLETED, Event.FAIL: StepRun.Result.FAILED}.get(
-            change.event
-        )
-        StepRun.objects.filter(job=job, result=StepRun.Result.RUNNING).update(
-            result=result or (StepRun.Result.FAILED if after.status not in ENDED else StepRun.Result.STOPPED),
-            finished_at=change.now,
-        )
+    moves_on = after.step is not before.step or after.status in ENDED or change.event is Event.RERUN
+    if before.status in ACTIVE and moves_on:
+        running = StepRun.objects.filter(job=job, result=StepRun.Result.RUNNING)
+        running.update(result=_result_of(change.event), finished_at=change.now)
+
+
+def _result_of(event: Event) -> StepRun.Result:
+    if event in {Event.STEP_OK, Event.ASKED_UNDONE}:
+        return StepRun.Result.COMPLETED
+    return StepRun.Result.STOPPED if event in _STOPS else StepRun.Result.FAILED
 
 
 _LEAVES_NOTHING_OPEN: Final = frozenset(

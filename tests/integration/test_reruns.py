@@ -172,6 +172,26 @@ def test_an_approval_given_in_a_step_that_is_not_rerun_counts_on(cast: Cast) -> 
     assert state(work(job)) == ("PRE", "pending_approval")
 
 
+def test_a_job_that_waits_is_rerun_at_the_step_it_waits_in(cast: Cast) -> None:
+    job = work(cast.job('PRE:\n  - log: x\n  - approval: {approvers: ["user:eva"]}'))
+    again = cast.do(job, "op", "rerun", step="PRE")
+    assert (again.status, again.attempt) == ("ready", 2)
+    assert state(work(job)) == ("PRE", "pending_approval")
+    assert list(again.step_runs.values_list("attempt", "result")) == [(1, "stopped"), (2, "running")]
+    cast.do(job, "eva", "approve")
+    cast.do(job, "op", "rerun", step="PRE")
+    assert state(work(job)) == ("PRE", "pending_approval")
+
+
+def test_a_failing_post_says_nothing_of_pre_and_run(cast: Cast) -> None:
+    job = cast.job("POST:\n  - fail: no\n    when: attempt == 2")
+    cast.do(job, "op", "cancel")
+    cast.do(job, "op", "rerun", step="POST")
+    assert (state(work(job)), fresh(job).outcome) == (("END", "error"), None)
+    cast.do(job, "op", "rerun", step="POST")
+    assert (state(work(job)), fresh(job).outcome) == (("END", "finished"), None)
+
+
 def test_a_rerun_of_a_revision_that_another_job_carries_is_refused(cast: Cast) -> None:
     project = ProjectFactory.create()
     job = work(cast.job(THREE, project=project))
