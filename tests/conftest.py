@@ -1,7 +1,7 @@
 """Fixtures for every test: the database on the tests' own server, and real workers on it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 from urllib.parse import quote
@@ -12,8 +12,10 @@ from django.conf import settings
 from django.db import connection
 
 from clarive_monitor.supervisor import servers, services
+from clarive_monitor.supervisor.births import bear
 from clarive_monitor.supervisor.layout import Layout
 from clarive_monitor.supervisor.processes import Child, Service, stop_together
+from tests.unit.supervisor_stubs import QuietRequests
 
 BROWSER_TESTS = Path(__file__).parent / "browser"
 
@@ -34,9 +36,8 @@ def django_db_modify_db_settings(
 class Worker:
     """A real process of the product: ``kill()`` as a crash does, ``term()`` as the supervisor does."""
 
-    def __init__(self, service: Service) -> None:
-        self._child = Child(service)
-        self._child.start()
+    def __init__(self, child: Child) -> None:
+        self._child = child
 
     @property
     def pid(self) -> int:
@@ -107,14 +108,43 @@ class Workers:
             environment: Variables on top of the usual ones, such as ``CLARIVE_LEASE_SECONDS``.
             wait: False to start several and call ``wait_ready`` on each afterwards.
         """
-        service = services.worker(
+        service = self._worker(queues, concurrency, environment or {}, len(self._started))
+        return self._keep(service, wait=wait)
+
+    def start_together(
+        self, crew: Sequence[tuple[tuple[str, ...], int]], *, environment: dict[str, str] | None = None
+    ) -> list[Worker]:
+        """Start several workers and the clock as the supervisor does: loaded once, forked into each.
+
+        Args:
+            crew: Queues and concurrency of each worker.
+            environment: Variables on top of the usual ones.
+
+        Returns:
+            The workers, which take work already, and last the clock.
+        """
+        extra = environment or {}
+        planned = [
+            self._worker(queues, concurrency, extra, len(self._started) + place)
+            for place, (queues, concurrency) in enumerate(crew)
+        ]
+        planned.append(services.beat(self._layout, {**self.environment, **extra}))
+        children = [Child(service) for service in planned]
+        assert bear(children, QuietRequests()), children[0].new_output().decode()
+        together = [Worker(child) for child in children]
+        self._started.extend(together)
+        return [worker.wait_ready() for worker in together]
+
+    def _worker(
+        self, queues: tuple[str, ...], concurrency: int, extra: dict[str, str], number: int
+    ) -> Service:
+        return services.worker(
             self._layout,
-            {**self.environment, **(environment or {})},
-            name=f"{queues[0]}-{len(self._started)}",
+            {**self.environment, **extra},
+            name=f"{queues[0]}-{number}",
             queues=queues,
             concurrency=concurrency,
         )
-        return self._keep(service, wait=wait)
 
     def start_beat(self, *, environment: dict[str, str] | None = None, wait: bool = True) -> Worker:
         """Start the clock that fires the tick."""
@@ -126,7 +156,9 @@ class Workers:
             worker.kill_group()
 
     def _keep(self, service: Service, *, wait: bool) -> Worker:
-        worker = Worker(service)
+        child = Child(service)
+        child.start()
+        worker = Worker(child)
         self._started.append(worker)
         return worker.wait_ready() if wait else worker
 

@@ -10,19 +10,23 @@ from __future__ import annotations
 import mmap
 from typing import Final
 
-_flag: Final = mmap.mmap(-1, 1)
+_flag: Final = [mmap.mmap(-1, 1)]
 
 
 def begin() -> None:
     """Tell this worker's processes to end the operation at hand, keep their place, and hand over."""
-    _flag[0] = 1
+    _flag[0][0] = 1
 
 
 def reset() -> None:
-    """Forget it; a worker that starts is not stopping."""
-    _flag[0] = 0
+    """Forget it; a worker that starts is not stopping. Called before its pool is forked.
+
+    The memory is new each time: workers that were forked from one process would share what that one had, and the first
+    to be told to stop would stop them all.
+    """
+    _flag[0] = mmap.mmap(-1, 1)
 
 
 def is_draining() -> bool:
     """Return whether the worker was told to stop."""
-    return _flag[0] == 1
+    return _flag[0][0] == 1

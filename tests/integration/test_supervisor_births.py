@@ -11,6 +11,7 @@ from clarive_monitor.supervisor.births import bear
 from clarive_monitor.supervisor.layout import Layout
 from clarive_monitor.supervisor.processes import Child, stop_together
 from tests.conftest import Workers
+from tests.engine import create, ended, rule, setting
 from tests.unit.supervisor_stubs import QuietRequests
 from tests.waiting import until
 
@@ -48,3 +49,14 @@ def test_when_they_cannot_be_born_together_the_caller_is_told(tmp_path: Path) ->
     assert not bear(children, QuietRequests())
     assert [child.pid for child in children] == [None, None]
     assert "CLARIVE_WORKERS" in children[0].new_output().decode()
+
+
+@pytest.mark.workers
+@pytest.mark.django_db(transaction=True)
+def test_one_that_is_told_to_stop_stops_none_of_the_others(workers: Workers) -> None:
+    actor = setting()[1]
+    slug = rule("short", "RUN:\n  - log: x")
+    *_, daemon, _clock = workers.start_together(((("jobs",), 1), (("create",), 1), (("daemon",), 1)))
+    daemon.term()
+    until(lambda: not daemon.is_running, 30, "the end of the worker told to stop")
+    assert ended(create(slug, actor), 20).status == "finished"
