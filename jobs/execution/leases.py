@@ -66,10 +66,14 @@ class LeaseKeeper:
         try:
             while not self._over.wait(min(LOOK_SECONDS, renew_every)):
                 due = time.monotonic() >= renew_at
-                if self._still_mine(renew=due) is False:
+                mine = self._still_mine(renew=due)
+                if mine is False:
                     self._lost.set()
                     return
-                renew_at = time.monotonic() + renew_every if due else renew_at
+                if mine is None:
+                    renew_at = 0.0  # nobody could renew meanwhile, so the first who is heard again does
+                elif due:
+                    renew_at = time.monotonic() + renew_every
         finally:
             connections.close_all()
 

@@ -88,6 +88,24 @@ def test_the_keeper_renews_and_notices_that_the_claim_is_gone() -> None:
         assert keeper.wait_lost(5)
 
 
+def test_a_keeper_that_was_not_heard_renews_as_soon_as_it_is_heard_again() -> None:
+    job = JobFactory.at("RUN", "running")
+    before = job.lease_expires_at
+
+    def end_session_of_keeper() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND query LIKE 'SELECT 1 FROM jobs_job WHERE%'"
+            )
+            return cursor.fetchone() is not None
+
+    with LeaseKeeper(job.pk, claim_of(job), timedelta(seconds=60)) as keeper:
+        until(end_session_of_keeper, 10, "the first look of the keeper")
+        until(lambda: Job.objects.get(pk=job.pk).lease_expires_at != before, 10, "a renewed lease")
+        assert not keeper.lost
+
+
 def test_a_job_is_given_back_only_by_its_own_claim() -> None:
     job = JobFactory.at("RUN", "running")
     with pytest.raises(StaleClaim), transaction.atomic():
