@@ -15,13 +15,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
 from jobs import audit, runner, transitions, variables
 from jobs.choices import NAME_PREFIXES, JobType
 from jobs.exceptions import StaleClaim
 from jobs.execution import naming
 from jobs.execution.check_host import CheckHost
+from jobs.execution.database import recalled
 from jobs.execution.leases import LeaseKeeper
 from jobs.lifecycle import FIRST
 from jobs.models import CreationRequest, Job, JobRevision, StepRun
@@ -83,6 +84,10 @@ def serve(request_id: str, worker: str) -> None:
     except _TooLate:
         logger.info("The request %s was not checked in time.", request.pk)
         return
+    except (OperationalError, InterfaceError) as error:
+        # Nobody's mistake: the asker gives the request up and hears that no worker answered.
+        logger.warning("The request %s lost the database: %s", request.pk, error)
+        return
     except Exception as error:  # a defect, ours or a third party's: the asker hears so at once
         trace = secrets.mask.text("".join(traceback.format_exception(error)).rstrip("\n"))
         logger.error("The request %s met a defect.\n%s", request.pk, trace)
@@ -104,7 +109,15 @@ def _create(request: CreationRequest, plan: Plan, worker: str, secrets: vault.Op
     pins, tree = _rule(plan)
     job = _draft(request, plan, pins, tree)
     _check(tree, job, _facts(job, plan, revisions, secrets), request)
-    return _insert(request, job, revisions, worker)
+    try:
+        return _insert(request, job, revisions, worker)
+    except (OperationalError, InterfaceError):
+        # The connection may have broken at the commit. Was it made, the job is this worker's, and nobody else runs it.
+        claim = job.claim
+        found = recalled(lambda: Job.objects.filter(claim=claim).first()) if claim is not None else None
+        if found is None:
+            raise
+        return found
 
 
 def _rule(plan: Plan) -> tuple[dict[str, int], RuleTree]:

@@ -10,13 +10,13 @@ from itertools import count
 from typing import Final
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from jobs import answers, dispatch, records, transitions, waits
 from jobs.exceptions import StaleClaim
 from jobs.execution import draining, last_words, naming
 from jobs.execution.checkpoints import Runner
-from jobs.execution.database import retrying
+from jobs.execution.database import recalled, retrying
 from jobs.execution.endings import Ending, change, farewell, greeting, is_undone
 from jobs.execution.host import Goal, JobHost
 from jobs.execution.leases import LeaseKeeper
@@ -32,6 +32,7 @@ from rules.engine.context import Stash
 from rules.engine.interpreter import run_step
 from rules.engine.outcomes import Failed, HandedOver, StepOutcome, Waiting
 from rules.engine.undo import undo
+from rules.tree import RuleTree
 
 logger = logging.getLogger(__name__)
 
@@ -76,20 +77,32 @@ def work(worker: str) -> int:
 
 def take_due(worker: str) -> Job | None:
     """Claim the next due job, urgent ones first, or return ``None``. Two workers never get the same one."""
-    with transaction.atomic():
+    claim = Claim(uuid.uuid4(), worker, lease())
+    taken: Job | None = None
+    try:
+        with transaction.atomic():
+            taken = _claim_next(claim)
+        return taken
+    except (OperationalError, InterfaceError):
+        if taken is None:
+            raise
+    # The connection broke at the commit. Was it made, the job is ours, and nobody else would run it.
+    return recalled(lambda: Job.objects.filter(claim=claim.token).first())
+
+
+def _claim_next(claim: Claim) -> Job | None:
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE)
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    job = transitions.lock(row[0])
+    if Status(job.status) in RUNNER_STATUSES:
         with connection.cursor() as cursor:
-            cursor.execute(_DUE)
-            row = cursor.fetchone()
-        if row is None:
-            return None
-        job = transitions.lock(row[0])
-        claim = Claim(uuid.uuid4(), worker, lease())
-        if Status(job.status) in RUNNER_STATUSES:
-            with connection.cursor() as cursor:
-                cursor.execute(_TAKE_OVER, [claim.token, worker, claim.lease.total_seconds(), job.pk])
-            job.claim, job.claimed_by = claim.token, worker
-            return job
-        return transitions.apply(job, Change(Event.START, job.clock, claim=claim))
+            cursor.execute(_TAKE_OVER, [claim.token, claim.worker, claim.lease.total_seconds(), job.pk])
+        job.claim, job.claimed_by = claim.token, claim.worker
+        return job
+    return transitions.apply(job, Change(Event.START, job.clock, claim=claim))
 
 
 def run(job: Job) -> None:
@@ -131,8 +144,10 @@ def run_claimed_step(
         stash = Stash.from_data(job.stash)
         host: JobHost | None = None
         try:
-            host = _host(job, keeper, log, secrets)
-            outcome = _walk(job, host, stash, deadline)
+            # What a step begins with is read: a connection that breaks meanwhile is no defect of the job.
+            host = retrying(lambda: _host(job, keeper, log, secrets), keeper)
+            tree = retrying(lambda: rule_selectors.linked_tree(job.rule_version_id, job.rule_pins), keeper)
+            outcome = _walk(job, tree, host, stash, deadline)
             return _conclude(job, keeper, log, host, Ending(outcome, stash, go_on, mask))
         except StaleClaim:
             keeper.mark_lost()
@@ -156,8 +171,7 @@ def _host(job: Job, keeper: LeaseKeeper, log: LogWriter, secrets: vault.Opened) 
     return JobHost(_runner(job), naming.facts_of(job, secrets), goal, keeper, log, undoing=is_undone(job))
 
 
-def _walk(job: Job, host: JobHost, stash: Stash, deadline: Deadline | None) -> StepOutcome:
-    tree = rule_selectors.linked_tree(job.rule_version_id, job.rule_pins)
+def _walk(job: Job, tree: RuleTree, host: JobHost, stash: Stash, deadline: Deadline | None) -> StepOutcome:
     if is_undone(job):
         return undo(tree, records.STEPS if job.rollback_asked else answers.DEPLOYING, host, stash)
     return run_step(tree, job.step, host, stash, deadline=deadline)

@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 MOST_SECONDS: Final = 600.0
+RECALL_SECONDS: Final = 10.0
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
 
@@ -42,3 +43,23 @@ def retrying(write: Callable[[], Result], keeper: LeaseKeeper) -> Result:
             connection.close()
         keeper.wait_lost(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def recalled(look: Callable[[], Result]) -> Result:
+    """Return what ``look`` reads as soon as the database answers: whether a commit was made though its connection broke.
+
+    Args:
+        look: Reads only.
+
+    Raises:
+        OperationalError: The database did not come back within ``RECALL_SECONDS``.
+    """
+    give_up_at = time.monotonic() + RECALL_SECONDS
+    while True:
+        connection.close()
+        try:
+            return look()
+        except (OperationalError, InterfaceError):
+            if time.monotonic() >= give_up_at:
+                raise
+        time.sleep(_FIRST_PAUSE)

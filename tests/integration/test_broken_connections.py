@@ -1,0 +1,113 @@
+"""A connection to the database that breaks at the worst moment costs no job anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection, connections
+from django.utils import timezone
+
+from jobs import creation, runner
+from jobs.actions.create import make_plan
+from jobs.execution import naming
+from jobs.models import CreationRequest, Job
+from jobs.wishes import Wish
+from tests.engine import rule, setting
+from tests.factories import JobFactory
+from tests.life import work
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("broker")]
+
+
+def end_session() -> None:
+    """End this thread's session as a server that goes away does."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+@pytest.fixture
+def break_commit(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool, Callable[[], bool]], None]:
+    """Break the connection at one commit, before or after the server has made it."""
+    wrapper: Any = connections["default"]
+    commit = wrapper._commit
+
+    def arrange(made: bool, now: Callable[[], bool]) -> None:
+        def broken() -> None:
+            if not now():
+                commit()
+                return
+            monkeypatch.undo()
+            if made:
+                commit()
+            wrapper.connection.close()
+            raise OperationalError("the connection is lost")
+
+        monkeypatch.setattr(wrapper, "_commit", broken)
+
+    return arrange
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_job_whose_claim_was_committed_before_the_connection_broke_is_run(
+    break_commit: Callable[..., None], made: bool
+) -> None:
+    job = JobFactory.at("RUN", "ready")
+    break_commit(made, lambda: True)
+    taken = runner.take_due("test")
+    job.refresh_from_db()
+    if made:
+        assert taken is not None
+        assert (taken.pk, taken.claim, job.status) == (job.pk, job.claim, "running")
+        runner.run(taken)
+    else:
+        assert (taken, job.claim, job.status) == (None, None, "ready")
+    assert work(job).status == "finished"
+
+
+def test_a_session_that_ends_while_a_step_is_prepared_is_no_defect_of_the_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = JobFactory.at("RUN", "ready")
+    facts_of = naming.facts_of
+
+    def once(*arguments: Any) -> naming.JobFacts:
+        monkeypatch.undo()
+        end_session()
+        return facts_of(*arguments)
+
+    monkeypatch.setattr(naming, "facts_of", once)
+    assert work(job).status == "finished"
+
+
+def ask(slug: str) -> CreationRequest:
+    """Ask for a job as the web process does."""
+    _, actor = setting()
+    now = timezone.now()
+    plan: Any = make_plan(Wish(rule=slug, environment="DEV"), actor, now).to_data()
+    return CreationRequest.objects.create(
+        wish=plan, actor=actor.user, source="api", created_at=now, deadline=now + timedelta(seconds=10)
+    )
+
+
+def test_a_job_that_was_committed_before_the_connection_broke_gets_its_init(
+    break_commit: Callable[..., None],
+) -> None:
+    request = ask(rule("made", "INIT:\n  - set: {answer: 42}\nRUN:\n  - log: x"))
+    break_commit(True, Job.objects.exists)
+    creation.serve(str(request.pk), "test")
+    request.refresh_from_db()
+    assert request.state == "done"
+    job = Job.objects.get()
+    assert (job.step, job.status, job.stash["variables"]) == ("PRE", "ready", {"answer": 42})
+
+
+def test_a_request_that_lost_the_database_is_nobody_s_mistake(break_commit: Callable[..., None]) -> None:
+    request = ask(rule("not-made", "RUN:\n  - log: x"))
+    break_commit(False, Job.objects.exists)
+    creation.serve(str(request.pk), "test")
+    request.refresh_from_db()
+    assert (request.state, request.refusal) == ("checking", {})
+    assert not Job.objects.exists()
