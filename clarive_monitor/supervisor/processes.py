@@ -36,6 +36,8 @@ class Service:
         death_signal: What the kernel sends it when the supervisor is gone.
         grace_seconds: How long it may take to end before its group is killed.
         run_as: User and group id to change to, for a supervisor that is root.
+        lingers: Tells whether the given child, which somebody else has asked to end, waits for others with that;
+            it gets ``stop_signal`` then.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Service:
     death_signal: Signals = SIGTERM
     grace_seconds: float = 10.0
     run_as: tuple[int, int] | None = None
+    lingers: "Callable[[Child], bool]" = lambda _child: False
 
 
 class Adopted:

@@ -89,6 +89,7 @@ def postgres(layout: Layout, *, connections: int = 100, durable: bool = True) ->
         stop_signal=signal.SIGINT,
         death_signal=signal.SIGINT,
         run_as=identity.run_as,
+        lingers=lambda _child: _is_stopping(layout.database),
     )
 
 
@@ -191,6 +192,17 @@ def _clear_old_server(layout: Layout) -> None:
     if Path("/proc/self").exists():
         for mark in marks:
             mark.unlink(missing_ok=True)
+
+
+def _is_stopping(data: Path) -> bool:
+    """Return whether the server lets nobody in any more and waits for its clients, as after SIGTERM.
+
+    They are our own processes, which keep their sessions for good and need new ones: neither would ever end.
+    """
+    try:
+        return (data / "postmaster.pid").read_text().splitlines()[7].strip() == "stopping"
+    except (OSError, IndexError):
+        return False
 
 
 def _running_postmaster(mark: Path, data: Path) -> int | None:

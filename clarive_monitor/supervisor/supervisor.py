@@ -216,6 +216,8 @@ class Supervisor:
             )
         elif not child.was_ready and child.is_ready():
             say(child.service.name, "ready again")
+        elif child.was_ready and child.service.lingers(child):
+            child.send(child.service.stop_signal)
 
     def _stop(self) -> None:
         """Stop stage by stage."""

@@ -138,6 +138,11 @@ def test_start_fall_restart_and_ordered_end(running: Running, home: Path, port: 
     for name in lost:
         until(partial(running.is_back, name), 60, f"{name} again")
         assert running.pid_of(name) != lost[name]
+    # Asked to end by somebody else, PostgreSQL would wait for clients that never leave.
+    for name in ("postgres", "beat"):
+        os.kill(running.pid_of(name), signal.SIGTERM)
+    for name in ("postgres", "beat"):
+        until(partial(running.is_back, name), 60, f"{name} again")
     assert answers(running.address)
 
     family = running.family()
