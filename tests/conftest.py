@@ -60,6 +60,11 @@ class Worker:
         """Whether the parent process lives."""
         return self._child.returncode() is None
 
+    @property
+    def returncode(self) -> int | None:
+        """How the parent process ended, ``None`` while it lives."""
+        return self._child.returncode()
+
     def wait_ready(self, seconds: float = 60.0) -> "Worker":
         """Wait until it takes work; a failure shows the end of its log."""
         servers.wait_until_ready(self._child, seconds)
