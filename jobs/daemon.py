@@ -59,12 +59,20 @@ def tick() -> bool:
 
 
 def _sign_of_life(moment: datetime) -> datetime:
-    """Note this tick; return since when the daemon has ticked without a gap as long as half a lease."""
+    """Note this tick; return since when the daemon has ticked without a gap as long as a third of a lease."""
     state = DaemonState.objects.filter(pk=1).first()
-    gap = max(lease() / 2, timedelta(seconds=3 * settings.CLARIVE_TICK_SECONDS))
-    steady = state.steady_since if state is not None and moment - state.ticked_at < gap else moment
+    steady = state.steady_since if state is not None and moment - state.ticked_at < _gap() else moment
     DaemonState.objects.update_or_create(pk=1, defaults={"ticked_at": moment, "steady_since": steady})
     return steady
+
+
+def _gap() -> timedelta:
+    """Return how long a pause ends the daemon's steadiness.
+
+    A runner that just missed its renewal when the pause began must be heard again before its lease runs out: a third of the
+    lease has passed then, another third in the pause, and the last one is left for it to come back.
+    """
+    return max(lease() / 3, timedelta(seconds=3 * settings.CLARIVE_TICK_SECONDS))
 
 
 def _abandon(moment: datetime, steady_since: datetime) -> None:
@@ -72,7 +80,7 @@ def _abandon(moment: datetime, steady_since: datetime) -> None:
     if moment - steady_since < lease():
         return
     lost = Job.objects.filter(claim__isnull=False, lease_expires_at__lt=moment).order_by("id")
-    _each(lost, _abandon_one)
+    _each(lost, lambda job: _abandon_one(job, moment))
 
 
 def _expire(moment: datetime) -> None:
@@ -106,9 +114,11 @@ def _each_of(job_ids: Iterable[int], treat: Callable[[Job], None]) -> None:
             logger.exception("The daemon could not treat job %s.", job_id)
 
 
-def _abandon_one(job: Job) -> None:
-    if job.claim is None or job.lease_expires_at is None or job.lease_expires_at >= job.clock:
+def _abandon_one(job: Job, moment: datetime) -> None:
+    if job.claim is None or job.lease_expires_at is None or job.lease_expires_at >= moment:
         return
+    if job.clock - moment >= _gap():
+        return  # this very tick stood still, and perhaps everybody with it: the next one sees the gap
     reason = f"The worker {job.claimed_by} is gone: its lease ran out at {job.lease_expires_at:%H:%M:%S} UTC."
     before, step = job.status, job.step
     transitions.apply(job, Change(Event.ABANDON, job.clock, reason=reason))

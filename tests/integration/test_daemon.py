@@ -78,6 +78,29 @@ def test_after_a_gap_nobody_is_declared_dead_before_the_daemon_was_steady_for_a_
     assert job.status == "abend"
 
 
+def test_a_pause_of_a_third_of_a_lease_is_a_gap() -> None:
+    lost(JobFactory.at("RUN", "running"))
+    now = timezone.now()
+    for pause, declared in ((lease() / 3, 0), (lease() / 4, 1)):
+        DaemonState.objects.update_or_create(
+            pk=1, defaults={"ticked_at": now - pause, "steady_since": now - timedelta(days=1)}
+        )
+        daemon.tick()
+        assert Job.objects.filter(status="abend").count() == declared
+
+
+def test_a_tick_that_itself_stood_still_declares_nobody_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole server, or the machine, was stopped after the tick had begun: its clock is old, and so is its steadiness."""
+    job = JobFactory.at("RUN", "running")
+    Job.objects.filter(pk=job.pk).update(lease_expires_at=timezone.now() - 2 * lease())
+    steady(9 * lease())
+    with monkeypatch.context() as patched:
+        patched.setattr(daemon, "_CLOCK", f"SELECT clock_timestamp() - interval '{lease()}'")
+        daemon.tick()
+    job.refresh_from_db()
+    assert job.status == "running"
+
+
 def test_a_job_that_was_handed_over_has_no_lease_to_lose_and_is_hinted() -> None:
     job = JobFactory.at("RUN", "running")
     Job.objects.filter(pk=job.pk).update(claim=None, lease_expires_at=None, due_at=timezone.now())
