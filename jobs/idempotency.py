@@ -54,7 +54,7 @@ class Answer:
 def take(user: User, key: str, digest: str, now: datetime) -> UUID | Answer:
     """Take a key, which is then to be given an answer or released.
 
-    A key whose request died half-way, by a crash, stays in use until it is forgotten: whether its work was
+    A key whose request died half-way, by a crash or with its database, stays in use until it is forgotten: whether its work was
     done is not known, and twice would be worse than not at all.
 
     Returns:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -41,6 +42,9 @@ def once(post: Post) -> Post:
         try:
             response = post(view, request, *args, **kwargs)
             refused = response.status_code >= 400
+        except (OperationalError, InterfaceError):
+            # Whether it was done is not known; as after a crash, the key stays in use: twice would be worse than not at all.
+            raise
         except BaseException:
             idempotency.release(taken)
             raise

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from jobs import idempotency
@@ -70,6 +71,20 @@ def test_a_defect_does_not_use_the_key_up(root: Api, monkeypatch: pytest.MonkeyP
         patched.setattr("rules.api.views.publish_rule", broken)
         post(root, "rules/", {"source": SOURCE}, "k").problem(500, "internal_error")
     assert post(root, "rules/", {"source": SOURCE}, "k").status == 201
+
+
+def test_a_request_that_lost_the_database_keeps_its_key_in_use(
+    root: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it was done is not known, and doing it twice would be worse than not at all."""
+
+    def broken(*_args: object, **_named: object) -> None:
+        raise OperationalError("the connection is lost")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("rules.api.views.publish_rule", broken)
+        post(root, "rules/", {"source": SOURCE}, "k").problem(503, "unavailable")
+    post(root, "rules/", {"source": SOURCE}, "k").problem(409, "idempotency_key_in_use")
 
 
 def test_keys_are_each_users_own(root: Api) -> None:
