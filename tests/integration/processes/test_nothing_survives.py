@@ -17,8 +17,8 @@ from rules.processes.client import MARKER, Launcher, LauncherLost, Stream, get_l
 from rules.processes.strays import marker_of
 from tests.integration.processes.conftest import Runner, Worker, marked, wait_until, zoo
 
-FULL_ZOO = 1 + 5 + 41
-"""The keeper of the zoo, five single animals and the crowd with its head."""
+FULL_ZOO = 1 + 5 + 41 + 31
+"""The keeper of the zoo, five single animals, the crowd with its head, and the bomb; one more hides its mark."""
 
 
 @pytest.fixture

@@ -11,14 +11,17 @@ from pathlib import Path
 
 _GENERATIONS = 15
 _CROWD = 40
-_HERE = 44
+_DEPTH = 4
+_BOMB = 2 ** (_DEPTH + 1) - 1
+_HERE = 45 + _BOMB
 """How many say that they are there: the stopped one cannot, the head of the crowd need not."""
 
+_CLEANED = "--cleaned"
 _there, _say = os.pipe()
 
 
-def _sleep() -> None:
-    os.write(_say, b".")
+def _sleep(say: int = _say) -> None:
+    os.write(say, b".")
     while True:
         time.sleep(60)
 
@@ -73,10 +76,26 @@ def _crowd() -> None:
     signal.pause()
 
 
+def _bomb(depth: int = 0) -> None:
+    """Forks itself twice, and so do its children, up to a bound."""
+    if depth < _DEPTH:
+        for _ in range(2):
+            _fork(lambda: _bomb(depth + 1))
+    _sleep()
+
+
+def _cleaned() -> None:
+    """Becomes another program without any environment, whose parent is gone."""
+    os.set_inheritable(_say, True)
+    again = [sys.executable, "-I", "-S", *sys.argv, _CLEANED, str(_say)]
+    _fork(lambda: os.execve(sys.executable, again, {}))
+
+
 def main(ready: Path) -> None:
     """Fill the zoo, then create ``ready``."""
-    pids = [_fork(body) for body in (_deaf, _daemon, _stopped, _orphan, _phoenix, _crowd)]
-    for index in (1, 3):
+    animals = (_deaf, _daemon, _stopped, _orphan, _phoenix, _crowd, _bomb, _cleaned)
+    pids = [_fork(body) for body in animals]
+    for index in (1, 3, 7):
         os.waitpid(pids[index], 0)
     os.waitpid(pids[2], os.WUNTRACED)
     here = 0
@@ -88,4 +107,6 @@ def main(ready: Path) -> None:
 
 
 if __name__ == "__main__":
+    if _CLEANED in sys.argv:
+        _sleep(int(sys.argv[-1]))
     main(Path(sys.argv[1]))
