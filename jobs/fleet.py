@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from celery.signals import beat_init, worker_init, worker_ready, worker_shutdown, worker_shutting_down
@@ -21,6 +21,7 @@ from rules.processes.client import reap_strays
 
 logger = logging.getLogger(__name__)
 
+_LAST_WORDS: Final = timedelta(seconds=20)
 _over: Final = threading.Event()
 
 
@@ -48,11 +49,15 @@ def end_strays() -> None:
 
 
 def _claim_stands(claim: str) -> bool:
-    """Return whether a process marked with ``claim``, of a job's runner or of a request that is being checked, has its runner."""
+    """Return whether a process marked with ``claim``, of a job's runner or of a request that is being checked, has its runner.
+
+    The runner of a cancelled job has it for as long as it needs to end its processes in order and to say how they ended.
+    """
+    cancelled = Job.objects.filter(cancelled_claim=claim, finished_at__gt=datetime.now(UTC) - _LAST_WORDS)
     checking = CreationRequest.objects.filter(
         pk=claim, state=CreationRequest.State.CHECKING, deadline__gt=datetime.now(UTC)
     )
-    return Job.objects.filter(claim=claim).exists() or checking.exists()
+    return Job.objects.filter(claim=claim).exists() or cancelled.exists() or checking.exists()
 
 
 @worker_ready.connect

@@ -251,7 +251,11 @@ class JobHost:
 
     def output(self, path: str, node: RuleNode, stream: Stream, data: bytes, *, thread: int = 0) -> None:
         """Append raw output of a process to the log."""
-        self._log.feed(self._runner.step, path, node.options.id or path, stream, data, thread=thread)
+        try:
+            self._log.feed(self._runner.step, path, node.options.id or path, stream, data, thread=thread)
+        except StaleClaim:
+            # Not here: whoever reads the output asks ``lost`` and ends the command in order, which is to be told.
+            self._lease.mark_lost()
 
     def checkout(self, directory: Path, seconds: float | None) -> str:
         """Put the contents of the job's first revision into ``directory``.
