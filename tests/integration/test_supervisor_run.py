@@ -1,6 +1,5 @@
 """The whole product under its supervisor: start, watch, stop."""
 
-import json
 import os
 import re
 import signal
@@ -20,77 +19,15 @@ import pytest
 
 from clarive_monitor.supervisor.layout import Layout
 from clarive_monitor.supervisor.services import BASE_DIR, WORKER_GRACE_SECONDS
+from tests.installation import Running, ask, free_port, manage
 from tests.waiting import until
 
-START_SECONDS = 120.0
 EVERYTHING = {"postgres", "valkey", "web", "worker-jobs", "worker-create", "worker-daemon", "beat"}
-
-
-class Running:
-    """A supervisor in a process of its own, and what it has printed."""
-
-    def __init__(self, home: Path, port: int) -> None:
-        self.home = home
-        self._output = home.parent / f"output-{len(list(home.parent.iterdir()))}"
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("CLARIVE_", "DATABASE_URL", "DJANGO_", "MAKE"))
-        }
-        with self._output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "clarive_monitor.supervisor"],
-                cwd=BASE_DIR,
-                env={
-                    **environment,
-                    "CLARIVE_HOME": str(home),
-                    "CLARIVE_PORT": str(port),
-                    "CLARIVE_DEMO": "0",
-                    "CLARIVE_ENV_FILE": os.devnull,
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    @property
-    def output(self) -> str:
-        return self._output.read_text()
-
-    def wait_ready(self) -> "Running":
-        until(
-            lambda: "Sign in" in self.output or self.process.poll() is not None,
-            START_SECONDS,
-            "being ready",
-        )
-        assert self.process.poll() is None, self.output
-        return self
-
-    @property
-    def address(self) -> str:
-        found = re.search(r"http://\S+/", self.output)
-        assert found, self.output
-        return found.group()
-
-    def family(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    def pid_of(self, name: str) -> int:
-        return int((self.home / "pids" / name).read_text().split()[0])
-
-    def is_back(self, name: str) -> bool:
-        return f"{name:<14} ready again" in self.output
-
-    def end(self, number: signal.Signals = signal.SIGINT) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(60)
 
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture
@@ -227,33 +164,6 @@ steps:
   RUN:
     - run: trap '' TERM; sleep {SLEEP_SECONDS} & sleep {SLEEP_SECONDS}
 """
-
-
-def manage(home: Path, *arguments: str) -> str:
-    """Run a command of manage.py against the running product and return what it prints."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    done = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=BASE_DIR,
-        env={**kept, "CLARIVE_HOME": str(home), "CLARIVE_ENV_FILE": os.devnull},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    return done.stdout.strip()
-
-
-def ask(address: str, token: str, body: dict[str, object] | None = None) -> dict[str, Any]:
-    """Return the answer of the API."""
-    request = urllib.request.Request(
-        address,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=30) as response:
-        found: dict[str, Any] = json.load(response)
-    return found
 
 
 def sleepers() -> list[psutil.Process]:
