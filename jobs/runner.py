@@ -10,10 +10,10 @@ from itertools import count
 from typing import Final
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
 from jobs import answers, dispatch, records, transitions, waits
-from jobs.exceptions import StaleClaim
+from jobs.exceptions import JobError, StaleClaim
 from jobs.execution import draining, last_words, naming
 from jobs.execution.checkpoints import Runner
 from jobs.execution.database import recalled, retrying
@@ -21,7 +21,7 @@ from jobs.execution.endings import Ending, change, farewell, greeting, is_undone
 from jobs.execution.host import Goal, JobHost
 from jobs.execution.leases import LeaseKeeper
 from jobs.lifecycle import RUNNER_STATUSES, Event, Status, Step
-from jobs.log.writer import LogWriter
+from jobs.log.writer import LogWriter, append_entry
 from jobs.models import Job
 from jobs.secrets import vault
 from jobs.secrets.masking import Mask
@@ -42,6 +42,7 @@ WHERE due_at <= clock_timestamp()
     AND NOT (status = 'ready' AND step = 'RUN' AND run_began_at IS NULL AND max_start_at < clock_timestamp())
 ORDER BY urgent DESC, due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
+_LATER: Final = timedelta(minutes=1)
 _HAND_OVER: Final = """
 UPDATE jobs_job SET claim = NULL, claimed_by = '', lease_expires_at = NULL, due_at = clock_timestamp()
 WHERE id = %s AND claim = %s
@@ -83,6 +84,9 @@ def take_due(worker: str) -> Job | None:
         with transaction.atomic():
             taken = _claim_next(claim)
         return taken
+    except _CannotBeTaken as error:
+        _set_aside(error.job_id)
+        return take_due(worker)
     except (OperationalError, InterfaceError):
         if taken is None:
             raise
@@ -102,7 +106,28 @@ def _claim_next(claim: Claim) -> Job | None:
             cursor.execute(_TAKE_OVER, [claim.token, claim.worker, claim.lease.total_seconds(), job.pk])
         job.claim, job.claimed_by = claim.token, claim.worker
         return job
-    return transitions.apply(job, Change(Event.START, job.clock, claim=claim))
+    try:
+        return transitions.apply(job, Change(Event.START, job.clock, claim=claim))
+    except (IntegrityError, JobError) as error:
+        raise _CannotBeTaken(job.pk) from error
+
+
+class _CannotBeTaken(Exception):
+    """A defect keeps a due job from beginning."""
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(job_id)
+        self.job_id = job_id
+
+
+def _set_aside(job_id: int) -> None:
+    """Let the others run first: a job that cannot begin must not stand in their way for ever."""
+    logger.exception("Job %s cannot begin.", job_id)
+    with transaction.atomic():
+        job = transitions.lock(job_id)
+        Job.objects.filter(pk=job_id).update(due_at=job.clock + _LATER)
+        said = "A worker could not begin this job: a defect, and its log says more. It is tried again in a minute."
+        append_entry(job_id, job.attempt, job.step, "error", said)
 
 
 def run(job: Job) -> None:

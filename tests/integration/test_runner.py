@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from jobs import daemon, runner, transitions
 from jobs.log.reader import read_entries
-from jobs.models import DaemonState, Job
+from jobs.models import DaemonState, Job, StepRun
 from rules.engine.call import Call
 from rules.engine.registry import OperationType, registry
 from tests.engine import job_of, rule, run_all, serve
@@ -125,3 +125,16 @@ def test_one_bad_job_does_not_stop_the_daemon(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(transitions, "lock_if_free", spoil)
     assert daemon.tick()
     assert [Job.objects.get(pk=job.pk).status for job in jobs] == ["running", "abend"]
+
+
+def test_a_job_that_cannot_begin_does_not_keep_the_others_from_running() -> None:
+    stuck, other = JobFactory.at("PRE", "ready"), JobFactory.at("PRE", "ready")
+    # What no job should have: a step of another attempt that never ended.
+    StepRun.objects.create(job=stuck, attempt=9, step="PRE", started_at=timezone.now())
+    taken = runner.take_due("test")
+    assert taken is not None
+    assert taken.pk == other.pk
+    assert runner.take_due("test") is None
+    stuck.refresh_from_db()
+    assert (stuck.status, stuck.claim) == ("ready", None)
+    assert [entry.level for entry in read_entries(stuck.pk).entries] == ["error"]
