@@ -76,6 +76,7 @@ class SshServer:
         self.commands: list[str] = []
         self.users: list[str] = []
         self._connections: list[asyncssh.SSHServerConnection] = []
+        self._serving: set[asyncio.Future[None]] = set()
         self._authorized = home / "authorized_keys"
         self._authorized.write_bytes(self.client_key.export_public_key())
         self._acceptor = loop.do(self._listen())
@@ -93,6 +94,12 @@ class SshServer:
         )
 
     async def _run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
+        # In a task of its own: the library cancels this one when the connection ends, and the child has to be reaped.
+        task = asyncio.ensure_future(self._serve(process))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         command = process.command or ""
         self.commands.append(command)
         child = await asyncio.create_subprocess_shell(
@@ -108,7 +115,8 @@ class SshServer:
             await asyncio.wait({gone, ended}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             if not ended.done():
-                os.killpg(child.pid, SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, SIGKILL)
             await asyncio.wait({ended})
             gone.cancel()
 
@@ -176,6 +184,7 @@ class SshServer:
         for connection in self._connections:
             await connection.wait_closed()
         await self._acceptor.wait_closed()
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
 
 async def _pour(reader: asyncio.StreamReader, writer: asyncssh.SSHWriter[bytes]) -> None:

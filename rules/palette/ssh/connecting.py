@@ -23,6 +23,7 @@ KEEPALIVE_SECONDS = 10.0
 """A host is asked for a sign of life when it is silent for so long; the third question without an answer ends it."""
 
 _KEEPALIVES: Final = 3
+_LOOK_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 1.0
 
 
@@ -60,14 +61,13 @@ async def _connect(target: Target, trust: Trust) -> asyncssh.SSHClientConnection
         if trust.offered is None:
             raise OperationFailed(f"The key of {target} cannot be trusted: {error.reason}.") from error
         raise OperationFailed(trust.complaint()) from error
-    except asyncssh.KeyExchangeFailed as error:
-        await _look_at_the_key(target, trust)
-        said = f"There is no common ground with {target}: {error.reason}."
-        raise OperationFailed(said if trust.offered is None else trust.complaint()) from error
     except (asyncssh.PermissionDenied, asyncssh.IllegalUserName) as error:
         raise OperationFailed(_not_let_in(target)) from error
     except asyncssh.Error as error:
-        raise OperationFailed(f"The connection to {target} failed: {error.reason}.") from error
+        # A host that has a key of none of the known kinds ends the connection, and who says so first is a matter of luck.
+        await _look_at_the_key(target, trust)
+        said = f"The connection to {target} failed: {error.reason.rstrip('.')}."
+        raise OperationFailed(said if trust.offered is None else trust.complaint()) from error
     except TimeoutError as error:
         raise OperationFailed(f"{target} did not answer within {CONNECT_SECONDS:g} s.") from error
     except socket.gaierror as error:
@@ -110,12 +110,14 @@ def _private_key(text: str) -> asyncssh.SSHKey:
 
 
 async def _look_at_the_key(target: Target, trust: Trust) -> None:
-    """Remember which key the host has when it has none of the kinds that are known, so that people can be told."""
+    """Look whether the host has another key than those that are known, so that people can be told."""
+    if not trust.knows_some:
+        return
     with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
-        async with asyncio.timeout(CONNECT_SECONDS):
+        async with asyncio.timeout(_LOOK_SECONDS):
             key = await asyncssh.get_server_host_key(target.host, target.port, config=None)
         if key is not None:
-            trust.refuse(key, "")
+            trust.compare(key)
 
 
 def _not_let_in(target: Target) -> str:

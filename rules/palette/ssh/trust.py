@@ -27,22 +27,33 @@ class Trust(asyncssh.SSHClient):
         self.known = _expected(target.host_key) if target.host_key is not None else _read(known_hosts)
         self.offered: asyncssh.SSHKey | None = None
         self._expects: list[asyncssh.SSHKey] = []
+        self._address = ""
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        """Note under which address the host was found: it may be known by that."""
+        self._address = conn.get_extra_info("peername", ("",))[0]
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Refuse a key that is not among the known ones, and remember it for the sentence."""
-        self.refuse(key, addr)
+        self.offered, self._expects = key, self._known()[0]
         return False
 
-    def refuse(self, key: asyncssh.SSHKey, address: str) -> None:
-        """Remember a key that cannot be trusted.
+    def compare(self, key: asyncssh.SSHKey) -> None:
+        """Remember a key that was looked up if others are known of this host, none of which it is."""
+        keys, authorities = self._known()
+        if keys and not authorities and key not in keys:
+            self.offered, self._expects = key, keys
 
-        Args:
-            key: What the host offered.
-            address: IP address of the host.
-        """
-        self.offered = key
+    @property
+    def knows_some(self) -> bool:
+        """Whether any key of the host is known: then it is asked for those kinds alone, and may have none of them."""
+        return bool(self._known()[0])
+
+    def _known(self) -> tuple[list[asyncssh.SSHKey], list[asyncssh.SSHKey]]:
+        """Return the known keys of the host, and of authorities that may vouch for it."""
         port = None if self._target.port == DEFAULT_PORT else self._target.port
-        self._expects = list(self.known.match(self._target.host, address, port)[0])
+        found = self.known.match(self._target.host, self._address, port)
+        return list(found[0]), list(found[1])
 
     def complaint(self) -> str:
         """Return what to tell people about the key that was refused."""
