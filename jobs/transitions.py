@@ -232,7 +232,7 @@ def _set_claim(job: Job, change: Change, after: State) -> None:
         claimed=job.claim is not None,
         scheduled_at=job.scheduled_at,
         run_begun=job.run_began_at is not None,
-        blocked=change.event is Event.BLOCK and semaphores.is_waiting(job),
+        blocked=change.event in waits.KEEPS_SLOTS and job.asks_slots and semaphores.is_waiting(job),
         now=change.now,
     )
 

@@ -19,6 +19,9 @@ EVENTS: Final[Mapping[str, Event]] = {
 }
 """What happens to a job that comes to a wait of each kind."""
 
+KEEPS_SLOTS: Final = frozenset({Event.BLOCK, Event.RESCHEDULE})
+"""After these a job that waits for a slot still waits, at its place in the queue."""
+
 _KEEPS_APPROVAL: Final = frozenset({Status.PENDING_APPROVAL, Status.EXPIRED})
 _KEEPS_TRAP: Final = frozenset({Status.TRAPPED, Status.TRAP_PAUSED})
 
@@ -70,7 +73,7 @@ def close(job: Job, before: State, after: State, event: Event, now: datetime) ->
         )
     if before.status in _KEEPS_TRAP and after.status not in _KEEPS_TRAP:
         Trap.objects.filter(job=job, closed_at__isnull=True).update(closed_at=now, answer=Trap.Answer.VOID)
-    if job.asks_slots and after.status not in RUNNER_STATUSES and event is not Event.BLOCK:
+    if job.asks_slots and after.status not in RUNNER_STATUSES and event not in KEEPS_SLOTS:
         semaphores.release_all(job)
 
 

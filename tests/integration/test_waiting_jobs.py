@@ -293,6 +293,17 @@ def test_who_asks_first_is_served_first_and_waiting_holds_no_worker(cast: Cast) 
     assert [line for line in lines(first) if "inside" in line] == [f"inside {first.name}"]
 
 
+def test_a_job_that_is_rescheduled_keeps_its_place_in_the_queue(cast: Cast) -> None:
+    holder = hold(cast)
+    first, second = cast.job(SLOTS), cast.job(SLOTS)
+    work(first)
+    cast.do(first, "op", "reschedule", scheduled_at=timezone.now())
+    assert (state(first), fresh(first).due_at) == (("PRE", "ready"), None)
+    cast.do(holder, "op", "cancel")
+    assert fresh(first).due_at is not None
+    assert fresh(second).due_at is None
+
+
 def test_a_slot_is_not_held_while_the_job_waits_for_a_person(cast: Cast) -> None:
     asking = cast.job(SLOTS)
     Job.objects.filter(pk=asking.pk).update(stash={"variables": {"ask": True}, "results": {}})
