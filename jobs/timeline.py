@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from django.db.models import Q
 from django.db.models.fields.json import KT
 
-from jobs.choices import OperationStatus
+from jobs.choices import OperationStatus, UndoState
 from jobs.lifecycle import Step
 from jobs.models import Job, OperationRun
 from rules import selectors as rules
@@ -25,7 +25,9 @@ SAMPLES: Final = 20
 
 _MOST_ROWS_READ: Final = 5000
 _MOST_PATHS_NAMED: Final = 500
-_SHOWN: Final = ("path", "identifier", "name", "key", "step", "status", "error", "started_at", "finished_at")
+_SHOWN: Final = (
+    "path", "identifier", "name", "key", "step", "status", "error", "started_at", "finished_at", "undo", "ran_in",
+)  # fmt: skip
 """What is read of a record: its value may be 64 KiB of output, its memo a loop's items."""
 
 _BLOCK: Final = re.compile(
@@ -52,6 +54,8 @@ class Operation:
         seconds: How long it took, ``None`` until it has ended.
         usual_seconds: The median of its last runs in the same environment, ``None`` when there are none.
         error: Why it failed, or empty.
+        ran_in: The attempt whose result is reused, ``None`` when it ran in this one.
+        is_undone: Whether its rollback was run.
     """
 
     path: str
@@ -65,6 +69,8 @@ class Operation:
     seconds: float | None = None
     usual_seconds: float | None = None
     error: str = ""
+    ran_in: int | None = None
+    is_undone: bool = False
 
     @property
     def depth(self) -> int:
@@ -79,7 +85,7 @@ class Place:
     Attributes:
         path: As in ``Operation``.
         step: As in ``Operation``.
-        node: What the rule says there; ``None`` for what is not on the way forward, such as a rollback.
+        node: What the rule says there; ``None`` for what it does not know.
         has_begun: Whether there is a record of it.
     """
 
@@ -158,6 +164,8 @@ def _operation(place: Place, run: OperationRun | None, usual: float | None) -> O
         seconds=round(took.total_seconds(), 3) if took is not None else None,
         usual_seconds=usual,
         error=run.error,
+        ran_in=run.ran_in,
+        is_undone=run.undo == UndoState.UNDONE,
     )
 
 
@@ -203,9 +211,11 @@ class _Drawing:
             )
             may_begin = pending and (run is None or run.status not in _OVER)
             yield from self._inside(node, path, run, pending=may_begin)
+            # What undid it stands under it, and only once it has begun.
+            yield from self.block(node.options.rollback, f"{path}/rollback", pending=False)
 
     def rest(self, step: str) -> list[Place]:
-        """Return what ran in ``step`` and is not on the way forward, such as a rollback."""
+        """Return what ran in ``step`` and that the rule does not say, or says no longer."""
         left = [run for path, run in self.runs.items() if run.step == step and path not in self.drawn]
         return [self._place(run, None) for run in left]
 

@@ -150,9 +150,17 @@ def actions() -> Mapping[str, JobAction]:
     return _ACTIONS
 
 
-def available(job: Job, user: User, *, now: datetime) -> list[str]:
-    """Return the keys of what ``user`` may do with ``job`` now: exactly what would be accepted."""
+def refusals(job: Job, user: User, *, now: datetime) -> dict[str, Exception | None]:
+    """Return why ``user`` may not do each action with ``job`` now, ``None`` for what would be accepted.
+
+    Nothing is said about a job that the user may not see.
+    """
     asker = Asker(user, policy.rights_of(user).on(job.environment_id))
     if Right.VIEW_MONITOR not in asker.rights:
-        return []
-    return [key for key, action in _ACTIONS.items() if action.refusal(job, asker, now=now) is None]
+        return {}
+    return {key: action.refusal(job, asker, now=now) for key, action in _ACTIONS.items()}
+
+
+def available(job: Job, user: User, *, now: datetime) -> list[str]:
+    """Return the keys of what ``user`` may do with ``job`` now: exactly what would be accepted."""
+    return [key for key, refusal in refusals(job, user, now=now).items() if refusal is None]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
@@ -14,13 +12,13 @@ from jobs import selectors
 from jobs.actions.create import create_job
 from jobs.audit import Actor
 from jobs.exceptions import CheckFailed, InvalidInput, NoWorker, RevisionInActiveJob
-from jobs.models import AuditRecord, Job
+from jobs.models import Job
+from jobs.monitor import refusals
 from jobs.monitor.forms import JobForm
-from jobs.monitor.gate import reader, signed_in
+from jobs.monitor.gate import actor, reader, signed_in
 from jobs.monitor.wording import translated
 from jobs.wishes import Wish
 from permissions.exceptions import RightMissing
-from permissions.models import User
 
 SUGGESTED_REFS = 30
 
@@ -36,28 +34,24 @@ def create(request: HttpRequest) -> HttpResponse:
     form = JobForm(user, request.POST)
     if not form.is_valid():
         return _page(request, form, status=400)
-    actor = Actor(user, AuditRecord.Source.PAGE.value, request.META.get("REMOTE_ADDR", ""))
-    job, status = _try(form, actor)
+    job, status = _try(form, actor(request))
     if job is None:
         return _page(request, form, status=status)
     return redirect("monitor:job", job.pk)
 
 
-def _try(form: JobForm, actor: Actor) -> tuple[Job | None, int]:
+def _try(form: JobForm, asker: Actor) -> tuple[Job | None, int]:
     """Return the new job, or none and the HTTP status of what the form now says."""
     try:
-        return create_job(wish_of(form), actor=actor, now=timezone.now()), 201
+        return create_job(wish_of(form), actor=asker, now=timezone.now()), 201
     except InvalidInput as error:
         form.refuse({name: [translated(text) for text in texts] for name, texts in error.errors.items()})
         return None, 400
     except RightMissing as error:
-        needed = _("You need the right %(right)s in %(environment)s.")
-        form.add_error(
-            "environment", needed % {"right": error.right.codename, "environment": error.environment}
-        )
+        form.add_error("environment", refusals.sentence(error, asker.user))
         return None, 403
     except RevisionInActiveJob as error:
-        form.add_error("revisions", _active_job(error, actor.user))
+        form.add_error("revisions", refusals.sentence(error, asker.user))
         return None, 409
     except CheckFailed as error:
         form.check_message = translated(str(error))
@@ -83,18 +77,6 @@ def wish_of(form: JobForm) -> Wish:
         comment=data["comment"],
         variables=data["variables"],
     )
-
-
-def _active_job(error: RevisionInActiveJob, user: User) -> str:
-    """Return the message about the other job, with a link for those who may see it."""
-    seen = error.job_id is not None and selectors.visible_jobs(user).filter(pk=error.job_id).exists()
-    name = (
-        format_html('<a href="{}">{}</a>', reverse("monitor:job", args=[error.job_id]), error.job_name)
-        if seen
-        else error.job_name
-    )
-    text = _("The revision {sha} is in the active job {job} already.")
-    return format_html(text, sha=error.sha[:12], job=name)
 
 
 def _page(request: HttpRequest, form: JobForm, status: int = 200) -> HttpResponse:

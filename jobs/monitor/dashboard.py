@@ -10,15 +10,19 @@ from django.utils import timezone, translation
 from django.views.decorators.http import require_safe
 
 from jobs import selectors
-from jobs.blockers import Blocker, blockers
+from jobs.blockers import blockers
 from jobs.lifecycle import ENDED, Status
 from jobs.models import AuditRecord, Job
-from jobs.monitor import log_lines, operations, polling
-from jobs.monitor.gate import is_htmx, signed_in, visible_job
+from jobs.monitor import log_lines, operations, polling, standing
+from jobs.monitor.gate import is_htmx, reader, signed_in, visible_job
 from jobs.monitor.rail import rail
+from jobs.monitor.situation import Situation
 from jobs.monitor.wording import ACTION_LABELS, ORIGIN_LABELS, translated
 
 TAIL_LINES: Final = 25
+_IN_PANELS: Final = frozenset({"trap", "approval"})
+"""What a job waits for that has a panel of its own."""
+
 MOST_RECORDS: Final = 100
 
 
@@ -27,12 +31,12 @@ MOST_RECORDS: Final = 100
 def job(request: HttpRequest, job_id: int) -> HttpResponse:
     """Show a job; a poll gets 204 while nothing has changed, and 286 with the last state once the job has ended."""
     found = visible_job(request, job_id)
-    now = timezone.now()
-    context = _context(found, _attempt(request, found))
+    situation = Situation(found, reader(request), timezone.now())
+    context = _context(situation, _attempt(request, found))
     version = _version(context)
     if is_htmx(request) and polling.is_known(request, version):
         return polling.nothing_new(version)
-    context |= {"version": version, "now": now, "section": "monitor"}
+    context |= {"version": version, "now": situation.now, "section": "monitor"}
     if not is_htmx(request):
         return render(request, "monitor/job.html", context)
     status = polling.STOP_POLLING if context["is_ended"] else 200
@@ -47,8 +51,10 @@ def _attempt(request: HttpRequest, job: Job) -> int:
     return job.attempt
 
 
-def _context(job: Job, attempt: int) -> dict[str, Any]:
-    now = timezone.now()
+def _context(situation: Situation, attempt: int) -> dict[str, Any]:
+    job, now = situation.job, situation.now
+    waits_for = blockers(job, now)
+    trap, approval = standing.trap_panel(situation), standing.approval_panel(situation)
     return {
         "job": job,
         "attempt": attempt,
@@ -59,8 +65,13 @@ def _context(job: Job, attempt: int) -> dict[str, Any]:
         "revisions": list(job.revisions.all()),
         "natures": list(job.natures.all()),
         "variables": _variables(job),
-        "blockers": [(_worded(found), found) for found in blockers(job, now)],
-        "reason": translated(job.reason),
+        "blockers": [(translated(each.detail), each) for each in waits_for if each.kind not in _IN_PANELS],
+        "who": {each.kind: each.who for each in waits_for},
+        "bar": standing.bar(situation),
+        "trap": trap,
+        "approval": approval,
+        # The panel of the trap says it.
+        "reason": translated(job.reason) if trap is None else "",
         "records": _records(job),
         "tail": log_lines.tail(job, TAIL_LINES, attempt),
     }
@@ -72,10 +83,6 @@ def _variables(job: Job) -> list[tuple[str, Any, str]]:
         (name, merged["value"], str(ORIGIN_LABELS.get(merged["origin"], merged["origin"])))
         for name, merged in sorted(job.variables.items())
     ]
-
-
-def _worded(blocker: Blocker) -> str:
-    return translated(blocker.detail)
 
 
 def _records(job: Job) -> list[tuple[str, AuditRecord]]:
@@ -91,6 +98,7 @@ def _version(context: dict[str, Any]) -> str:
         job.scheduled_at, job.max_start_at, job.started_at, job.finished_at, job.claimed_by, job.rollback,
         [(row.path, row.status, row.seconds) for group in context["groups"] for row in group.rows],
         [(text, blocker) for text, blocker in context["blockers"]],
+        context["bar"], context["trap"], context["approval"], context["who"],
         [record.pk for _, record in context["records"]],
         [nature.code for nature in context["natures"]],
         context["attempt"], translation.get_language(), timezone.get_current_timezone_name(),

@@ -20,7 +20,7 @@ from permissions.catalog import Right
 from permissions.models import User
 from rules.models import Rule
 
-_MINUTES: Final = "%Y-%m-%dT%H:%M"
+MINUTES: Final = "%Y-%m-%dT%H:%M"
 _MOST_TEXT: Final = 20_000
 
 
@@ -74,16 +74,16 @@ class JobForm(forms.Form):
     scheduled_at = forms.DateTimeField(
         label=_("scheduled date"),
         required=False,
-        input_formats=[_MINUTES, f"{_MINUTES}:%S"],
+        input_formats=[MINUTES, f"{MINUTES}:%S"],
         help_text=_("When RUN may begin. Empty: now."),
-        widget=forms.DateTimeInput(format=_MINUTES, attrs={"type": "datetime-local"}),
+        widget=forms.DateTimeInput(format=MINUTES, attrs={"type": "datetime-local"}),
     )
     max_start_at = forms.DateTimeField(
         label=_("max start date"),
         required=False,
-        input_formats=[_MINUTES, f"{_MINUTES}:%S"],
+        input_formats=[MINUTES, f"{MINUTES}:%S"],
         help_text=_("Past it, the job expires. Empty: what the environment says."),
-        widget=forms.DateTimeInput(format=_MINUTES, attrs={"type": "datetime-local"}),
+        widget=forms.DateTimeInput(format=MINUTES, attrs={"type": "datetime-local"}),
     )
     urgent = forms.BooleanField(label=_("Urgent"), required=False)
     comment = forms.CharField(

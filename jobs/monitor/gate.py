@@ -13,8 +13,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.vary import vary_on_headers
 
 from jobs import selectors
+from jobs.audit import Actor
 from jobs.exceptions import JobNotFound
-from jobs.models import Job
+from jobs.models import AuditRecord, Job
 from permissions.models import User
 
 P = ParamSpec("P")
@@ -52,6 +53,11 @@ def reader(request: HttpRequest) -> User:
     if not isinstance(user, User):
         raise TypeError("The view lacks signed_in.")
     return user
+
+
+def actor(request: HttpRequest) -> Actor:
+    """Return who acts through a page, and from which address."""
+    return Actor(reader(request), AuditRecord.Source.PAGE.value, request.META.get("REMOTE_ADDR", ""))
 
 
 def visible_job(request: HttpRequest, job_id: int) -> Job:

@@ -86,7 +86,9 @@ def tail(job: Job, lines: int, attempt: int) -> Lines:
 
 def _line(entry: LogEntry, base: str, clock: str) -> str:
     sign = _SIGNS[entry.level]
-    user = f'<b class="who">{escape(entry.user)}:</b> ' if entry.user else ""
+    # What an action notes begins with the name already.
+    is_named = entry.text.startswith(f"{entry.user}: ")
+    user = f'<b class="who">{escape(entry.user)}:</b> ' if entry.user and not is_named else ""
     title = f' title="{escape(LEVELS[entry.level])}"' if sign else ""
     number = f'<a class="no" href="{base}?line={entry.id}#L{entry.id}">{entry.id}</a>'
     return (

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlencode
 
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import pgettext_lazy
 
@@ -41,6 +43,9 @@ class Row:
         usual_seconds: How long it usually takes.
         longest: The longest of all durations drawn together, in seconds.
         is_over: Whether nothing more begins in its step.
+        ran_in: The attempt whose result is reused here, ``None`` when it ran in this one.
+        is_undone: Whether its rollback was run.
+        branch: Which branch of a ``parallel`` begins with it, counted from 1; empty elsewhere.
     """
 
     path: str
@@ -56,6 +61,14 @@ class Row:
     usual_seconds: float | None
     longest: float
     is_over: bool = False
+    ran_in: int | None = None
+    is_undone: bool = False
+    branch: str = ""
+
+    @property
+    def is_undoing(self) -> bool:
+        """Whether it belongs to the rollback of the operation above it."""
+        return "/rollback/" in self.path
 
     @property
     def icon(self) -> str:
@@ -118,9 +131,18 @@ def by_step(job: Job, attempt: int, now: datetime) -> list[StepGroup]:
             usual_seconds=operation.usual_seconds,
             longest=longest,
             is_over=_is_over(job, operation.step),
+            ran_in=operation.ran_in,
+            is_undone=operation.is_undone,
+            branch=_branch(operation.path),
         )
         groups.setdefault(operation.step, StepGroup(operation.step, [])).rows.append(row)
     return list(groups.values())
+
+
+def log_address(job: Job, attempt: int, identifier: str) -> str:
+    """Return the address of the lines that an operation wrote."""
+    query = urlencode({"attempt": attempt, "operation": identifier})
+    return f"{reverse('monitor:log', args=[job.pk])}?{query}"
 
 
 def _is_over(job: Job, step: str) -> bool:
@@ -145,3 +167,9 @@ def _turn(path: str) -> str:
     block = path.rsplit("/", 2)[-2] if path.count("/") > 1 else ""
     number = block.partition("[")[2].rstrip("]")
     return str(int(number) + 1) if number.isdecimal() else ""
+
+
+def _branch(path: str) -> str:
+    """Return the number of the branch of a ``parallel`` that an operation is, counted from 1."""
+    _, _, rest = path.rpartition("/parallel/")
+    return str(int(rest) + 1) if rest.isdecimal() and "/parallel/" in path else ""

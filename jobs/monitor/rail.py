@@ -10,6 +10,7 @@ from typing import Final
 from django.utils.functional import Promise
 from django.utils.translation import pgettext_lazy
 
+from jobs.choices import RollbackState
 from jobs.lifecycle import ENDED, Status, Step
 from jobs.models import Job, StepRun
 
@@ -21,6 +22,7 @@ _STATES: Final[dict[str, Promise | str]] = {
     "waiting": pgettext_lazy("step", "waiting"),
     "skipped": pgettext_lazy("step", "not run"),
     "pending": pgettext_lazy("step", "to come"),
+    "undone": pgettext_lazy("step", "undone"),
 }
 _RESULTS: Final = {
     StepRun.Result.COMPLETED.value: "done",
@@ -29,7 +31,7 @@ _RESULTS: Final = {
 }
 _ICONS: Final = {
     "done": "i-done", "failed": "i-failed", "stopped": "i-failed", "current": "i-running",
-    "waiting": "i-waiting", "skipped": "i-skipped", "pending": "i-pending",
+    "waiting": "i-waiting", "skipped": "i-skipped", "pending": "i-pending", "undone": "i-skipped",
 }  # fmt: skip
 
 
@@ -80,6 +82,8 @@ def _state(job: Job, step: Step, run: StepRun | None) -> str:
         return _state_here(job)
     if place > here:
         return "skipped" if Status(job.status) in ENDED else "pending"
+    if job.rollback_asked and step is not Step.CHECK and step is not Step.INIT:
+        return _state_undone(job, step)
     if run is not None and run.result in _RESULTS:
         return _RESULTS[run.result]
     return _state_passed(job, step)
@@ -94,6 +98,14 @@ def _state_here(job: Job) -> str:
     if status in ENDED:
         return "stopped"
     return "current" if status in {Status.RUNNING, Status.ROLLBACK} else "waiting"
+
+
+def _state_undone(job: Job, step: Step) -> str:
+    """Return how a step behind the present one is in an attempt that only undoes, beginning at the last that ran."""
+    if step is Step.POST or (step is Step.RUN and job.last_ran != Step.RUN):
+        return "skipped"
+    results = {RollbackState.SUCCEEDED.value: "undone", RollbackState.FAILED.value: "failed"}
+    return results.get(job.rollback, "done")
 
 
 def _state_passed(job: Job, step: Step) -> str:

@@ -67,6 +67,18 @@ def exact(seconds: float) -> str:
     return _("%(n)d h %(m)02d min") % {"n": whole // HOUR, "m": whole % HOUR // MINUTE}
 
 
+def left(seconds: float) -> str:
+    """Return how much time is left, to the second only where seconds count: ``2 h 05 min``, ``14 min``, ``95 s``."""
+    whole = max(0, int(seconds))
+    if whole < 2 * MINUTE:
+        return _("%(n)d s") % {"n": whole}
+    if whole < HOUR:
+        return _("%(n)d min") % {"n": whole // MINUTE}
+    if whole < 2 * DAY:
+        return _("%(n)d h %(m)02d min") % {"n": whole // HOUR, "m": whole % HOUR // MINUTE}
+    return rough(whole)
+
+
 def bucket(created: datetime, now: datetime) -> tuple[str, str]:
     """Return key and heading of the group of a day: today, yesterday, the weekday, last weeks, months, older."""
     day, today = timezone.localdate(created), timezone.localdate(now)

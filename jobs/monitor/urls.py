@@ -6,7 +6,7 @@ from django.shortcuts import redirect
 from django.templatetags.static import static
 from django.urls import path
 
-from jobs.monitor import account, creation, dashboard, log, views
+from jobs.monitor import account, actions, creation, dashboard, log, views
 
 app_name = "monitor"
 
@@ -26,4 +26,5 @@ urlpatterns = [
     path("jobs/<int:job_id>/", dashboard.job, name="job"),
     path("jobs/<int:job_id>/log/", log.log, name="log"),
     path("jobs/<int:job_id>/log/download/", log.download, name="download"),
+    path("jobs/<int:job_id>/<slug:key>/", actions.action, name="action"),
 ]

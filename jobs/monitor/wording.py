@@ -11,7 +11,7 @@ from typing import Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, gettext_noop
+from django.utils.translation import gettext_lazy, gettext_noop, pgettext_lazy
 
 ACTION_LABELS: Final[dict[str, Promise | str]] = {
     "create": gettext_lazy("Create"),
@@ -28,7 +28,7 @@ ACTION_LABELS: Final[dict[str, Promise | str]] = {
     "resume": gettext_lazy("Resume"),
     "rollback": gettext_lazy("Roll back"),
     "delete": gettext_lazy("Delete"),
-    "comment": gettext_lazy("Comment"),
+    "comment": pgettext_lazy("action", "Comment"),
     "expire": gettext_lazy("Expire"),
     "abandon": gettext_lazy("Declare dead"),
 }
@@ -70,9 +70,77 @@ _WHOLE: Final = (
     gettext_noop("It cannot be worked out with these values."),
     gettext_noop("There is no text for this value: it is too large."),
     gettext_noop("The text holds a character that cannot be stored."),
+    gettext_noop("The subject holds a line break or another control character."),
+    gettext_noop("There is nobody to send the mail to."),
+    gettext_noop("host must be a host alone: write the user under user."),
+    gettext_noop("key is protected by a passphrase: give one without."),
+    gettext_noop("key is no private key that can be read."),
+    gettext_noop("url must begin with http:// or https:// and a host."),
+    gettext_noop("url is no address that can be read."),
+    gettext_noop(
+        "host_key is no public key: write a line such as ssh-ed25519 AAAA…, without a name before it."
+    ),
+    gettext_noop("to holds a NUL character."),
+    gettext_noop("CHECK cannot create jobs."),
+    gettext_noop("Say why: a rejection needs a comment."),
+    gettext_noop("Say why: forcing a rollback needs a comment."),
+    gettext_noop("Only RUN waits for a date, so only its rerun can be run now."),
+    gettext_noop("Only a rerun of POST takes an outcome: PRE and RUN make their own."),
+    gettext_noop("The date is too far away: at most ten years from now."),
+    gettext_noop("Say when."),
+    gettext_noop("Write something."),
+    gettext_noop("The trap's time ran out: abort."),
+    gettext_noop("The trap's time ran out: skip."),
+    gettext_noop("The trap's time ran out: retry."),
 )
 _WITH_WORDS: Final = (
     # The first that fits is taken.
+    gettext_noop("%(before)s Undoing failed: %(reason)s"),
+    gettext_noop("The mail could not be sent: %(reason)s"),
+    gettext_noop("The job was not created: %(reason)s"),
+    gettext_noop("There is no active user %(word)s to send mail to."),
+    gettext_noop("There is no group %(word)s to send mail to."),
+    gettext_noop("The secret %(name)s cannot be decrypted with the present keys: set it again."),
+    gettext_noop("There is no %(name)s in the job's directory."),
+    gettext_noop("The connection with %(host)s broke: %(error)s."),
+    gettext_noop("The connection to %(host)s was lost in the middle of the copy."),
+    gettext_noop("The link %(path)s leads out of the job's directory."),
+    gettext_noop("The link %(path)s leads in a circle."),
+    gettext_noop("The link %(path)s leads nowhere."),
+    gettext_noop("The key of %(host)s cannot be trusted: %(error)s."),
+    gettext_noop(
+        "The key of %(host)s is not known: it offered %(key)s. When that is its key, put this line into %(file)s "
+        "on the worker's machine, or what follows the name under host_key: %(line)s"
+    ),
+    gettext_noop("The port must be between 1 and 65535, not %(port)s."),
+    gettext_noop("The command on %(host)s ended with return code %(number)s."),
+    gettext_noop("The command on %(host)s was ended by %(signal)s."),
+    gettext_noop("The header %(name)s holds a line break or another control character."),
+    gettext_noop("There is no address for the name %(host)s: %(error)s."),
+    gettext_noop("The certificate of %(host)s is not trusted: %(error)s."),
+    gettext_noop("There is no TLS connection with %(host)s: %(error)s."),
+    gettext_noop("The subject must have between 1 and %(number)s characters."),
+    gettext_noop("There are two ports: %(one)s under host and %(other)s under port."),
+    gettext_noop("The file of known hosts %(path)s cannot be read: %(error)s."),
+    gettext_noop("host must be a name or name:port, not %(word)s."),
+    gettext_noop("host must be a name or an address, not %(word)s."),
+    gettext_noop("No address is known of %(names)s."),
+    gettext_noop("Nobody is in the group %(word)s."),
+    gettext_noop("Waits for approval: %(number)s of %(most)s signatures."),
+    gettext_noop("Trapped: %(reason)s"),
+    gettext_noop("Waits for a slot of the semaphore %(name)s, held by %(jobs)s."),
+    gettext_noop("Waits for a slot of the semaphore %(name)s."),
+    gettext_noop(
+        "Waiting for the semaphore %(name)s would never end: its holders wait for what this job holds."
+    ),
+    gettext_noop("The name of a semaphore has 1 to %(number)s characters."),
+    gettext_noop("Rejected by %(user)s: %(comment)s"),
+    gettext_noop("Cancelled by %(user)s: %(comment)s"),
+    gettext_noop("Cancelled by %(user)s."),
+    gettext_noop("%(step)s has not reached an operation %(name)s in attempt %(number)s."),
+    gettext_noop("At most %(number)s characters."),
+    gettext_noop("Write one of %(words)s."),
+    gettext_noop("semaphore: %(reason)s"),
     gettext_noop("Unknown environment: %(word)s."),
     gettext_noop("Unknown project: %(word)s."),
     gettext_noop("The project %(word)s has no repository."),
@@ -114,11 +182,38 @@ _WITH_WORDS: Final = (
     gettext_noop("The repository cannot be read: %(reason)s"),
     gettext_noop("The rule cannot run: %(reason)s"),
     gettext_noop("It is the same commit as %(word)s."),
+    gettext_noop("%(number)s jobs have created each other up to this one: it may not create another."),
+    gettext_noop(
+        "%(host)s has another key than the one that is known: it offered %(key)s, and %(known)s was expected. When "
+        "it was set up anew, replace its line in %(file)s on the worker's machine: %(line)s"
+    ),
+    gettext_noop(
+        "%(host)s has another key than the one under host_key: it offered %(key)s, and %(known)s was expected. "
+        "When it was set up anew, write this under host_key: %(line)s"
+    ),
+    gettext_noop("%(question)s answered %(status)s, which was not expected: %(beginning)s"),
+    gettext_noop("%(question)s answered %(status)s, which was not expected."),
+    gettext_noop("%(host)s cannot put a file in another one's place: %(error)s."),
+    gettext_noop("%(host)s does not take files by SFTP: %(error)s."),
+    gettext_noop("%(path)s is a directory on %(host)s: end to with / to copy into it."),
+    gettext_noop("%(host)s did not answer within %(seconds)s s."),
+    gettext_noop("%(word)s cannot be the name of a header."),
+    gettext_noop("%(path)s leads in a circle."),
+    gettext_noop("%(path)s is neither a file nor a directory."),
+    gettext_noop("%(host)s cannot be reached: %(error)s."),
+    gettext_noop("%(path)s is no regular file any more."),
+    gettext_noop("%(host)s refuses to run a command: %(error)s."),
+    gettext_noop("%(path)s changed while it was copied."),
+    gettext_noop("%(host)s refuses %(word)s: %(error)s."),
+    gettext_noop("%(word)s is no address: write user:NAME, group:NAME or an address."),
 )
 _PATTERNS: Final = tuple(
     (re.compile(re.sub(r"%\\\((\w+)\\\)s", r"(?P<\1>.+)", re.escape(text)), re.DOTALL), text)
     for text in _WITH_WORDS
 )
+
+_PARTS: Final = frozenset({"reason", "before"})
+"""Holes that hold a message of its own."""
 
 
 def translated(text: str) -> str:
@@ -129,7 +224,7 @@ def translated(text: str) -> str:
         found = pattern.fullmatch(text)
         if found:
             holes = found.groupdict()
-            if "reason" in holes:
-                holes["reason"] = translated(holes["reason"])
+            for name in _PARTS & holes.keys():
+                holes[name] = translated(holes[name].strip())
             return _(known) % holes
     return text

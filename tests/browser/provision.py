@@ -24,6 +24,15 @@ UNPACK = """
 const fs = require("fs"), zlib = require("zlib"), [from, to] = process.argv.slice(1);
 fs.writeFileSync(to, zlib.brotliDecompressSync(fs.readFileSync(from)));
 """
+FONTS = """\
+<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <dir>{fonts}</dir>
+  <dir>/usr/share/fonts</dir>
+  <cachedir>{cache}</cachedir>
+</fontconfig>
+"""
 
 
 class NoBrowser(Exception):
@@ -63,9 +72,22 @@ def find(*, bring: bool = False) -> Browser:
         _kept(),
         {
             "LD_LIBRARY_PATH": f"{libraries}:{os.environ.get('LD_LIBRARY_PATH', '')}".rstrip(":"),
-            "FONTCONFIG_PATH": str(_kept().parent / "fonts"),
+            "FONTCONFIG_FILE": str(_fonts()),
         },
     )
+
+
+def _fonts() -> Path:
+    """Return a configuration that names the package's fonts where they are, and those of the system.
+
+    The one of the package names folders of another place, and without any font the browser ends at the first field.
+    """
+    kept = _kept().parent / "fonts.conf"
+    if not kept.exists():
+        draft = kept.with_suffix(f".{os.getpid()}")
+        draft.write_text(FONTS.format(fonts=kept.parent / "fonts", cache=kept.parent / "fonts-cache"))
+        draft.rename(kept)
+    return kept
 
 
 def _kept() -> Path:

@@ -151,3 +151,34 @@ def test_some_places_are_described_without_the_others(job: Job) -> None:
         assert timeline.described(job, None, some) == every[10:13]
     named = set(re.findall(r"RUN/0/foreach\[\d+\]/\d", queries[0]["sql"]))
     assert named == {place.path for place in some if place.has_begun}
+
+
+UNDOING = """\
+name: {slug}
+steps:
+  RUN:
+    - group: [{log: a, rollback: [{log: not a}]}]
+      rollback: [{log: x}, {log: y}]
+    - log: b
+"""
+
+
+def test_a_rollback_stands_under_its_operation_once_it_has_begun() -> None:
+    job = JobFactory.at("RUN", "running", rule=RuleFactory.create(source=UNDOING))
+    for path in ("RUN/0", "RUN/0/group/0"):
+        ran(job, path)
+    assert [path for path, _ in paths(job)] == ["RUN/0", "RUN/0/group/0", "RUN/1"]
+    for path in ("RUN/0/rollback/0", "RUN/0/rollback/1", "RUN/0/group/0/rollback/0"):
+        ran(job, path)
+    found = timeline.operations(job)
+    assert [(each.path, each.depth) for each in found] == [
+        ("RUN/0", 0), ("RUN/0/group/0", 1), ("RUN/0/group/0/rollback/0", 2), ("RUN/0/rollback/0", 1), ("RUN/0/rollback/1", 1),
+        ("RUN/1", 0),
+    ]  # fmt: skip
+
+
+def test_an_operation_says_whether_it_is_reused_and_undone(job: Job) -> None:
+    ran(job, "PRE/0", ran_in=1, undo="undone")
+    first, second = timeline.operations(job)[:2]
+    assert (first.ran_in, first.is_undone) == (1, True)
+    assert (second.ran_in, second.is_undone) == (None, False)

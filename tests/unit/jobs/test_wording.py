@@ -42,6 +42,21 @@ def said_by(source: str) -> Iterator[str]:
                     yield from words_of(message)
 
 
+def refused_by(source: str) -> Iterator[str]:
+    """Yield the messages beside fields that the source makes: ``["…"]`` in a mapping."""
+    for node in ast.walk(ast.parse(source)):
+        values = (
+            node.values
+            if isinstance(node, ast.Dict)
+            else [node.value]
+            if isinstance(node, ast.Assign)
+            else []
+        )
+        for value in values:
+            for message in value.elts if isinstance(value, ast.List) else []:
+                yield from (text for text in words_of(message) if text.endswith("."))
+
+
 def words_of(message: ast.expr) -> Iterator[str]:
     if isinstance(message, ast.Constant):
         yield str(message.value)
@@ -54,6 +69,9 @@ def said() -> list[str]:
     for place in map(ROOT.joinpath, PLACES):
         for path in place.rglob("*.py") if place.is_dir() else [place]:
             found.update(said_by(path.read_text()))
+    for path in (ROOT / "jobs" / "actions").glob("*.py"):
+        if path.name not in {"catalogue.py", "create.py"}:
+            found.update(refused_by(path.read_text()))
     return sorted(found - PASSED_ON)
 
 
@@ -62,7 +80,8 @@ def test_the_engine_s_words_are_found() -> None:
     assert "The command ended with return code 7." in found
     assert "Command not found: 7" in found
     assert "The time limit of 7 ran out." in found
-    assert len(found) > 20
+    assert "Say why: a rejection needs a comment." in found
+    assert len(found) > 60
 
 
 @pytest.mark.parametrize("text", said())
@@ -88,6 +107,17 @@ def test_every_message_of_the_engine_has_a_spanish_one(text: str) -> None:
         "items: It divides by zero.": "items: Divide entre cero.",
         "The repository cannot be read: There is no commit 'f' in 100%s.":
             "No se puede leer el repositorio: No hay ningún commit 'f' en 100%s.",
+        "Trapped: The command ended with return code 1.": "Capturado: El comando terminó con el código de retorno 1.",
+        "The command ended with return code 1. Undoing failed: Command not found: make":
+            "El comando terminó con el código de retorno 1. Falló el rollback: No se encuentra el comando: make",
+        "Waits for approval: 1 of 2 signatures.": "Espera aprobación: 1 de 2 firmas.",
+        "Waits for a slot of the semaphore deploy-PROD, held by N.PROD-1, N.PROD-2.":
+            "Espera una plaza del semáforo deploy-PROD, ocupado por N.PROD-1, N.PROD-2.",
+        "Waits for a slot of the semaphore deploy-PROD.": "Espera una plaza del semáforo deploy-PROD.",
+        "Rejected by eva: not today": "Rechazado por eva: not today",
+        "RUN has not reached an operation 'x' in attempt 2.": "RUN no ha llegado a ninguna operación 'x' en el intento 2.",
+        "Cancelled by op.": "Cancelado por op.",
+        "The trap's time ran out: abort.": "Se agotó el tiempo de la captura: abortar.",
         "No se puede: 100 % manual": "No se puede: 100 % manual",
         "Only tags go to PROD": "Only tags go to PROD",
         "": "",

@@ -1,0 +1,106 @@
+"""Section 9, administration: jobs with links to their actions, approvals, traps and semaphores."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.contrib.auth.models import Permission
+
+from jobs.models import Approval, ApprovalSignature, AuditRecord, Job, Semaphore, SemaphoreRequest, Trap
+from permissions.catalog import Right
+from permissions.models import Environment
+from tests.factories import EnvironmentFactory, JobFactory, moment, user_with
+from tests.pages import Reader, text, words
+
+pytestmark = pytest.mark.django_db
+
+CODENAMES = ("view_approval", "view_trap", "view_semaphore", "change_semaphore", "delete_semaphore")
+
+
+@pytest.fixture
+def dev() -> Environment:
+    return EnvironmentFactory.create(code="DEV")
+
+
+@pytest.fixture
+def staff(dev: Environment) -> Reader:
+    user = user_with(Right.VIEW_MONITOR, Right.RESTART, environments=[dev], is_staff=True, username="sam")
+    user.user_permissions.set(Permission.objects.filter(codename__in=CODENAMES))
+    return Reader(user, language="en")
+
+
+@pytest.fixture
+def jobs(dev: Environment) -> list[Job]:
+    hidden = EnvironmentFactory.create(code="HIDDEN")
+    return [JobFactory.at("RUN", "trapped", environment=environment) for environment in (dev, hidden)]
+
+
+def test_a_job_links_to_what_the_administrator_may_do(staff: Reader, jobs: list[Job]) -> None:
+    seen, hidden = jobs
+    answer = staff.get(f"/admin/jobs/job/{seen.pk}/change/")
+    assert answer.status_code == 200
+    links = re.findall(rf'href="/jobs/{seen.pk}/(\w*)/?"', text(answer))
+    assert links == ["", "retry", "skip", "pause", "comment"]
+    assert 'name="_save"' not in text(answer)
+    assert staff.get(f"/admin/jobs/job/{hidden.pk}/change/").status_code == 302
+
+
+def test_approvals_and_traps_of_hidden_environments_are_not_there(staff: Reader, jobs: list[Job]) -> None:
+    for job in jobs:
+        place = {
+            "job": job,
+            "attempt": 1,
+            "step": "RUN",
+            "path": "RUN/0",
+            "operation": "RUN/0",
+            "began_at": moment(),
+        }
+        approval = Approval.objects.create(**place, name=f"gate of {job.name}", approvers=["group:qa"])
+        ApprovalSignature.objects.create(
+            approval=approval, user=job.created_by, at=moment(), comment=f"said of {job.name}"
+        )
+        Trap.objects.create(**place, name=f"trap of {job.name}", deadline=moment(), on_timeout="abort")
+    for table, model in (("approval", Approval), ("trap", Trap)):
+        shown = text(staff.get(f"/admin/jobs/{table}/"))
+        assert jobs[0].name in shown
+        assert jobs[1].name not in shown
+        mine, other = (model.objects.get(job=job) for job in jobs)
+        page = staff.get(f"/admin/jobs/{table}/{mine.pk}/change/")
+        assert (page.status_code, 'name="_save"' in text(page)) == (200, False)
+        assert staff.get(f"/admin/jobs/{table}/{other.pk}/change/").status_code == 302
+    assert f"said of {jobs[0].name}" in words(
+        staff.get(f"/admin/jobs/approval/{Approval.objects.earliest('pk').pk}/change/")
+    )
+
+
+def test_slots_of_a_semaphore_are_set_and_its_queue_is_shown(
+    staff: Reader, jobs: list[Job], django_capture_on_commit_callbacks: object
+) -> None:
+    semaphore = Semaphore.objects.create(name="deploy")
+    for job, granted in zip(jobs, (None, moment()), strict=True):
+        SemaphoreRequest.objects.create(
+            semaphore=semaphore, job=job, path="RUN/0", asked_at=moment(), granted_at=granted
+        )
+    address = f"/admin/jobs/semaphore/{semaphore.pk}/change/"
+    shown = text(staff.get(address))
+    assert jobs[0].name in shown
+    assert jobs[1].name not in shown
+    form = {"slots": "2", "requests-TOTAL_FORMS": "0", "requests-INITIAL_FORMS": "0"}
+    assert staff.post(address, {**form, "slots": "0"}).status_code == 200
+    assert callable(django_capture_on_commit_callbacks)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert staff.post(address, form).status_code == 302
+    semaphore.refresh_from_db()
+    assert (semaphore.name, semaphore.slots) == ("deploy", 2)
+    assert SemaphoreRequest.objects.get(job=jobs[0]).granted_at is not None
+    record = AuditRecord.objects.get(action="set_semaphore")
+    assert (record.user, record.source, record.comment) == ("sam", "admin", "deploy: 2")
+
+
+def test_a_semaphore_that_somebody_holds_stays(staff: Reader, jobs: list[Job]) -> None:
+    used, unused = (Semaphore.objects.create(name=name) for name in ("used", "unused"))
+    SemaphoreRequest.objects.create(semaphore=used, job=jobs[1], path="RUN/0", asked_at=moment())
+    for semaphore in (used, unused):
+        staff.post(f"/admin/jobs/semaphore/{semaphore.pk}/delete/", {"post": "yes"})
+    assert list(Semaphore.objects.values_list("name", flat=True)) == ["used"]
