@@ -101,7 +101,7 @@ def test_a_trapped_job_is_mended_at_night_and_signed_by_another(
     assert state(job) == ("RUN", "pending_approval")
     # The page follows by itself; the operator may not sign, and reads why.
     panel = page.get_by_role("region", name=re.compile("Espera en RUN la aprobación"))
-    expect(panel).to_contain_text("Usted no está entre los aprobadores", timeout=10_000)
+    expect(panel).to_contain_text("No estás entre los aprobadores", timeout=10_000)
     expect(panel.get_by_role("link", name="Aprobar")).to_have_count(0)
 
     approver = second.new_page()
@@ -109,7 +109,7 @@ def test_a_trapped_job_is_mended_at_night_and_signed_by_another(
     press(approver, "Aprobar")
     approver.get_by_label("Comentario").fill("visto")
     press(approver, "Aprobar")
-    expect(approver.get_by_role("status").filter(has_text="Su firma queda anotada.")).to_be_visible()
+    expect(approver.get_by_role("status").filter(has_text="Tu firma queda anotada.")).to_be_visible()
     assert state(work(job)) == ("END", "finished")
     expect(page.get_by_role("status").filter(has_text="Finalizado")).to_be_visible(timeout=10_000)
     expect(page.get_by_role("main")).to_contain_text("visto")

@@ -16,17 +16,17 @@ from rules.wording import WAITING_AND_UNDOING, hint_of, message_of
         (
             "PRE: [{parallel: [{approval: {}}]}]",
             "approval puede hacer esperar al pase, y eso no es posible dentro de parallel.",
-            "Póngalo antes o después de parallel.",
+            "Ponlo antes o después de parallel.",
         ),
         (
             "INIT: [{log: x, on_error: trap}]",
             "on_error: trap puede hacer esperar al pase, y eso no es posible en INIT.",
-            "Póngalo en PRE, RUN o POST.",
+            "Ponlo en PRE, RUN o POST.",
         ),
         (
             "RUN: [{log: x, rollback_if_failed: true}]",
             "rollback_if_failed no significa nada sin rollback.",
-            "Escriba rollback: y las operaciones que deshacen esta.",
+            "Escribe rollback: y las operaciones que deshacen esta.",
         ),
     ],
 )
