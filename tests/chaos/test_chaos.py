@@ -20,7 +20,7 @@ import pytest
 from clarive_monitor.supervisor.layout import Layout
 from tests.chaos.asking import Asker
 from tests.chaos.monkey import Monkey
-from tests.chaos.verdict import OPERATIONS, STEPS, explanation, faults_of_effects
+from tests.chaos.verdict import OPERATIONS, STEPS, abend_of, explanations, faults_of_effects
 from tests.engine import lines
 from tests.installation import Running, free_port, manage
 from tests.waiting import until
@@ -121,10 +121,10 @@ def _faults(asker: Asker, monkey: Monkey, effects: list[str]) -> Iterator[str]:
     yield from (f"{count} jobs were made of {key}" for key, count in keys.items() if count > 1)
     yield from (f"nobody asked for {key}" for key in {*keys} - {*asker.created, *asker.given_up})
     yield from faults_of_effects(jobs, effects)
-    for job in jobs:
-        if job["status"] == "abend":
-            reason = asker.last_error(job["id"])
-            why = explanation(job, reason, monkey)
-            print(f"{job['name']} {job['step']}: {reason} <- {why}")  # noqa: T201
-            if not why:
-                yield f"nothing explains the Abend of {job['name']} at {job['step']}: {reason}"
+    told = {job["name"]: asker.last_error(job["id"]) for job in jobs if job["status"] == "abend"}
+    abends = [abend_of(job, told[job["name"]]) for job in jobs if job["name"] in told]
+    why = explanations([abend for abend in abends if abend is not None], monkey)
+    for name, reason in told.items():
+        print(f"{name}: {reason} <- {why.get(name)}")  # noqa: T201
+        if name not in why:
+            yield f"nothing explains the Abend of {name}: {reason}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 
@@ -42,18 +43,41 @@ def faults_of_effects(jobs: Sequence[dict[str, Any]], lines: Sequence[str]) -> I
         yield f"there is no job {job_id}, but it left {by_job[job_id]}"
 
 
-def explanation(job: dict[str, Any], reason: str, monkey: Monkey) -> str:
-    """Return the injection that explains a job's Abend with this reason, nothing when none does."""
+@dataclass(frozen=True)
+class Abend:
+    """A job that ended in Abend: its runner's process, and when the lease of that ran out."""
+
+    name: str
+    pid: int
+    ran_out: datetime
+
+
+def abend_of(job: dict[str, Any], reason: str) -> Abend | None:
+    """Return what the daemon said of a job, ``None`` when it is not what a daemon says."""
     found = _REASON.fullmatch(reason)
     if found is None:
-        return ""
-    service, pid = f"worker-{found[1]}", int(found[2])
-    ran_out = _near(found[3], datetime.fromisoformat(job["finished_at"]))
+        return None
+    return Abend(job["name"], int(found[2]), _near(found[3], datetime.fromisoformat(job["finished_at"])))
+
+
+def explanations(abends: Sequence[Abend], monkey: Monkey) -> dict[str, Injection]:
+    """Return the injection that explains each Abend, by the job's name; what nothing explains is not in it.
+
+    A hit on the runner's own process comes first, then the whole database. A stopped session of the database is one
+    runner's, so it explains one Abend and no more.
+    """
+    found: dict[str, Injection] = {}
+    sessions = [injection for injection in monkey.done if injection.kind == "backend"]
+    others = [injection for injection in monkey.done if injection.kind != "backend"]
     lease = timedelta(seconds=monkey.lease_seconds)
-    for injection in monkey.done:
-        if _explains(injection, service, pid, monkey.parents.get(pid, 0), ran_out, lease):
-            return str(injection)
-    return ""
+    for candidates in (others, sessions):
+        for abend in (abend for abend in abends if abend.name not in found):
+            parent = monkey.parents.get(abend.pid, 0)
+            free = [each for each in candidates if each.kind != "backend" or each not in found.values()]
+            why = next((each for each in free if _explains(each, abend, parent, lease)), None)
+            if why is not None:
+                found[abend.name] = why
+    return found
 
 
 def _near(clock: str, moment: datetime) -> datetime:
@@ -63,17 +87,14 @@ def _near(clock: str, moment: datetime) -> datetime:
     return found if found <= moment else found - timedelta(days=1)
 
 
-def _explains(
-    injection: Injection, service: str, pid: int, parent: int, ran_out: datetime, lease: timedelta
-) -> bool:
-    """Return whether what was done kept the runner ``pid`` from renewing a lease that ran out at ``ran_out``."""
-    begins, ends = ran_out - lease - SLACK, ran_out + SLACK
-    own = pid in injection.pids
+def _explains(injection: Injection, abend: Abend, parent: int, lease: timedelta) -> bool:
+    """Return whether what was done kept a runner from renewing its lease."""
+    begins, ends = abend.ran_out - lease - SLACK, abend.ran_out + SLACK
+    own = abend.pid in injection.pids
     if injection.action in {"KILL", "TERM"} and begins <= injection.at <= ends:
-        # TERM to a worker hands its jobs over; its pool's processes, and sessions of the database, just end.
+        # TERM to a worker hands its jobs over; a process of its pool just ends.
         return own or (injection.action == "KILL" and injection.kind == "worker" and parent in injection.pids)
     if injection.action == "STOP" and (own or injection.kind in {"postgres", "backend"}):
-        until = injection.until or ends
-        together = min(until, ends) - max(injection.at, begins)
+        together = min(injection.until or ends, ends) - max(injection.at, begins)
         return together >= lease * 0.4
     return False
