@@ -82,7 +82,7 @@ def test_one_job_has_actions_trap_approval_and_blockers_on_top(api: Api, dev: En
     found = api.get(f"jobs/{job.pk}/").json
     assert set(found) == LISTED | {"actions", "trap", "approval", "blockers"}
     assert (found["project"], found["revisions"], found["trap"], found["approval"]) == (None, [], None, None)
-    assert (found["actions"], found["blockers"]) == ([], [])
+    assert (found["actions"], found["blockers"]) == (["comment"], [])
 
 
 def test_a_job_of_a_hidden_environment_does_not_exist(api: Api, dev: Environment, prod: Environment) -> None:
