@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 
 from clarive_monitor.supervisor.layout import Layout
@@ -76,10 +77,11 @@ def test_start_fall_restart_and_ordered_end(running: Running, home: Path, port: 
         until(partial(running.is_back, name), 60, f"{name} again")
         assert running.pid_of(name) != lost[name]
     # Asked to end by somebody else, PostgreSQL would wait for clients that never leave.
-    for name in ("postgres", "beat"):
-        os.kill(running.pid_of(name), signal.SIGTERM)
-    for name in ("postgres", "beat"):
-        until(partial(running.is_back, name), 60, f"{name} again")
+    with psycopg.connect(Layout.at(home).database_url):
+        for name in ("postgres", "beat"):
+            os.kill(running.pid_of(name), signal.SIGTERM)
+        for name in ("postgres", "beat"):
+            until(partial(running.is_back, name), 60, f"{name} again")
     assert answers(running.address)
 
     family = running.family()

@@ -1,6 +1,7 @@
 """The embedded servers under a supervisor that is killed, and what the next one finds."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,6 +50,21 @@ def start_postgres(layout: Layout) -> Child:
     child.start()
     servers.wait_until_ready(child)
     return child
+
+
+def test_a_server_that_somebody_asked_to_end_while_clients_stay_is_seen_and_hurried(layout: Layout) -> None:
+    postgres = start_postgres(layout)
+    servers.create_database(layout)
+    assert not postgres.service.lingers(postgres)
+    with psycopg.connect(layout.database_url, autocommit=True) as client:
+        assert postgres.pid is not None
+        os.kill(postgres.pid, signal.SIGTERM)
+        until(lambda: postgres.service.lingers(postgres), 20, "a server that waits for its client")
+        assert client.execute("SELECT 1").fetchone() == (1,)
+        with pytest.raises(psycopg.OperationalError, match="shutting down"):
+            psycopg.connect(layout.database_url)
+        postgres.send(postgres.service.stop_signal)
+        until(lambda: postgres.returncode() == 0, 20, "its end in order")
 
 
 def test_kill_9_of_the_supervisor_leaves_no_process_and_all_data(layout: Layout) -> None:
