@@ -8,7 +8,7 @@ LOCK := $(PYTHON) -m uv pip compile pyproject.toml --quiet --upgrade --universal
 # Settings can be read without a home of its own.
 CHECKING := CLARIVE_ENV_FILE=/dev/null CLARIVE_SECRET_KEY=only-for-checks-0000000000000000000
 
-.PHONY: help run test check format-check lint types contracts templates-check migrations-check diagram-check lock
+.PHONY: help run test nightly check format-check lint types contracts templates-check migrations-check diagram-check lock
 .DELETE_ON_ERROR:
 
 help:
@@ -20,6 +20,10 @@ run: .venv/.ok-run
 test: .venv/.ok-dev
 	@$(PYTHON) -m tests.browser.provision
 	$(PYTHON) -m pytest $(ARGS)
+
+# The model of a job against the real code, for an hour instead of two minutes; each day other sequences.
+nightly: .venv/.ok-dev
+	MODEL_STEPS=$${MODEL_STEPS:-100000} MODEL_SEED=$${MODEL_SEED:-$$(date +%Y%m%d)0000} $(PYTHON) -m pytest tests/model $(ARGS)
 
 check: format-check lint types contracts templates-check migrations-check diagram-check
 
