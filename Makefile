@@ -19,11 +19,17 @@ run: .venv/.ok-run
 
 test: .venv/.ok-dev
 	@$(PYTHON) -m tests.browser.provision
+ifdef ARGS
 	$(PYTHON) -m pytest $(ARGS)
+else
+	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not alone"
+	$(PYTHON) -m pytest -m alone
+endif
 
-# The model of a job against the real code, for an hour instead of two minutes; each day other sequences.
+# The model of a job against the real code, for hours instead of minutes, each day with other sequences; and more chaos.
 nightly: .venv/.ok-dev
-	MODEL_STEPS=$${MODEL_STEPS:-100000} MODEL_SEED=$${MODEL_SEED:-$$(date +%Y%m%d)0000} $(PYTHON) -m pytest tests/model $(ARGS)
+	MODEL_STEPS=$${MODEL_STEPS:-100000} MODEL_SEED=$${MODEL_SEED:-$$(date +%Y%m%d)0000} CHAOS_SECONDS=$${CHAOS_SECONDS:-600} \
+		$(PYTHON) -m pytest tests/model tests/chaos $(ARGS)
 
 check: format-check lint types contracts templates-check migrations-check diagram-check
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
+from typing import Final
 from urllib.parse import quote
 
 import pytest
@@ -17,12 +18,24 @@ from clarive_monitor.supervisor.layout import Layout
 from clarive_monitor.supervisor.processes import Child, Service, stop_together
 from tests.unit.supervisor_stubs import QuietRequests
 
-BROWSER_TESTS = Path(__file__).parent / "browser"
+TESTS = Path(__file__).parent
+BROWSER_TESTS = TESTS / "browser"
 
 
-@pytest.hookimpl(trylast=True)
+ALONE: Final = ("browser", "chaos", "integration/processes")
+"""Folders of tests that start much or watch the clock: beside others they would be late."""
+
+ALONE_FIXTURES: Final = frozenset({"workers", "crew", "running"})
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the browser's tests last: from the first one on an event loop runs in this thread."""
+    """Mark what runs alone, and put the browser's tests last: from the first one on an event loop runs in this thread."""
+    for item in items:
+        folder = item.path.relative_to(TESTS).as_posix()
+        starts_much = ALONE_FIXTURES & set(getattr(item, "fixturenames", ()))
+        if starts_much or folder.startswith(ALONE) or "supervisor" in item.path.name:
+            item.add_marker(pytest.mark.alone)
     items.sort(key=lambda item: item.path.is_relative_to(BROWSER_TESTS))
 
 
