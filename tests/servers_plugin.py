@@ -34,6 +34,16 @@ def _broker_url(given: str, layout: Layout) -> str:
     return f"{layout.broker_url}?virtual_host={number}"
 
 
+def _own_home(home: str) -> str:
+    """Return the home of this pytest process, a folder below that of the servers for each of xdist's workers."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is None:
+        return home
+    own = Path(home, worker)
+    own.mkdir(exist_ok=True)
+    return str(own)
+
+
 def _isolate() -> Layout:
     """Point every variable at a temporary home and drop those of the machine."""
     home = os.environ.get("CLARIVE_TEST_HOME") or tempfile.mkdtemp(prefix="clarive-test-")
@@ -42,7 +52,8 @@ def _isolate() -> Layout:
         del os.environ[name]
     os.environ.update(
         CLARIVE_TEST_HOME=home,
-        CLARIVE_HOME=home,
+        # Each of its own: whoever looks for strays would take those of the others, whose databases it does not know.
+        CLARIVE_HOME=_own_home(home),
         CLARIVE_ENV_FILE=os.devnull,
         CLARIVE_SECRET_KEY="only-for-tests-" + "0" * 32,
         CLARIVE_STATIC_COLLECTED="0",
@@ -120,7 +131,7 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def home() -> Path:
     """The temporary ``CLARIVE_HOME`` of this run."""
-    return SERVERS.layout.home
+    return Path(os.environ["CLARIVE_HOME"])
 
 
 @pytest.fixture(scope="session")
