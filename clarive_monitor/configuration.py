@@ -69,10 +69,7 @@ def read(variables: Mapping[str, str] | None = None) -> Configuration:
     Raises:
         BadVariable: One of them cannot be used.
     """
-    if variables is None:
-        environ.Env.read_env(os.environ.get("CLARIVE_ENV_FILE") or BASE_DIR / ".env")
-        variables = os.environ
-    reader = _Reader(variables)
+    reader = _Reader(_from_environment() if variables is None else variables)
     layout = Layout.at(reader.text("CLARIVE_HOME", str(BASE_DIR / "var")))
     debug = reader.boolean("CLARIVE_DEBUG", default=False)
     return Configuration(
@@ -104,6 +101,11 @@ def read(variables: Mapping[str, str] | None = None) -> Configuration:
         email=reader.email_url("CLARIVE_EMAIL_URL", default=f"filemail:///{quote(str(layout.mail))}"),
         email_from=reader.text("CLARIVE_EMAIL_FROM", EMAIL_FROM),
     )
+
+
+def _from_environment() -> Mapping[str, str]:
+    environ.Env.read_env(os.environ.get("CLARIVE_ENV_FILE") or BASE_DIR / ".env")
+    return os.environ
 
 
 def secret_key(given: str, *, kept_in: Path, debug: bool) -> str:

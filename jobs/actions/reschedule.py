@@ -46,26 +46,36 @@ class RescheduleJob(JobAction):
         Raises:
             InvalidInput: The dates contradict each other, are too far away, or over.
         """
-        if scheduled_at is None:
-            raise InvalidInput({"scheduled_at": ["Say when."]})
-        try:
-            dates = planning.plan(
-                scheduled_at, max_start_at, expiry=job.max_start_at - job.scheduled_at, now=now
-            )
-        except planning.MaxStartBeforeSchedule as error:
-            message = "It lies before the scheduled date: the job would expire before it may run."
-            raise InvalidInput({"max_start_at": [message]}) from error
-        except planning.TooFarAhead as error:
-            raise InvalidInput(
-                {error.field: ["The date is too far away: at most ten years from now."]}
-            ) from error
-        if dates.max_start_at < now:
-            field = "scheduled_at" if max_start_at is None else "max_start_at"
-            raise InvalidInput({field: ["The job would have expired already."]})
+        dates = _dates(job, scheduled_at, max_start_at, now)
         fields: dict[str, Any] = {"scheduled_at": dates.scheduled_at, "max_start_at": dates.max_start_at}
         if comment:
             fields["comment"] = f"{comment}\n{job.comment}".rstrip()
         transitions.apply(job, Change(Event.RESCHEDULE, now, fields=fields))
+
+
+def _dates(
+    job: Job, scheduled_at: datetime | None, max_start_at: datetime | None, now: datetime
+) -> planning.Dates:
+    """Return the dates that are asked for.
+
+    Raises:
+        InvalidInput: They contradict each other, are too far away, or over.
+    """
+    if scheduled_at is None:
+        raise InvalidInput({"scheduled_at": ["Say when."]})
+    distance = job.max_start_at - job.scheduled_at
+    try:
+        dates = planning.plan(scheduled_at, max_start_at, expiry=distance, now=now)
+    except planning.MaxStartBeforeSchedule as error:
+        message = "It lies before the scheduled date: the job would expire before it may run."
+        raise InvalidInput({"max_start_at": [message]}) from error
+    except planning.TooFarAhead as error:
+        message = "The date is too far away: at most ten years from now."
+        raise InvalidInput({error.field: [message]}) from error
+    if dates.max_start_at < now:
+        field = "scheduled_at" if max_start_at is None else "max_start_at"
+        raise InvalidInput({field: ["The job would have expired already."]})
+    return dates
 
 
 @register
