@@ -21,7 +21,8 @@ from tests.model.machine import JobMachine
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-STEPS: Final = int(os.environ.get("MODEL_STEPS", "5000"))
+ENOUGH: Final = 5000
+STEPS: Final = int(os.environ.get("MODEL_STEPS", ENOUGH))
 """``make nightly`` makes many more, with a seed of its own."""
 SEED: Final = int(os.environ.get("MODEL_SEED", "0"))
 STEPS_OF_AN_EXAMPLE: Final = 50
@@ -81,6 +82,8 @@ def run(steps: int, *phases: Phase) -> Counter[str]:
 def test_the_real_jobs_live_as_the_model_says() -> None:
     seen = run(STEPS)
     assert seen["steps"] >= STEPS
+    if STEPS < ENOUGH:
+        return
     # So that the steps are about something.
     missing = [place for place in HAPPENS if not seen[f"at: {place}"]]
     missing += [action for action in actions() if not seen[f"accepted: {action}"]]
