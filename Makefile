@@ -22,7 +22,7 @@ test: .venv/.ok-dev
 ifdef ARGS
 	$(PYTHON) -m pytest $(ARGS)
 else
-	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not alone"
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone"
 	$(PYTHON) -m pytest -m alone
 endif
 

@@ -1,7 +1,7 @@
 """Fixtures for every test: the database on the tests' own server, and real workers on it."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 from typing import Final
@@ -20,6 +20,7 @@ from tests.unit.supervisor_stubs import QuietRequests
 
 TESTS = Path(__file__).parent
 BROWSER_TESTS = TESTS / "browser"
+MODEL = TESTS / "model"
 
 
 ALONE: Final = ("browser", "chaos", "integration/processes")
@@ -28,15 +29,22 @@ ALONE: Final = ("browser", "chaos", "integration/processes")
 ALONE_FIXTURES: Final = frozenset({"workers", "crew", "running"})
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs alone, and put the browser's tests last: from the first one on an event loop runs in this thread."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
+    """Mark what runs alone before markers choose, and order what is left after it was shuffled.
+
+    The model takes longest, so that it begins while there is something else to do beside it. The browser's tests are
+    last: from the first one on an event loop runs in this thread.
+    """
     for item in items:
         folder = item.path.relative_to(TESTS).as_posix()
         starts_much = ALONE_FIXTURES & set(getattr(item, "fixturenames", ()))
         if starts_much or folder.startswith(ALONE) or "supervisor" in item.path.name:
             item.add_marker(pytest.mark.alone)
-    items.sort(key=lambda item: item.path.is_relative_to(BROWSER_TESTS))
+    yield
+    items.sort(
+        key=lambda item: (item.path.is_relative_to(BROWSER_TESTS), not item.path.is_relative_to(MODEL))
+    )
 
 
 @pytest.fixture(scope="session")
