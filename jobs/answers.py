@@ -48,7 +48,7 @@ def answer_trap(job: Job, trap: Trap, answer: Trap.Answer, now: datetime) -> Non
     if answer is Trap.Answer.ABORT:
         step = Step(job.step)
         event = failure_of(step, has_undoable=records.has_undoable(job, DEPLOYING))
-        transitions.apply(job, Change(event, now, reason=trap.error))
+        transitions.apply(job, Change(event, now, reason=trap.error, fields={"stash": trap.stash}))
     else:
         transitions.apply(job, Change(Event(answer.value), now))
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from celery.signals import beat_init, worker_init, worker_ready, worker_shutdown, worker_shutting_down
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
+from django.db.models import Q
 
 from jobs.execution import draining, naming
 from jobs.models import CreationRequest, Job, WorkerSeen
@@ -53,7 +54,9 @@ def _claim_stands(claim: str) -> bool:
 
     The runner of a cancelled job has it for as long as it needs to end its processes in order and to say how they ended.
     """
-    cancelled = Job.objects.filter(cancelled_claim=claim, finished_at__gt=datetime.now(UTC) - _LAST_WORDS)
+    # Of a job that was started again its next runner says when the time is over.
+    in_time = Q(finished_at__isnull=True) | Q(finished_at__gt=datetime.now(UTC) - _LAST_WORDS)
+    cancelled = Job.objects.filter(in_time, cancelled_claim=claim)
     checking = CreationRequest.objects.filter(
         pk=claim, state=CreationRequest.State.CHECKING, deadline__gt=datetime.now(UTC)
     )

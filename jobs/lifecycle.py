@@ -254,7 +254,8 @@ def _resolve_status(target: Status | Place, state: State, facts: Facts) -> Statu
     if isinstance(target, Status):
         return target
     if target is Place.OUTCOME:
-        return Status(facts.outcome) if facts.outcome else Status.FINISHED
+        # POST cannot improve what PRE and RUN came to, and nothing is not finished.
+        return Status(facts.outcome) if facts.outcome else Status.ERROR
     if target is Place.BEFORE_EXPIRY:
         return facts.before_expiry
     return state.status

@@ -17,7 +17,7 @@ from jobs.exceptions import JobError, StaleClaim
 from jobs.execution import draining, last_words, naming
 from jobs.execution.checkpoints import Runner
 from jobs.execution.database import recalled, retrying
-from jobs.execution.endings import Ending, change, farewell, greeting, is_undone
+from jobs.execution.endings import Ending, change, farewell, greeting, is_undone, stash_of
 from jobs.execution.host import Goal, JobHost
 from jobs.execution.leases import LeaseKeeper
 from jobs.lifecycle import RUNNER_STATUSES, Event, Status, Step
@@ -135,6 +135,7 @@ def run(job: Job) -> None:
     assert job.claim is not None
     try:
         with LeaseKeeper(job.pk, job.claim, lease()) as keeper:
+            last_words.wait_for(job, keeper)
             following: Job | None = job
             while following is not None:
                 following = run_claimed_step(following, keeper)
@@ -234,7 +235,7 @@ def _conclude(
             locked = transitions.lock_claimed(job.pk, claim)
             transitions.apply(locked, change(locked, ending))
             if isinstance(ending.outcome, Waiting):
-                waits.begin(locked, ending.outcome, locked.clock)
+                waits.begin(locked, ending.outcome, stash_of(ending), locked.clock)
             return _begin_next(locked, claim, job.claimed_by) if ending.go_on else None
 
     return retrying(write, keeper)

@@ -173,13 +173,7 @@ def _set_result(job: Job, change: Change, before: State, after: State) -> None:
     starts_anew = event in _NEW_ATTEMPT or (before.status in ENDED and after.status in ACTIVE)
     if change.reason or starts_anew or event in _ANSWERS:
         job.reason = change.reason
-    if event in _NEW_ATTEMPT:
-        job.rollback = RollbackState.NONE.value
-        job.rollback_asked = event is Event.ASK_ROLLBACK
-    if event in _UNDO_RESULTS:
-        job.rollback = _UNDO_RESULTS[event]
-    if before.status is Status.ROLLBACK and event in {Event.CANCEL, Event.ABANDON}:
-        job.rollback = RollbackState.FAILED.value
+    _set_rollback(job, change, before)
     if event in _ASKED:
         job.outcome = _ASKED[event].value
     if event in {Event.FAIL, Event.UNDONE, Event.UNDO_FAILED} and after.step is Step.POST:
@@ -191,6 +185,20 @@ def _set_result(job: Job, change: Change, before: State, after: State) -> None:
     elif event is Event.RERUN and change.asked_step is not Step.POST:
         job.outcome = None
     job.status_before_expiry = job.status_before_expiry if after.status is Status.EXPIRED else ""
+
+
+def _set_rollback(job: Job, change: Change, before: State) -> None:
+    event = change.event
+    if event in _NEW_ATTEMPT and change.asked_step is not Step.POST:
+        # A rerun of POST deploys nothing, so what was undone stays undone.
+        job.rollback = RollbackState.NONE.value
+    if event in _NEW_ATTEMPT:
+        job.rollback_asked = event is Event.ASK_ROLLBACK
+    if event in _UNDO_RESULTS:
+        job.rollback = _UNDO_RESULTS[event]
+    if before.status is Status.ROLLBACK and event in {Event.CANCEL, Event.ABANDON}:
+        job.rollback = RollbackState.FAILED.value
+        job.outcome = job.outcome if job.rollback_asked else Outcome.ERROR.value
 
 
 def _set_attempt(job: Job, change: Change) -> None:

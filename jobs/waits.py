@@ -26,12 +26,13 @@ _KEEPS_APPROVAL: Final = frozenset({Status.PENDING_APPROVAL, Status.EXPIRED})
 _KEEPS_TRAP: Final = frozenset({Status.TRAPPED, Status.TRAP_PAUSED})
 
 
-def begin(job: Job, found: Waiting, now: datetime) -> None:
+def begin(job: Job, found: Waiting, stash: dict[str, Any], now: datetime) -> None:
     """Note what a locked job waits for from now on; a semaphore was asked already.
 
     Args:
         job: As it is after the transition.
         found: What the engine said.
+        stash: Run variables as they are; the job itself keeps those its step began with.
         now: The present.
     """
     details = found.details
@@ -57,6 +58,7 @@ def begin(job: Job, found: Waiting, now: datetime) -> None:
         return
     Trap.objects.create(
         error=run.error,
+        stash=stash,
         deadline=now + timedelta(seconds=details["timeout_seconds"]),
         on_timeout=details["on_timeout"],
         max_retries=details["max_retries"],

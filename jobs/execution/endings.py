@@ -19,6 +19,8 @@ _UNDONE: Final = {True: Event.ASKED_UNDONE, False: Event.UNDONE}
 _UNDO_FAILED: Final = {True: Event.ASKED_UNDO_FAILED, False: Event.UNDO_FAILED}
 """What undoing leads to, by whether a person asked for it."""
 
+_NO_RESULT: Final = "PRE and RUN came to no result; a rerun of POST can say which one it is to go by."
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -69,14 +71,14 @@ def farewell(job: Job, outcome: StepOutcome) -> tuple[str, str]:
 def change(job: Job, ending: Ending) -> Change:
     """Return what happens to a locked job whose step, or whose undoing, ended."""
     outcome, moment, mask = ending.outcome, job.clock, ending.mask
-    fields: dict[str, Any] = {}
-    if ending.stash is not None and not isinstance(outcome, Waiting):
-        # Whoever goes on after a wait walks the step from its beginning.
-        fields["stash"] = checkpoints.storable(ending.stash.masked(mask.value).to_data())
+    # Whoever goes on after a wait walks the step from its beginning.
+    keeps = ending.stash is None or isinstance(outcome, Waiting)
+    fields: dict[str, Any] = {} if keeps else {"stash": stash_of(ending)}
     match outcome:
         case Completed():
             event = _UNDONE[job.rollback_asked] if is_undone(job) else Event.STEP_OK
-            return Change(event, moment, fields=fields)
+            no_result = Step(job.step) is Step.POST and job.outcome is None
+            return Change(event, moment, reason=_NO_RESULT if no_result else "", fields=fields)
         case Failed(message=message):
             reason = checkpoints.clean(mask.text(message))
             before = f"{job.reason} Undoing failed: " if is_undone(job) else ""
@@ -85,6 +87,14 @@ def change(job: Job, ending: Ending) -> Change:
             reason = checkpoints.clean(mask.text(str(details.get("error", ""))))
             return Change(waits.EVENTS[kind], moment, reason=reason)
     raise JobDefect(f"The engine answered {type(outcome).__name__}, which the runner does not know.")
+
+
+def stash_of(ending: Ending) -> dict[str, Any]:
+    """Return the stash that a step left, as it can be stored."""
+    if ending.stash is None:
+        return {}
+    found: dict[str, Any] = checkpoints.storable(ending.stash.masked(ending.mask.value).to_data())
+    return found
 
 
 def _failure(job: Job) -> Event:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from typing import Final
+
 from django.db import transaction
 
+from jobs.execution import draining
 from jobs.execution.checkpoints import Runner
+from jobs.execution.leases import LeaseKeeper
 from jobs.log.writer import append_entries
 from jobs.models import Job
+
+LONGEST_SECONDS: Final = 12.0
+"""A second until the runner sees that it was cancelled, five of grace for its processes, and as much again."""
+
+_LOOK_SECONDS: Final = 0.2
 
 
 def say(runner: Runner, worker: str, words: list[tuple[str, str]]) -> None:
@@ -23,3 +33,20 @@ def say(runner: Runner, worker: str, words: list[tuple[str, str]]) -> None:
             return
         ended = f"Nothing of the job runs on {worker} any more."
         append_entries(runner.job_id, runner.attempt, runner.step, [*words, ("info", ended)])
+
+
+def wait_for(job: Job, keeper: LeaseKeeper) -> None:
+    """Wait, at most ``LONGEST_SECONDS``, until the processes of a cancelled attempt are gone: two must not deploy at once.
+
+    Args:
+        job: Just taken, for its next attempt.
+        keeper: Of the new claim; losing it ends the waiting.
+    """
+    mine = Job.objects.filter(pk=job.pk, cancelled_claim__isnull=False)
+    until = time.monotonic() + LONGEST_SECONDS
+    while job.cancelled_claim is not None and mine.exists():
+        if time.monotonic() >= until:
+            # Its worker died, or the machine is gone; the search for strays deals with what it left.
+            mine.update(cancelled_claim=None)
+        elif keeper.wait_lost(_LOOK_SECONDS) or draining.is_draining():
+            return

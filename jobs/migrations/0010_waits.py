@@ -4,6 +4,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+import jobs.models.project
 import jobs.models.waits
 
 
@@ -160,6 +161,14 @@ class Migration(migrations.Migration):
                 ("began_at", models.DateTimeField()),
                 ("closed_at", models.DateTimeField(blank=True, null=True)),
                 ("error", models.TextField(blank=True)),
+                (
+                    "stash",
+                    models.JSONField(
+                        blank=True,
+                        default=jobs.models.project.empty,
+                        help_text="Run variables as they were when the operation failed, for an abort.",
+                    ),
+                ),
                 ("deadline", models.DateTimeField(blank=True, null=True)),
                 ("remaining", models.DurationField(blank=True, null=True)),
                 ("on_timeout", models.CharField(max_length=10)),

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from jobs.choices import StepChoice
+from jobs.models.project import empty
 
 
 def empty_list() -> list[Any]:
@@ -117,6 +118,11 @@ class Trap(Wait):
 
     job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, related_name="traps", db_index=False)
     error = models.TextField(blank=True)
+    stash = models.JSONField(
+        default=empty,
+        blank=True,
+        help_text=_("Run variables as they were when the operation failed, for an abort."),
+    )
     deadline = models.DateTimeField(null=True, blank=True)
     remaining = models.DurationField(null=True, blank=True)
     on_timeout = models.CharField(max_length=10)

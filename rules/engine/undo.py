@@ -73,7 +73,7 @@ def undo(
         tree: The linked rule.
         steps: In the order in which they ran.
         host: Who runs it; it knows the records of all these steps.
-        stash: Run variables as they are now; changed in place.
+        stash: Run variables that the steps began with, or any later ones.
         registry: The operations there are.
 
     Returns:
@@ -83,7 +83,7 @@ def undo(
     failures: list[OperationFailed] = []
     for found in reversed(_done(tree, steps, host, stash, registry)):
         try:
-            _undo_one(walker, found, stash)
+            _undo_one(walker, found)
         except OperationFailed as failure:
             failures.append(failure)
         except Interrupted:
@@ -93,7 +93,7 @@ def undo(
     return Completed()
 
 
-def _undo_one(walker: Walker, found: _Found, stash: Stash) -> None:
+def _undo_one(walker: Walker, found: _Found) -> None:
     """Run the rollback of one operation and mark it as undone.
 
     Raises:
@@ -101,7 +101,7 @@ def _undo_one(walker: Walker, found: _Found, stash: Stash) -> None:
         Interrupted: The worker was told to stop.
     """
     host = walker.host
-    scope = Scope(host.names, stash, found.scope.local)
+    scope = replace(found.scope, fixed=host.names)
     for index, node in enumerate(found.node.options.rollback):
         walker.operation(node, f"{found.path}/{BLOCK}/{index}", scope, None)
     record = host.recorded(found.path)
@@ -121,6 +121,12 @@ def _done(tree: RuleTree, steps: Sequence[str], host: Host, stash: Stash, regist
         except (OperationFailed, Suspended, Interrupted):
             continue  # here the step ended
     return collector.found
+
+
+def _as_it_is(scope: Scope) -> Scope:
+    """Return the names as they are now: what comes later changes variables, and an operation is undone with its own."""
+    stash = Stash(dict(scope.stash.variables), dict(scope.stash.results))
+    return replace(scope, stash=stash)
 
 
 class _Collector(Walker):
@@ -146,7 +152,7 @@ class _Collector(Walker):
         finally:
             record = self.host.recorded(path)
             if record is not None and is_to_undo(node, record):
-                self.found.append(_Found(node, path, scope))
+                self.found.append(_Found(node, path, _as_it_is(scope)))
 
 
 class _Recorded:

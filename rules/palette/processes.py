@@ -42,7 +42,8 @@ def _run(call: Call) -> dict[str, Any]:
 
 def _report_processes(call: Call, ended: Ended) -> None:
     for process in ended.processes:
-        command = call.host.mask(process.command)  # by itself, since it may be cut within a secret
+        # Masked by itself, since it may be cut within a secret; on one line, since a script may have many.
+        command = " ".join(call.host.mask(process.command).split())
         call.log(f"Ended process {process.pid} ({command}): {process.how}", "warning")
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from jobs import runner, transitions
 from jobs.exceptions import StaleClaim, TransitionNotAllowed
-from jobs.execution import checkpoints
+from jobs.execution import checkpoints, last_words
 from jobs.execution.database import retrying
 from jobs.execution.leases import LeaseKeeper
 from jobs.lifecycle import Event
@@ -67,6 +67,34 @@ def test_a_cancelled_job_s_runner_writes_neither_status_nor_result_and_has_last_
     (said,) = read_entries(job.pk).entries
     assert said.text == "Nothing of the job runs on test any more."
     assert StepRun.objects.get(job=job, step="RUN").result == "stopped"
+
+
+def test_the_next_attempt_waits_until_the_cancelled_one_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = JobFactory.at("RUN", "running")
+    happen(job, Event.CANCEL)
+    late = Job.objects.get(pk=job.pk)
+    assert late.cancelled_claim == job.claim
+    keeper = LeaseKeeper(job.pk, claim_of(job), timedelta(seconds=15))
+    looks = iter(range(3))
+
+    def say_at_the_third_look(_seconds: float) -> bool:
+        if next(looks) == 2:
+            last_words.say(checkpoints.Runner(job.pk, claim_of(job), 1, "RUN"), "test", [])
+        return False
+
+    monkeypatch.setattr(keeper, "wait_lost", say_at_the_third_look)
+    last_words.wait_for(late, keeper)
+    assert next(looks, None) is None
+    assert Job.objects.get(pk=job.pk).cancelled_claim is None
+
+
+def test_nobody_waits_for_ever_for_a_runner_that_died(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(last_words, "LONGEST_SECONDS", 0.0)
+    job = JobFactory.at("RUN", "running")
+    happen(job, Event.CANCEL)
+    keeper = LeaseKeeper(job.pk, claim_of(job), timedelta(seconds=15))
+    last_words.wait_for(Job.objects.get(pk=job.pk), keeper)
+    assert Job.objects.get(pk=job.pk).cancelled_claim is None
 
 
 def test_a_runner_that_lost_its_claim_otherwise_is_silent() -> None:

@@ -189,7 +189,9 @@ def test_a_failing_post_says_nothing_of_pre_and_run(cast: Cast) -> None:
     cast.do(job, "op", "rerun", step="POST")
     assert (state(work(job)), fresh(job).outcome) == (("END", "error"), None)
     cast.do(job, "op", "rerun", step="POST")
-    assert (state(work(job)), fresh(job).outcome) == (("END", "finished"), None)
+    assert (state(work(job)), fresh(job).outcome) == (("END", "error"), None)
+    cast.do(job, "op", "rerun", step="POST", outcome="finished")
+    assert state(work(job)) == ("END", "finished")
 
 
 def test_a_rerun_of_a_revision_that_another_job_carries_is_refused(cast: Cast) -> None:
@@ -348,6 +350,62 @@ def test_an_aborted_trap_is_undone(cast: Cast) -> None:
     done = work(job)
     assert (done.status, done.rollback) == ("error", "succeeded")
     assert lines(job)[-3:] == ["undeploy RUN", "unbuild", "tell error"]
+
+
+REMEMBERS = """
+RUN:
+  - while:
+      condition: variables.get("n", 0) < 2
+      max: 3
+      do:
+        - set: {n: "{{ variables.get('n', 0) + 1 }}"}
+        - log: "do {{ variables.n }}"
+          rollback: [{log: "undo {{ variables.n }}"}]
+  - set: {n: 9}
+  - group: [{fail: no}]
+    on_error: trap
+POST:
+  - log: "tell {{ variables.n }}"
+"""
+
+
+def test_after_an_abort_undoing_and_post_know_what_the_step_set_each_operation_as_it_was(cast: Cast) -> None:
+    job = work(cast.job(REMEMBERS))
+    cast.do(job, "op", "abort")
+    assert work(job).rollback == "succeeded"
+    assert lines(job) == ["do 1", "do 2", "no", "undo 2", "undo 1", "tell 9"]
+
+
+def test_after_a_cancel_a_rollback_knows_what_the_step_set(cast: Cast) -> None:
+    job = work(cast.job(REMEMBERS))
+    cast.do(job, "op", "cancel")
+    cast.do(job, "op", "rollback")
+    assert work(job).rollback == "succeeded"
+    assert lines(job)[-2:] == ["undo 2", "undo 1"]
+
+
+def test_a_rerun_of_post_forgets_no_rollback_and_makes_nothing_finished(cast: Cast) -> None:
+    project = ProjectFactory.create()
+    first, second = (work(cast.job(UNDO, project=project)) for _ in range(2))
+    cast.do(second, "op", "rollback")
+    work(second)
+    cast.do(second, "op", "rerun", step="POST")
+    assert work(second).rollback == "succeeded"
+    cast.do(first, "op", "rollback")
+    cancelled = work(cast.job(THREE, scheduled_at=timezone.now() + timedelta(hours=1)))
+    cast.do(cancelled, "op", "cancel")
+    cast.do(cancelled, "op", "rerun", step="POST")
+    done = work(cancelled)
+    assert (done.step, done.status, done.outcome) == ("END", "error", None)
+    assert "came to no result" in done.reason
+
+
+def test_a_job_cancelled_while_it_is_undone_has_failed(cast: Cast) -> None:
+    job = work(cast.job(UNDO.replace("when: variables", "on_error: trap\n    when: variables"),
+        stash={"variables": {"broken": True}, "results": {}}))  # fmt: skip
+    cast.do(job, "op", "abort")
+    stopped = cast.do(job, "op", "cancel")
+    assert (stopped.status, stopped.outcome, stopped.rollback) == ("cancelled", "error", "failed")
 
 
 def test_a_deleted_job_is_gone_and_its_audit_stays(cast: Cast) -> None:

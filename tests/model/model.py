@@ -168,7 +168,7 @@ class Life:
         elif not ok:
             self._fails(now)
         elif self.step == "POST":
-            self._end(self.outcome or "finished", now)
+            self._end(self.outcome or "error", now)
         else:
             if self.step == "RUN":
                 self.outcome = "finished"
@@ -204,6 +204,7 @@ class Life:
         self.trap = None
         if self.rollback == "running":
             self.rollback = "failed"
+            self.outcome = self.outcome if self.rollback_asked else "error"
         if status != "expired":
             self.approval = None
 
@@ -265,7 +266,8 @@ class Life:
         steps = ("PRE", "RUN", "POST")
         again = steps[steps.index(step) :]
         self.results.forget([operation.id for operation in self.rule.operations(*again)])
-        self.step, self.status, self.rollback, self.rollback_asked = step, "ready", "none", False
+        self.step, self.status, self.rollback_asked = step, "ready", False
+        self.rollback = self.rollback if step == "POST" else "none"
         if step == "POST":
             self.outcome = outcome or self.outcome
         else:

@@ -73,7 +73,7 @@ def test_every_turn_is_undone_with_the_names_it_saw() -> None:
             rollback: [{effect: "undo {{ item }} {{ variables.where }} {{ done }}"}]
     - fail: stop
     """
-    assert effects_of(operations) == ["undo 2 there 2", "undo 1 there 2"]
+    assert effects_of(operations) == ["undo 2 there 2", "undo 1 there 1"]
 
 
 def test_a_group_is_undone_as_a_whole_before_what_is_in_it_and_a_failed_one_is_not() -> None:
