@@ -303,3 +303,21 @@ def test_a_runner_that_comes_back_after_its_lease_was_lost_writes_nothing(cast: 
         log.entry("PRE", "", "", "info", "I am still here")
     assert (state(job), fresh(job).log_lines) == (("PRE", "abend"), lines)
     assert not OperationRun.objects.filter(job=job).exists()
+
+
+def test_without_its_token_the_runner_that_comes_back_would_end_the_step_of_another(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = running(cast)
+    cast.do(late, "op", "cancel")
+    cast.do(late, "op", "rerun", step="PRE")
+    other = runner.take_due("another worker")
+    assert other is not None
+    assert other.pk == late.pk
+    with pytest.raises(StaleClaim):
+        finish(late)
+    assert (state(late), fresh(late).attempt) == (("PRE", "running"), 2)
+    # The control: with the row locked, but whatever token is brought.
+    monkeypatch.setattr(transitions, "lock_claimed", lambda job_id, _claim: transitions.lock(job_id))
+    finish(late)
+    assert state(late) == ("RUN", "ready")
