@@ -228,7 +228,7 @@ def _set_dates(job: Job, change: Change, before: State, after: State) -> None:
 def _set_claim(job: Job, change: Change, after: State) -> None:
     if change.event is Event.CANCEL:
         # Its runner may still say which processes it ended, and nothing else.
-        job.cancelled_claim = job.claim
+        job.cancelled_claim = job.claim or job.cancelled_claim
     if after.status not in RUNNER_STATUSES or (change.event not in _KEEPS_CLAIM and change.claim is None):
         job.claim, job.claimed_by, job.lease_expires_at = None, "", None
     if change.claim is not None:

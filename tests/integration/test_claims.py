@@ -14,7 +14,7 @@ from jobs.exceptions import StaleClaim, TransitionNotAllowed
 from jobs.execution import checkpoints, last_words
 from jobs.execution.database import retrying
 from jobs.execution.leases import LeaseKeeper
-from jobs.lifecycle import Event
+from jobs.lifecycle import Event, Step
 from jobs.log.reader import read_entries
 from jobs.models import Job, LogChunk, OperationRun, StepRun
 from jobs.transitions import Change
@@ -86,6 +86,15 @@ def test_the_next_attempt_waits_until_the_cancelled_one_is_gone(monkeypatch: pyt
     last_words.wait_for(late, keeper)
     assert next(looks, None) is None
     assert Job.objects.get(pk=job.pk).cancelled_claim is None
+
+
+def test_a_second_cancel_forgets_no_runner_that_is_still_ending_its_processes() -> None:
+    job = JobFactory.at("RUN", "running")
+    happen(job, Event.CANCEL)
+    with transaction.atomic():
+        transitions.apply(transitions.lock(job.pk), Change(Event.RERUN, timezone.now(), asked_step=Step.RUN))
+    happen(job, Event.CANCEL)
+    assert Job.objects.get(pk=job.pk).cancelled_claim == claim_of(job)
 
 
 def test_nobody_waits_for_ever_for_a_runner_that_died(monkeypatch: pytest.MonkeyPatch) -> None:
