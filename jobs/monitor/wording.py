@@ -89,6 +89,7 @@ _WHOLE: Final = (
     gettext_noop("The date is too far away: at most ten years from now."),
     gettext_noop("Say when."),
     gettext_noop("Write something."),
+    gettext_noop("PRE and RUN came to no result; a rerun of POST can say which one it is to go by."),
     gettext_noop("The trap's time ran out: abort."),
     gettext_noop("The trap's time ran out: skip."),
     gettext_noop("The trap's time ran out: retry."),
