@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from jobs import runner, transitions
+from jobs import fleet, runner, transitions
 from jobs.exceptions import StaleClaim, TransitionNotAllowed
 from jobs.execution import checkpoints, last_words
 from jobs.execution.database import retrying
@@ -95,6 +95,17 @@ def test_a_second_cancel_forgets_no_runner_that_is_still_ending_its_processes() 
         transitions.apply(transitions.lock(job.pk), Change(Event.RERUN, timezone.now(), asked_step=Step.RUN))
     happen(job, Event.CANCEL)
     assert Job.objects.get(pk=job.pk).cancelled_claim == claim_of(job)
+
+
+def test_processes_of_a_cancelled_job_are_its_runner_s_to_end_also_when_it_was_started_again() -> None:
+    job = JobFactory.at("RUN", "running")
+    claim = claim_of(job)
+    happen(job, Event.CANCEL)
+    with transaction.atomic():
+        transitions.apply(transitions.lock(job.pk), Change(Event.RERUN, timezone.now(), asked_step=Step.RUN))
+    assert fleet._claim_stands(str(claim))
+    Job.objects.filter(pk=job.pk).update(cancelled_claim=None)
+    assert not fleet._claim_stands(str(claim))
 
 
 def test_nobody_waits_for_ever_for_a_runner_that_died(monkeypatch: pytest.MonkeyPatch) -> None:
