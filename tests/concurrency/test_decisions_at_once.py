@@ -16,7 +16,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import pytest
-from django.db import DatabaseError, close_old_connections, connection, transaction
+from django.db import close_old_connections, connection, transaction
 from django.db.models import DateTimeField, Func, Value
 from django.utils import timezone
 
@@ -37,6 +37,7 @@ Deed = Callable[[], object]
 APPROVAL: Final = 'PRE:\n  - approval: {approvers: ["group:qa"]}'
 TRAP: Final = "PRE:\n  - group: [{fail: no}]\n    on_error: trap\n    trap: {timeout: 1h}"
 ROUNDS: Final = 4
+MOST_CONTROLS: Final = 20
 
 
 @pytest.fixture
@@ -44,16 +45,16 @@ def cast(transactional_db: None, broker: str) -> Cast:
     return Cast()
 
 
-def race(*deeds: Deed) -> list[JobError | DatabaseError | None]:
+def race(*deeds: Deed) -> list[Exception | None]:
     """Do everything at the same moment, each in a thread with a connection of its own; return what became of each."""
     barrier = threading.Barrier(len(deeds))
 
-    def one(deed: Deed) -> JobError | DatabaseError | None:
+    def one(deed: Deed) -> Exception | None:
         close_old_connections()
         try:
             barrier.wait(timeout=20)
             deed()
-        except (JobError, DatabaseError) as error:
+        except Exception as error:  # every caller says which ones it allows
             return error
         finally:
             connection.close()
@@ -101,11 +102,21 @@ def one_wins(make: Callable[[], Job], *deeds: Callable[[Job], object]) -> set[in
 def nobody_is_told(
     monkeypatch: pytest.MonkeyPatch, make: Callable[[], Job], *deeds: Callable[[Job], object]
 ) -> None:
-    """Run the race without locks: nobody hears that the other one was first."""
-    job = make()
-    with unlocked(monkeypatch):
-        found = race(*(partial(deed, job) for deed in deeds))
-    assert not any(isinstance(error, JobError) for error in found), found
+    """Run the race without locks until nobody hears that the other one was first.
+
+    Both read the job before either writes, but one may be done before the other looks at what the job waits for:
+    such a round shows nothing, and another one is run.
+    """
+    seen = []
+    for _ in range(MOST_CONTROLS):
+        job = make()
+        with unlocked(monkeypatch):
+            found = race(*(partial(deed, job) for deed in deeds))
+        assert not any(isinstance(error, threading.BrokenBarrierError) for error in found), found
+        if not any(isinstance(error, JobError) for error in found):
+            return
+        seen.append(found)
+    pytest.fail(f"with reads that lock nothing somebody was told every time: {seen}")
 
 
 def test_two_approvers(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
