@@ -7,6 +7,7 @@ LOCK := $(PYTHON) -m uv pip compile pyproject.toml --quiet --upgrade --universal
 	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 # Settings can be read without a home of its own.
 CHECKING := CLARIVE_ENV_FILE=/dev/null CLARIVE_SECRET_KEY=only-for-checks-0000000000000000000
+TWO_AT_A_TIME := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help run test nightly check format-check lint types contracts templates-check migrations-check diagram-check lock
 .DELETE_ON_ERROR:
@@ -22,7 +23,8 @@ test: .venv/.ok-dev
 ifdef ARGS
 	$(PYTHON) -m pytest $(ARGS)
 else
-	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone"
+	$(PYTHON) -m pytest $(TWO_AT_A_TIME) -m "not heavy and not alone"
+	$(PYTHON) -m pytest $(TWO_AT_A_TIME) -m heavy
 	$(PYTHON) -m pytest -m alone
 endif
 

@@ -20,31 +20,42 @@ from tests.unit.supervisor_stubs import QuietRequests
 
 TESTS = Path(__file__).parent
 BROWSER_TESTS = TESTS / "browser"
-MODEL = TESTS / "model"
 
 
-ALONE: Final = ("browser", "chaos", "integration/processes")
-"""Folders of tests that start much or watch the clock: beside others they would be late."""
+HEAVY: Final = ("browser", "integration/processes")
+"""Folders of tests that start much or watch the clock: beside those that only compute they would be late."""
 
-ALONE_FIXTURES: Final = frozenset({"workers", "crew", "running"})
+HEAVY_FIXTURES: Final = frozenset({"workers", "crew", "running"})
+
+LONGEST: Final = (
+    "model",
+    "integration/test_supervisor_run",
+    "acceptance/test_engine",
+    "acceptance/test_rolling",
+)
+"""What takes longest begins first, while there is something else to do beside it."""
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
-    """Mark what runs alone before markers choose, and order what is left after it was shuffled.
+    """Mark what is heavy and what runs alone before markers choose, and order what is left after it was shuffled.
 
-    The model takes longest, so that it begins while there is something else to do beside it. The browser's tests are
-    last: from the first one on an event loop runs in this thread.
+    The browser's tests are last: from the first one on an event loop runs in this thread.
     """
     for item in items:
-        folder = item.path.relative_to(TESTS).as_posix()
-        starts_much = ALONE_FIXTURES & set(getattr(item, "fixturenames", ()))
-        if starts_much or folder.startswith(ALONE) or "supervisor" in item.path.name:
+        place = item.path.relative_to(TESTS).as_posix()
+        starts_much = HEAVY_FIXTURES & set(getattr(item, "fixturenames", ()))
+        if place.startswith("chaos"):
             item.add_marker(pytest.mark.alone)
+        elif starts_much or place.startswith(HEAVY) or "supervisor" in item.path.name:
+            item.add_marker(pytest.mark.heavy)
     yield
-    items.sort(
-        key=lambda item: (item.path.is_relative_to(BROWSER_TESTS), not item.path.is_relative_to(MODEL))
-    )
+    items.sort(key=lambda item: (item.path.is_relative_to(BROWSER_TESTS), _turn(item)))
+
+
+def _turn(item: pytest.Item) -> int:
+    place = item.path.relative_to(TESTS).as_posix()
+    return next((turn for turn, name in enumerate(LONGEST) if place.startswith(name)), len(LONGEST))
 
 
 @pytest.fixture(scope="session")
