@@ -84,6 +84,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    # The last one with a process_view: it runs the administration's views itself.
+    "jobs.middleware.ActingMiddleware",
 ]
 
 TEMPLATES = [

@@ -22,6 +22,13 @@ def public_address(address: str) -> str:
     return _WHOLE.sub(lambda found: _split(found)[0], address)
 
 
+def shown_address(address: str) -> str:
+    """Return the address of a repository with ``***`` for the user information of a web address: often a token."""
+    public = public_address(address)
+    is_web = public.startswith(("http://", "https://"))
+    return public.replace("://", "://***@", 1) if is_web and public != address else public
+
+
 def public_text(text: str) -> str:
     """Return a text with every address in it made public."""
     return _IN_TEXT.sub(lambda found: _split(found)[0], text)

@@ -305,8 +305,11 @@ class AuditRecordAdmin(ReadOnlyAdmin):
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditRecord]:
-        """Leave out what happened in environments that the user may not see."""
+        """Leave out what happened in environments that the user may not see, and what is about none of them."""
         found: QuerySet[AuditRecord] = super().get_queryset(request)
-        if policy.rights_of(request.user).sees_all:
+        rights = policy.rights_of(request.user)
+        if rights.everything:
             return found
+        if rights.sees_all:
+            return found.exclude(environment="")
         return found.filter(environment__in=policy.environments_for(request.user).values("code"))

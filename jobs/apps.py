@@ -18,6 +18,7 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register every action."""
+        """Register every action, and begin to note what is changed in the configuration."""
         for name in ACTIONS:
             import_module(f"jobs.actions.{name}")
+        import_module("jobs.settings_audit").connect()

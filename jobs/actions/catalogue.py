@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.db import IntegrityError, connection, models, transaction
 
+from jobs.audit import together
 from jobs.exceptions import InvalidInput, JobError
 from jobs.models import Job, Nature, Project, ProjectEnvironment
 from permissions.models import Environment, User
@@ -64,7 +65,7 @@ def create(thing: Thing, actor: User, variables: Mapping[str, Any] | None = None
         InvalidInput: A named environment does not exist.
     """
     try:
-        with transaction.atomic():
+        with transaction.atomic(), together():
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
             taken = type(thing)._default_manager.filter(code__iexact=thing.code).first()
@@ -88,7 +89,7 @@ def change(
     Raises:
         InvalidInput: A named environment does not exist.
     """
-    with transaction.atomic():
+    with transaction.atomic(), together():
         locked = type(thing)._default_manager.select_for_update().get(pk=thing.pk)
         for name, value in values.items():
             setattr(locked, name, value)
@@ -108,7 +109,7 @@ def delete(thing: Environment | Project | Nature, actor: User) -> None:
     if found := references(thing):
         raise Referenced(thing.code, found)
     try:
-        with transaction.atomic():
+        with transaction.atomic(), together():
             _note(thing, actor, DELETION)
             thing.delete()
     except (models.ProtectedError, IntegrityError) as error:
