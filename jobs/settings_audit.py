@@ -59,10 +59,11 @@ def connect() -> None:
         pre_save.connect(remember, sender=model)
         post_save.connect(saved, sender=model)
     post_save.connect(published, sender=RuleVersion)
-    for model in (User, Group, Environment):
-        pre_delete.connect(remember_grants, sender=model)
-    for model in (*kinds, Rule, Semaphore):
-        post_delete.connect(deleted, sender=model)
+    for owner in (User, Group, Environment):
+        pre_delete.connect(remember_grants, sender=owner)
+    gone: type[models.Model]
+    for gone in (*kinds, Rule, Semaphore):
+        post_delete.connect(deleted, sender=gone)
     for through in (User.groups.through, User.user_permissions.through, Group.permissions.through):
         m2m_changed.connect(linked, sender=through)
     rights_changed.connect(granted)
@@ -91,7 +92,7 @@ def saved(sender: type[models.Model], instance: models.Model, created: bool, **o
     is_new = before is None
     values = {}
     for name in _columns(sender) if before is None else before:
-        field = sender._meta.get_field(name)
+        field: Any = sender._meta.get_field(name)
         old = field.get_default() if before is None else before[name]
         new = getattr(instance, field.attname)
         values[name] = _shown(instance, field, old), _shown(instance, field, new)
@@ -261,7 +262,7 @@ def _leave_out(user: User, values: dict[str, tuple[Any, Any]], *, is_new: bool) 
     """Hide the password, and take away what is no decision about a user."""
     old, new = values.pop("password", ("", ""))
     # A password that is only hashed anew, as at sign-in, is not kept in the clear beside its hash.
-    is_set = user._password is not None or not user.has_usable_password()
+    is_set = getattr(user, "_password", None) is not None or not user.has_usable_password()
     if old != new and is_set and not is_new:
         values["password"] = Hidden.OLD, Hidden.NEW
     author = acting.get()
