@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from jobs.configuration.documents import Source, Value, compose
 from jobs.configuration.kinds.base import Kind, Run
@@ -19,6 +19,7 @@ from jobs.configuration.kinds.projects import Projects
 from jobs.configuration.kinds.rules import Rules
 from jobs.configuration.kinds.users import Users
 from jobs.configuration.problems import Place, did_you_mean
+from permissions import locks
 
 KINDS: Final[tuple[Kind[Any], ...]] = (
     Environments(), Groups(), Users(), Natures(), Rules(), Projects(), Grants(),
@@ -26,8 +27,6 @@ KINDS: Final[tuple[Kind[Any], ...]] = (
 """In the order of saving, so that what is referred to is there already; pruning goes the other way."""
 
 NOT_YET: Final = frozenset({"schedules", "subscriptions"})
-_LOCK: Final = 0x636C617269766501
-"""Key of the advisory lock that keeps two runs from mixing."""
 
 
 class _Undone(Exception):
@@ -75,7 +74,7 @@ def apply_documents(
     may_prune = prune and not run.problems
     try:
         with transaction.atomic():
-            hold_lock()
+            locks.hold()
             _save(parts, run)
             if may_prune:
                 _prune(parts, run)
@@ -126,12 +125,6 @@ def _read_items(kind: Kind[Any], values: list[Value], part: _Part, run: Run) -> 
             continue
         part.specs[name], part.places[name] = spec, value.place
     run.declared.setdefault(kind.key, set()).update(part.specs)
-
-
-def hold_lock() -> None:
-    """Wait until no other run of apply is under way; the end of the transaction gives the lock back."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def _save(parts: dict[str, _Part], run: Run) -> None:

@@ -72,14 +72,10 @@ class Grants(Kind[GrantSpec]):
         principal, environment = self._principal(spec, run), self._environment(spec, run)
         if principal is None or (environment is None and spec.environment != EVERYWHERE):
             return
-        present = policy.granted(principal).get(spec.environment, set())
-        for right in spec.rights - present:
-            policy.grant(principal, right, environment)
-        for right in present - spec.rights:
-            policy.revoke(principal, right, environment)
-        if not present and spec.rights:
+        changed = policy.set_rights(principal, environment, spec.rights)
+        if changed and changed == spec.rights:
             run.created(self.noun, spec.name)
-        elif present != spec.rights:
+        elif changed:
             run.changed(self.noun, spec.name, ["rights"])
 
     def prune(self, specs: Sequence[GrantSpec], place: Place, run: Run) -> None:
@@ -91,11 +87,10 @@ class Grants(Kind[GrantSpec]):
             *((f"user:{user.username}", user) for user in User.objects.order_by("username")),
         ]
         for written, principal in principals:
-            for code, rights in sorted(policy.granted(principal).items()):
+            for code in sorted(policy.granted(principal)):
                 name = f"{written} on {code}"
                 if name not in named:
-                    for right in rights:
-                        policy.revoke(principal, right, environments.get(code))
+                    policy.set_rights(principal, environments.get(code), ())
                     run.removed(self.noun, name)
 
     def _principal(self, spec: GrantSpec, run: Run) -> Principal | None:
