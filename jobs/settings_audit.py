@@ -61,8 +61,8 @@ def connect() -> None:
     post_save.connect(published, sender=RuleVersion)
     for owner in (User, Group, Environment):
         pre_delete.connect(remember_grants, sender=owner)
-    gone: type[models.Model]
-    for gone in (*kinds, Rule, Semaphore):
+    with_deletion: list[type[models.Model]] = [*kinds, Rule, Semaphore]
+    for gone in with_deletion:
         post_delete.connect(deleted, sender=gone)
     for through in (User.groups.through, User.user_permissions.through, Group.permissions.through):
         m2m_changed.connect(linked, sender=through)

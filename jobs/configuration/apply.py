@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from django.db import transaction
 
+from jobs.acting import COMMAND, Author, acting_as
+from jobs.audit import together
 from jobs.configuration.documents import Source, Value, compose
 from jobs.configuration.kinds.base import Kind, Run
 from jobs.configuration.kinds.environments import Environments
@@ -17,12 +19,14 @@ from jobs.configuration.kinds.groups import Groups
 from jobs.configuration.kinds.natures import Natures
 from jobs.configuration.kinds.projects import Projects
 from jobs.configuration.kinds.rules import Rules
+from jobs.configuration.kinds.secrets import Secrets
+from jobs.configuration.kinds.semaphores import Semaphores
 from jobs.configuration.kinds.users import Users
 from jobs.configuration.problems import Place, did_you_mean
 from permissions import locks
 
 KINDS: Final[tuple[Kind[Any], ...]] = (
-    Environments(), Groups(), Users(), Natures(), Rules(), Projects(), Grants(),
+    Environments(), Groups(), Users(), Natures(), Rules(), Projects(), Grants(), Semaphores(), Secrets(),
 )  # fmt: skip
 """In the order of saving, so that what is referred to is there already; pruning goes the other way."""
 
@@ -49,7 +53,13 @@ class _Part:
 
 
 def apply_documents(
-    sources: Sequence[Source], *, now: datetime, prune: bool = False, dry_run: bool = False
+    sources: Sequence[Source],
+    *,
+    now: datetime,
+    prune: bool = False,
+    dry_run: bool = False,
+    author: Author = COMMAND,
+    notes: list[str] | None = None,
 ) -> list[str]:
     """Make the configuration say what the documents say.
 
@@ -58,6 +68,8 @@ def apply_documents(
         now: The moment of what is written.
         prune: Also remove what the kinds present in the documents do not name.
         dry_run: Do all of it, then take it back.
+        author: Who applies them; each thing that is changed gets a record in the audit.
+        notes: Takes what is worth knowing and was not changed, a sentence each.
 
     Returns:
         What was changed, a sentence each; nothing when all was so already.
@@ -73,7 +85,7 @@ def apply_documents(
     # Something without a usable name would look like something to remove.
     may_prune = prune and not run.problems
     try:
-        with transaction.atomic():
+        with acting_as(author), transaction.atomic(), together():
             locks.hold()
             _save(parts, run)
             if may_prune:
@@ -83,6 +95,8 @@ def apply_documents(
                 raise _Undone
     except _Undone:
         pass
+    if notes is not None:
+        notes += run.notes
     return run.lines
 
 

@@ -32,6 +32,7 @@ class Run:
         now: The moment of everything that is written.
         problems: What is wrong so far.
         lines: What was done so far, a sentence each.
+        notes: What is worth knowing and was not changed.
         declared: Names that the documents mention, by top key, also those of items that do not fit: a
             reference to one of these is not a mistake of its own.
         folders: What the files named in a document are relative to, by the document's label.
@@ -40,6 +41,7 @@ class Run:
     now: datetime
     problems: Problems = field(default_factory=Problems)
     lines: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     declared: dict[str, set[str]] = field(default_factory=dict)
     folders: dict[str, Any] = field(default_factory=dict)
 
@@ -100,6 +102,10 @@ class Kind(ABC, Generic[Spec]):
             run: Takes the notes.
         """
 
+    @abstractmethod
+    def export(self) -> list[dict[str, Any]]:
+        """Return all items as plain data with the keys that ``parse`` reads, always in the same order."""
+
 
 def put(
     run: Run, item: Item, found: Row | None, new: Row, name: str, values: Mapping[str, tuple[str, Any]]
@@ -148,6 +154,13 @@ def same(present: Any, wanted: Any) -> bool:
     if isinstance(wanted, dict | list):
         return json.dumps(present, sort_keys=True) == json.dumps(wanted, sort_keys=True)
     return bool(present == wanted)
+
+
+def in_order(data: Any) -> Any:
+    """Return JSON with the keys of every object in order, so that the same data is always the same text."""
+    if isinstance(data, dict):
+        return {key: in_order(data[key]) for key in sorted(data)}
+    return [in_order(each) for each in data] if isinstance(data, list) else data
 
 
 def remove(run: Run, row: Model, noun: str, name: str, place: Place) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.contrib.auth.models import Group
 
@@ -92,6 +92,22 @@ class Grants(Kind[GrantSpec]):
                 if name not in named:
                     policy.set_rights(principal, environments.get(code), ())
                     run.removed(self.noun, name)
+
+    def export(self) -> list[dict[str, Any]]:
+        """Return all grants, those of groups first, each in order of name and environment."""
+        principals: list[tuple[str, Principal]] = [
+            *sorted((f"group:{group.name}", group) for group in Group.objects.all()),
+            *sorted((f"user:{user.username}", user) for user in User.objects.all()),
+        ]
+        return [
+            {
+                "principal": name,
+                "environment": code,
+                "rights": [right.value for right in Right if right in rights],
+            }
+            for name, principal in principals
+            for code, rights in sorted(policy.granted(principal).items())
+        ]
 
     def _principal(self, spec: GrantSpec, run: Run) -> Principal | None:
         found: Principal | None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 
@@ -16,7 +16,7 @@ from jobs.configuration.kinds.base import Kind, Run, remove
 from jobs.configuration.problems import Place, Problems
 from rules.actions.publish_rule import publish_rule
 from rules.exceptions import RuleInvalid, RuleProblem
-from rules.models import Rule
+from rules.models import Rule, RuleVersion
 
 _LARGEST_FILE: Final = 1_000_000
 
@@ -74,6 +74,11 @@ class Rules(Kind[RuleSpec]):
     def save(self, spec: RuleSpec, run: Run) -> None:
         """Publish one rule."""
         self.save_all([spec], run)
+
+    def export(self) -> list[dict[str, Any]]:
+        """Return the current sources of all rules by name."""
+        newest = RuleVersion.objects.order_by("rule_id", "-number").distinct("rule_id").select_related("rule")
+        return [{"source": row.source} for row in sorted(newest, key=lambda row: row.rule.slug)]
 
     def _note(self, spec: RuleSpec, problem: RuleProblem, refused: set[str], run: Run) -> None:
         """Note a mistake in a rule at its line of the document or file."""
