@@ -266,11 +266,6 @@ class SemaphoreAdmin(admin.ModelAdmin[Semaphore]):
         """Keep the name, by which rules know it."""
         return ("name",) if obj is not None else ()
 
-    def has_delete_permission(self, request: HttpRequest, obj: Semaphore | None = None) -> bool:
-        """Say no while somebody uses it."""
-        is_used = obj is not None and obj.requests.exists()
-        return not is_used and super().has_delete_permission(request, obj)
-
     def save_model(self, request: HttpRequest, obj: Semaphore, form: ModelForm[Any], change: bool) -> None:
         """Record who set the slots, and grant new ones at once to those who wait longest."""
         super().save_model(request, obj, form, change)

@@ -6,6 +6,7 @@ the API and commands, and is noted by ``settings_audit`` while somebody acts.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -161,10 +162,18 @@ def is_together() -> bool:
 def together() -> Iterator[None]:
     """Make one record for each thing of what is noted about it within the block, which is one decision.
 
-    The block stands in a transaction: the records are written at its end. After an error there are none.
+    The block stands in a transaction: the records are written at its end. After an error there are none, of a block
+    inside another one those that the other one has noted itself.
     """
-    if is_together():
-        yield
+    outer = _together.get()
+    if outer is not None:
+        kept = copy.deepcopy(outer)
+        try:
+            yield
+        except BaseException:
+            outer.clear()
+            outer.update(kept)
+            raise
         return
     notes: _Notes = {}
     token = _together.set(notes)

@@ -7,18 +7,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Final, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, models, transaction
-from django.db.models import Model, ProtectedError
+from django.db import IntegrityError, transaction
+from django.db.models import Model
 
+from jobs.actions import references
 from jobs.configuration.documents import Value
 from jobs.configuration.items import Item
 from jobs.configuration.problems import Place, Problems
-from jobs.models import Job
-
-MOST_NAMED: Final = 3
 
 Spec = TypeVar("Spec")
 Row = TypeVar("Row", bound=Model)
@@ -164,13 +162,15 @@ def in_order(data: Any) -> Any:
 
 
 def remove(run: Run, row: Model, noun: str, name: str, place: Place) -> None:
-    """Delete a row; what still refers to it makes that a mistake that names the jobs."""
+    """Delete a row; what still refers to it makes that a mistake that names some of it."""
     try:
-        with transaction.atomic():
-            row.delete()
-    except ProtectedError as error:
+        references.delete(row, name)
+    except references.Referenced as error:
+        found = error.references
+        verb = "refers" if len(found.named) == 1 and not found.others else "refer"
         run.problems.add(
-            place, f"{noun} {name} is not in the documents and cannot be removed: {_users_of(error)}."
+            place,
+            f"{noun} {name} is not in the documents and cannot be removed: {found.words()} {verb} to it.",
         )
     else:
         run.removed(noun, name)
@@ -187,18 +187,3 @@ def _is_valid(item: Item, row: Model, keys: Mapping[str, str]) -> bool:
             item.note(key, f"{key or item.noun}: {' '.join(messages)}")
         return False
     return True
-
-
-def _users_of(error: ProtectedError) -> str:
-    """Return what keeps a row from being removed: jobs by name, anything else by its kind."""
-    jobs = {row if isinstance(row, Job) else getattr(row, "job", None) for row in error.protected_objects}
-    names = sorted(job.name for job in jobs if isinstance(job, Job))
-    if not names:
-        kinds = {
-            str(row._meta.verbose_name) for row in error.protected_objects if isinstance(row, models.Model)
-        }
-        return f"it is used by {', '.join(sorted(kinds))}"
-    if len(names) == 1:
-        return f"job {names[0]} refers to it"
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return f"jobs {', '.join(names[:MOST_NAMED])}{more} refer to it"

@@ -101,7 +101,7 @@ class Rules(Kind[RuleSpec]):
         for spec in specs:
             for called in spec.calls:
                 callers.setdefault(called, []).append(spec.name)
-        for row in Rule.objects.exclude(slug__in=[spec.name for spec in specs]):
+        for row in _callers_first(Rule.objects.exclude(slug__in=[spec.name for spec in specs])):
             if row.slug in callers:
                 by = ", ".join(sorted(callers[row.slug]))
                 run.problems.add(
@@ -154,6 +154,17 @@ def _called_first(specs: Sequence[RuleSpec]) -> list[RuleSpec]:
         return [by_name[name] for name in TopologicalSorter(graph).static_order()]
     except CycleError:
         return list(specs)
+
+
+def _callers_first(rows: Iterable[Rule]) -> list[Rule]:
+    """Return rules so that each stands before those it calls, whose removal it would be in the way of."""
+    by_name = {row.slug: row for row in rows}
+    newest = RuleVersion.objects.filter(rule__in=by_name.values()).order_by("rule_id", "-number")
+    calls = {
+        version.name: outline(version.source)[1] & by_name.keys() for version in newest.distinct("rule_id")
+    }
+    graph = {name: sorted(calls.get(name, frozenset()) - {name}) for name in sorted(by_name)}
+    return [by_name[name] for name in reversed(list(TopologicalSorter(graph).static_order()))]
 
 
 def _from_source(item: Item) -> tuple[str, Place] | None:
