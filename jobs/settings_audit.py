@@ -23,7 +23,7 @@ from jobs.addresses import shown_address
 from jobs.audit import CHANGE, CREATE, DELETE, GRANT, Note
 from jobs.audit_words import Hidden
 from jobs.models import Nature, Project, ProjectEnvironment, Secret, Semaphore
-from permissions import policy
+from permissions import locks, policy
 from permissions.catalog import BY_CODENAME, EVERYWHERE, Right
 from permissions.models import ApiToken, Environment, User
 from permissions.policy import Principal
@@ -76,11 +76,21 @@ def remember(sender: type[models.Model], instance: models.Model, **options: Any)
     columns = [name for name in _columns(sender) if updated is None or name in updated]
     if acting.get() is None or options.get("raw") or not columns:
         return
+    _hold_lock()
     rows = sender._base_manager.filter(pk=instance.pk) if instance.pk else sender._base_manager.none()
     if connection.in_atomic_block:
         # What comes next locks it anyway; until then nobody may make the old value another one.
         rows = rows.select_for_update(no_key=True)
     setattr(instance, _BEFORE, rows.values(*columns).first())
+
+
+def _hold_lock() -> None:
+    """Let one change of the configuration wait for another, also for a whole document of ``apply``: none sees half of it.
+
+    It comes before any row is locked, as everywhere.
+    """
+    if connection.in_atomic_block:
+        locks.hold()
 
 
 def saved(sender: type[models.Model], instance: models.Model, created: bool, **options: Any) -> None:
@@ -122,6 +132,7 @@ def remember_grants(sender: type[models.Model], instance: models.Model, **option
     """Keep what goes together with a row that is deleted: the rights granted on it or to it."""
     if acting.get() is None:
         return
+    _hold_lock()
     found: dict[tuple[Principal, str], set[Right]] = {}
     if isinstance(instance, Environment):
         for principal, right in policy.grants_on(instance):

@@ -29,6 +29,7 @@ from permissions.models import Environment, User
 from rules.actions.publish_rule import publish_rule
 from rules.models import Rule
 from tests.factories import EnvironmentFactory, JobFactory, ProjectFactory, UserFactory, moment
+from tests.pages import Reader, text
 
 pytestmark = pytest.mark.django_db
 
@@ -153,25 +154,25 @@ def wipe() -> None:
         model.objects.all().delete()
 
 
-def applied(text: str, **options: Any) -> list[str]:
-    return apply_documents([Source("site.yaml", text, Path())], now=timezone.now(), **options)
+def applied(document: str, **options: Any) -> list[str]:
+    return apply_documents([Source("site.yaml", document, Path())], now=timezone.now(), **options)
 
 
-def comes_back(text: str) -> None:
+def comes_back(exported: str) -> None:
     """Check that an export changes nothing where it is from, and makes the same in an empty database."""
-    assert "s3cret" not in text
-    assert applied(text, prune=True) == []
-    assert export_text() == text
+    assert "s3cret" not in exported
+    assert applied(exported, prune=True) == []
+    assert export_text() == exported
     secrets = list(Secret.objects.values_list("name", "environment__code", "project__code"))
     wipe()
     notes: list[str] = []
-    applied(text, notes=notes)
+    applied(exported, notes=notes)
     assert len([note for note in notes if note.startswith("secret ")]) == len(secrets)
     for name, where, of_project in secrets:
         set_secret(name, where, of_project)
-    assert export_text() == text
+    assert export_text() == exported
     notes.clear()
-    assert applied(text, prune=True, notes=notes) == []
+    assert applied(exported, prune=True, notes=notes) == []
 
 
 @settings(
@@ -190,9 +191,9 @@ def test_the_way_round_is_the_identity(configuration: dict[str, Any]) -> None:
 
 def test_the_way_round_of_the_demo(tmp_path: Path) -> None:
     set_up(tmp_path, lambda name: f"a-long-secret-{name}", now=moment())
-    text = export_text()
-    assert "shop-deploy" in text
-    comes_back(text)
+    exported = export_text()
+    assert "shop-deploy" in exported
+    comes_back(exported)
 
 
 @given(SPAN)
@@ -201,10 +202,10 @@ def test_spans_come_back(span: timedelta) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1", "0s", "0.0s", "1.5m", "-1s", "1.1234567s", "999999999999999d", "s", "1 s"]
+    "written", ["", "1", "0s", "0.0s", "1.5m", "-1s", "1.1234567s", "999999999999999d", "s", "1 s"]
 )
-def test_what_is_no_span(text: str) -> None:
-    assert parse_span(text) is None
+def test_what_is_no_span(written: str) -> None:
+    assert parse_span(written) is None
 
 
 def printed(*arguments: str, **options: Any) -> str:
@@ -216,12 +217,12 @@ def printed(*arguments: str, **options: Any) -> str:
 def test_the_command_prints_what_is_asked_for() -> None:
     EnvironmentFactory.create(code="PROD", name="Production")
     UserFactory.create(username="ana", password="a-long-secret")
-    text = printed("environments")
-    assert text.startswith(
+    some = printed("environments")
+    assert some.startswith(
         "# The configuration of Clarive Monitor, for manage.py apply.\n# Not in it: passwords"
     )
-    assert "code: PROD" in text
-    assert "users:" not in text
+    assert "code: PROD" in some
+    assert "users:" not in some
     assert "password:" not in printed("users")
     assert "users:\n  - username: ana\n" in printed()
     with pytest.raises(CommandError, match=r"There is no kind nonesuch\. Known are: environments, "):
@@ -282,6 +283,22 @@ def test_secrets_are_missed_and_neither_made_nor_removed() -> None:
     with pytest.raises(Exception, match=r"There is no environment PRO\. Did you mean PROD") as error:
         applied("secrets:\n  - {name: key, environment: PRO}\n  - {name: if}\n")
     assert "words of the language such as if are taken" in str(error.value)
+
+
+@pytest.mark.parametrize("written", ["[1]", "7", '{"a": NaN}', '{"a": "\\u0000"}', "[" * 30 + "]" * 30])
+def test_the_admin_keeps_no_variables_that_documents_cannot_say(written: str) -> None:
+    environment = EnvironmentFactory.create()
+    root = Reader(User.objects.create_superuser("root"), language="en")
+    sent = {
+        "code": "PROD", "name": "P", "position": 1, "colour": "#aabbcc", "expiry": "1 00:00:00",
+        "expiry_urgent": "01:00:00", "variables": written,
+    }  # fmt: skip
+    answer = root.post(f"/admin/permissions/environment/{environment.pk}/change/", sent)
+    assert answer.status_code == 200
+    assert "Write a JSON object such as" in text(answer)
+    document = "environments:\n  - {code: P, variables: {a: %s}}\n" % ("[" * 30 + "]" * 30)
+    with pytest.raises(Exception, match="nested at most 20 deep"):
+        applied(document)
 
 
 def test_semaphores_are_made_changed_and_removed_unless_in_use() -> None:

@@ -12,7 +12,6 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, models
-from django.http import HttpResponse
 from django.test.utils import CaptureQueriesContext
 
 from jobs.actions import references as module

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import ValidationError
+
 from jobs.addresses import is_masked, masked_address
 from jobs.configuration.items import Item
 from jobs.configuration.kinds.base import Kind, Run, in_order, put, remove, same
 from jobs.configuration.kinds.environments import Environments
 from jobs.configuration.problems import Place, did_you_mean
 from jobs.models import Project, ProjectEnvironment
-from permissions.models import Environment
+from permissions.models import Environment, check_variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,11 @@ class Projects(Kind[ProjectSpec]):
                 run.problems.add(place, f"There is no environment {code}.", did_you_mean(code, known))
             return
         if row is None:
+            return
+        try:
+            check_variables(variables)
+        except ValidationError as error:
+            run.problems.add(place, f"variables: {' '.join(error.messages)}")
             return
         found = ProjectEnvironment.objects.filter(project=row, environment=environment).first()
         if found is None:
