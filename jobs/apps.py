@@ -18,6 +18,7 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register every action."""
+        """Register every action, and let the clock's own table follow schedules."""
         for name in ACTIONS:
             import_module(f"jobs.actions.{name}")
+        import_module("jobs.schedule_mirror").connect()
