@@ -17,15 +17,16 @@ from jobs.configuration.kinds.groups import Groups
 from jobs.configuration.kinds.natures import Natures
 from jobs.configuration.kinds.projects import Projects
 from jobs.configuration.kinds.rules import Rules
+from jobs.configuration.kinds.schedules import Schedules
 from jobs.configuration.kinds.users import Users
 from jobs.configuration.problems import Place, did_you_mean
 
 KINDS: Final[tuple[Kind[Any], ...]] = (
-    Environments(), Groups(), Users(), Natures(), Rules(), Projects(), Grants(),
+    Environments(), Groups(), Users(), Natures(), Rules(), Projects(), Grants(), Schedules(),
 )  # fmt: skip
 """In the order of saving, so that what is referred to is there already; pruning goes the other way."""
 
-NOT_YET: Final = frozenset({"schedules", "subscriptions"})
+NOT_YET: Final = frozenset({"subscriptions"})
 _LOCK: Final = 0x636C617269766501
 """Key of the advisory lock that keeps two runs from mixing."""
 

@@ -313,7 +313,10 @@ def test_what_makes_no_sense_is_refused(make: Make, fields: dict[str, Any], wron
     assert list(caught.value.message_dict) == [wrong]
 
 
-def test_old_runs_are_forgotten_but_never_one_whose_job_is_active(make: Make) -> None:
+def test_old_runs_are_forgotten_but_never_one_whose_job_is_active(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedules, "MOST_KEPT", 5)
     schedule = make()
     come(schedule)
     schedules.serve("test")
@@ -366,6 +369,7 @@ def test_beat_has_a_task_for_each_schedule_that_sends_a_hint(make: Make) -> None
     schedule = make(cron="30 2 * * MON-FRI", time_zone="Europe/Madrid")
     task = PeriodicTask.objects.get(name=f"jobs.schedule.{schedule.pk}")
     assert (task.task, task.queue, task.enabled) == ("jobs.run_schedules", "create", True)
+    current_app.loader.import_default_modules()
     assert task.task in current_app.tasks
     assert task.crontab is not None
     assert (task.crontab.hour, task.crontab.day_of_week, str(task.crontab.timezone)) == (
