@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
 # Registers its models, so that they can be taken away below.
@@ -12,9 +12,10 @@ import django_celery_beat.admin  # noqa: F401
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import ForeignKey, Model, OuterRef, QuerySet, Subquery
+from django.db.models import Field, ForeignKey, Model, OuterRef, QuerySet, Subquery
 from django.forms import ModelChoiceField, ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -38,6 +39,7 @@ from jobs.admin_base import ReadOnlyAdmin, VisibleEnvironmentFilter
 from jobs.audit import Actor
 from jobs.cron_words import in_words
 from jobs.models import AuditRecord, Schedule, ScheduleRun
+from jobs.monitor import times
 from jobs.monitor.wording import translated
 from jobs.recurrence import next_runs
 from jobs.schedule_form import ScheduleForm
@@ -80,12 +82,15 @@ class ScheduleAdmin(admin.ModelAdmin[Schedule]):
 
     form = ScheduleForm
     change_form_template = "admin/jobs/schedule/change_form.html"
-    list_display = ("name", "enabled", "rule", "environment", "project", "comes", "next_run", "last_run")
+    list_display = ("name", "enabled", "environment", "comes", "next_run", "last_run", "what")
     list_filter = ("enabled", VisibleEnvironmentFilter)
     list_select_related = ("rule", "environment", "project")
     search_fields = ("name", "comment", "rule__slug")
     show_full_result_count = False
     actions = ("enable", "disable", "run_by_hand")
+
+    class Media:
+        css: ClassVar = {"all": ("monitor/admin.css",)}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
         """Leave out environments that the administrator may not see; add what the list says of the last run."""
@@ -118,6 +123,13 @@ class ScheduleAdmin(admin.ModelAdmin[Schedule]):
         elif db_field.name == "owner":
             kwargs["queryset"] = User.objects.filter(is_active=True).order_by("username")
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        """Leave out the buttons that would change what is only to be chosen here."""
+        found = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if found is not None and isinstance(found.widget, RelatedFieldWidgetWrapper):
+            found.widget = found.widget.widget
+        return found
 
     def get_readonly_fields(self, request: HttpRequest, obj: Schedule | None = None) -> tuple[str, ...]:
         """Let superusers alone choose in whose name jobs are created."""
@@ -217,6 +229,12 @@ class ScheduleAdmin(admin.ModelAdmin[Schedule]):
 
     # --- The list ---
 
+    @admin.display(description=_("what"), ordering="rule__slug")
+    def what(self, schedule: Schedule) -> SafeString | str:
+        """Name the rule, and the project with its revisions."""
+        of = " ".join([schedule.project.code if schedule.project else "", *map(str, schedule.revisions)])
+        return format_html("{}<br>{}", schedule.rule.slug, of) if of else schedule.rule.slug
+
     @admin.display(description=_("comes"))
     def comes(self, schedule: Schedule) -> SafeString:
         """Say when it comes, in words and as it is written."""
@@ -233,8 +251,11 @@ class ScheduleAdmin(admin.ModelAdmin[Schedule]):
         """Show the next run in the reader's zone, and in the schedule's where that is another one."""
         if schedule.next_run_at is None:
             return "–"
-        here, there = timezone.get_current_timezone(), ZoneInfo(schedule.time_zone)
-        shown = dict.fromkeys(_moment(schedule.next_run_at, zone) for zone in (here, there))
+        here = timezone.localtime(schedule.next_run_at)
+        there = timezone.localtime(schedule.next_run_at, ZoneInfo(schedule.time_zone))
+        shown = [f"{times.short(schedule.next_run_at, timezone.now())} {here:%Z}"]
+        if there.utcoffset() != here.utcoffset():
+            shown.append(f"{there:%Y-%m-%d %H:%M %Z}")
         return format_html_join(SafeString("<br>"), "{}", ((each,) for each in shown))
 
     @admin.display(description=_("last run"))

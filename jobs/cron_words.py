@@ -8,7 +8,7 @@ from typing import Final
 
 from cron_descriptor import ExpressionDescriptor, FormatException, Options
 from django.utils.dates import MONTHS, WEEKDAYS
-from django.utils.translation import get_language, gettext, ngettext, override
+from django.utils.translation import get_language, gettext, override
 
 from jobs.recurrence import fields_of
 
@@ -77,12 +77,15 @@ def _translated(name: str) -> str:
 def _every(interval: timedelta) -> str:
     minutes, seconds = divmod(int(interval.total_seconds()), 60)
     if seconds:
-        count = 60 * minutes + seconds
-        return ngettext("Every second", "Every %(count)d seconds", count) % {"count": count}
+        return gettext("Every %(count)d seconds") % {"count": 60 * minutes + seconds}
     if minutes % 60:
-        return ngettext("Every minute", "Every %(count)d minutes", minutes) % {"count": minutes}
+        return (
+            gettext("Every %(count)d minutes") % {"count": minutes}
+            if minutes > 1
+            else gettext("Every minute")
+        )
     hours = minutes // 60
     if hours % 24:
-        return ngettext("Every hour", "Every %(count)d hours", hours) % {"count": hours}
+        return gettext("Every %(count)d hours") % {"count": hours} if hours > 1 else gettext("Every hour")
     days = hours // 24
-    return ngettext("Every day", "Every %(count)d days", days) % {"count": days}
+    return gettext("Every %(count)d days") % {"count": days} if days > 1 else gettext("Every day")

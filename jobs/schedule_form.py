@@ -6,12 +6,13 @@ import json
 import zoneinfo
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -104,10 +105,21 @@ class ScheduleForm(forms.ModelForm[Schedule]):
             "comment", "variables", "delay", "cron", "interval", "time_zone", "starts_at", "ends_at",
             "overlap", "catch_up",
         )  # fmt: skip
+        widgets: ClassVar = {"comment": forms.Textarea(attrs={"rows": 2, "cols": 60})}
+        help_texts: ClassVar = {
+            "cron": _(
+                "Minute, hour, day of the month, month, day of the week: 30 2 * * 1-5; or @daily and its like."
+            ),
+            "starts_at": _("In your own time zone."),
+            "ends_at": _("In your own time zone."),
+            "overlap": _("Looked at when the run comes; one that is skipped is not made up for."),
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Offer every zone of the tz database."""
+        """Offer every zone of the tz database, and write labels as those of the model."""
         super().__init__(*args, **kwargs)
+        for each in self.fields.values():
+            each.label = capfirst(each.label)
         zones = sorted(zone for zone in zoneinfo.available_timezones() if "/" in zone or zone == "UTC")
         field = self.fields.get("time_zone")
         if isinstance(field, forms.ChoiceField):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 from ruamel.yaml import YAML
 
 from jobs.configuration.apply import apply_documents
@@ -50,7 +50,8 @@ SMALL = 'schedules: [{name: nightly-qa, owner: ana, rule: nightly, environment: 
 
 
 def run(text: str, **options: Any) -> list[str]:
-    return apply_documents([Source("c.yaml", text, Path())], now=timezone.now(), **options)
+    with translation.override("en"):
+        return apply_documents([Source("c.yaml", text, Path())], now=timezone.now(), **options)
 
 
 def refused(text: str) -> list[str]:
@@ -137,11 +138,9 @@ def test_mistakes_are_named_with_their_line() -> None:
         ("variables: {a b: 1}", "1: variables: 'a b' is not a name: use letters, digits and underscore."),
         ("revisions: [main]", "1: project: Revisions need a project."),
         ("project: shpo", "1: There is no project shpo. Did you mean shop?"),
-        ("often: true", "1: schedule has no key often. Known are"),
     ):
         found = refused(f"schedules: [{{{item}, {extra}}}]")
-        assert len(found) == 1
-        assert found[0].startswith(said) or said.startswith("1: schedule has no key often")
+        assert found == [said]
     for old, new, said in (
         (
             '"@daily"',
