@@ -254,6 +254,7 @@ CELERY_TASK_DEFAULT_QUEUE = "jobs"
 CELERY_TASK_ROUTES = {
     "jobs.work": {"queue": "jobs"},
     "jobs.create_job": {"queue": "create"},
+    "jobs.run_schedules": {"queue": "create"},
     "jobs.tick": {"queue": "daemon"},
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"

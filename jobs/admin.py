@@ -16,8 +16,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from jobs import audit, selectors, semaphores
+from jobs import admin_schedules, audit, selectors, semaphores
 from jobs.actions import base
+from jobs.admin_base import ReadOnlyAdmin, VisibleEnvironmentFilter
 from jobs.admin_secrets import SecretAdmin
 from jobs.audit import Author
 from jobs.models import (
@@ -38,40 +39,7 @@ from permissions import policy
 from permissions.models import User
 
 admin.site.register(Secret, SecretAdmin)
-
-
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """For looking only: what is shown here changes by actions, never by hand."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Say no."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Say no."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Say no."""
-        return False
-
-
-class VisibleEnvironmentFilter(admin.SimpleListFilter):
-    """Offers the environments that the administrator may see, and no others."""
-
-    title = _("environment")
-    parameter_name = "environment"
-
-    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
-        """Return their codes."""
-        return [(code, code) for code in policy.environments_for(request.user).values_list("code", flat=True)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the rows of the chosen one."""
-        if self.value() is None:
-            return queryset
-        by_key = queryset.model._meta.get_field("environment").is_relation
-        return queryset.filter(**{"environment__code" if by_key else "environment": self.value()})
+admin_schedules.register(admin.site)
 
 
 class ProjectEnvironmentInline(admin.TabularInline[ProjectEnvironment, Project]):

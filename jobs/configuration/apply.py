@@ -19,6 +19,7 @@ from jobs.configuration.kinds.groups import Groups
 from jobs.configuration.kinds.natures import Natures
 from jobs.configuration.kinds.projects import Projects
 from jobs.configuration.kinds.rules import Rules
+from jobs.configuration.kinds.schedules import Schedules
 from jobs.configuration.kinds.secrets import Secrets
 from jobs.configuration.kinds.semaphores import Semaphores
 from jobs.configuration.kinds.users import Users
@@ -26,11 +27,11 @@ from jobs.configuration.problems import Place, did_you_mean
 from permissions import locks
 
 KINDS: Final[tuple[Kind[Any], ...]] = (
-    Environments(), Groups(), Users(), Natures(), Rules(), Projects(), Grants(), Semaphores(), Secrets(),
+    Environments(), Groups(), Users(), Natures(), Rules(), Projects(), Grants(), Schedules(), Semaphores(), Secrets(),
 )  # fmt: skip
 """In the order of saving, so that what is referred to is there already; pruning goes the other way."""
 
-NOT_YET: Final = frozenset({"schedules", "subscriptions"})
+NOT_YET: Final = frozenset({"subscriptions"})
 
 
 class _Undone(Exception):

@@ -79,6 +79,10 @@ class Item:
         """Return whether the field is written at all."""
         return key in self._fields
 
+    def is_empty_text(self, key: str) -> bool:
+        """Return whether the field is written as an empty text."""
+        return self.has(key) and self._fields[key].data == ""
+
     def note(self, key: str, message: str, hint: str = "") -> None:
         """Note a mistake of a field."""
         self.problems.add(self.at(key), message, hint)

@@ -187,7 +187,7 @@ grants:
 rules:
   - {file: missing.yaml}
   - {source: "name: x", file: y}
-schedules: []
+subscriptions: []
 enviroments: []
 """
     assert refused(apply, text) == [
@@ -206,7 +206,7 @@ enviroments: []
         "20: There is no right restarts. Did you mean restart?",
         "22: The file missing.yaml cannot be read: No such file or directory.",
         "23: rule needs either source or file.",
-        "24: This version cannot apply schedules. Take them out of the document.",
+        "24: This version cannot apply subscriptions. Take them out of the document.",
         "25: There is no top key enviroments. Did you mean environments?",
     ]
     assert not Environment.objects.exists()

@@ -18,6 +18,9 @@ from jobs.configuration.documents import Value
 from jobs.configuration.items import Item
 from jobs.configuration.problems import Place, Problems
 
+CLEAR: Final = object()
+"""The value of a field that is written to hold nothing."""
+
 Spec = TypeVar("Spec")
 Row = TypeVar("Row", bound=Model)
 
@@ -116,13 +119,18 @@ def put(
         found: The present row, or ``None``.
         new: The row to begin with when there is none.
         name: Of the row, in the report.
-        values: Field of the document and value by column; ``None`` stands for a field that was not written.
+        values: Field of the document and value by column; ``None`` stands for a field that was not written, ``CLEAR`` for
+            one that is to hold nothing.
 
     Returns:
         The row; ``None`` when it does not fit, which is noted.
     """
     row = new if found is None else found
-    written = {column: value for column, (_, value) in values.items() if value is not None}
+    written = {
+        column: None if value is CLEAR else value
+        for column, (_, value) in values.items()
+        if value is not None
+    }
     different = [
         column for column, value in written.items() if found is None or not same(getattr(row, column), value)
     ]
