@@ -49,7 +49,7 @@ class KeepsReferenced(admin.ModelAdmin[Any]):
             return [], {}, set(), _kept(rows, request.user) or [_("others")]
         if not policy.rights_of(request.user).sees_all:
             listed = [format_html("{} {}", row._meta.verbose_name, row) for row in rows]
-            counts = {self.opts.verbose_name_plural: len(rows)}
+            counts = {str(self.opts.verbose_name_plural): len(rows)}
         return listed, counts, lacking, protected
 
     def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from jobs import settings_audit
 from jobs.acting import Author, acting_as
 from jobs.audit import together
 from jobs.models import AuditRecord
@@ -21,7 +22,8 @@ _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 class ActingMiddleware:
     """Says who acts: the signed-in user, by the door that the address belongs to. Stands after authentication.
 
-    What is sent to the administration is one decision: all of it is kept, with its records, or none of it.
+    What a form of the administration changes in the configuration is one decision: all of it is kept, with its records,
+    or none of it.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -40,8 +42,14 @@ class ActingMiddleware:
         arguments: Sequence[Any],
         named: dict[str, Any],
     ) -> HttpResponseBase | None:
-        """Run a writing view of the administration in one transaction; many of Django's run in none."""
-        if request.method in _READING or not request.path_info.startswith(ADMIN):
+        """Run a writing view of the configuration's pages in one transaction; many of Django's run in none.
+
+        Pages of jobs and workers are left alone: their actions lock one job after the other, each in its own transaction.
+        """
+        match = request.resolver_match
+        if request.method in _READING or match is None or match.app_name != "admin":
+            return None
+        if not str(match.url_name).startswith(settings_audit.addresses()):
             return None
         with transaction.atomic(), together():
             return view(request, *arguments, **named)

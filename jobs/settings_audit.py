@@ -9,6 +9,7 @@ See ``docs/decisions/0041-settings-are-audited-by-signals.md``.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Final
 
 from django.apps import apps
@@ -68,6 +69,14 @@ def connect() -> None:
         m2m_changed.connect(linked, sender=through)
     rights_changed.connect(granted)
     _KINDS.update(kinds)
+
+
+@cache
+def addresses() -> tuple[str, ...]:
+    """Return how the names of the administration's addresses begin at which the configuration is changed."""
+    changed: list[type[models.Model]] = [*_KINDS, Rule, RuleVersion, Semaphore, Secret]
+    names = [f"{model._meta.app_label}_{model._meta.model_name}_" for model in changed]
+    return (*names, "auth_user_", "password_change")
 
 
 def remember(sender: type[models.Model], instance: models.Model, **options: Any) -> None:

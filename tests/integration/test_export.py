@@ -21,7 +21,7 @@ from jobs.configuration.apply import apply_documents
 from jobs.configuration.documents import Source
 from jobs.configuration.export import export_text
 from jobs.configuration.items import parse_span, span_text
-from jobs.models import AuditRecord, Nature, Project, ProjectEnvironment, Secret, Semaphore
+from jobs.models import AuditRecord, Nature, Project, ProjectEnvironment, Schedule, Secret, Semaphore
 from jobs.secrets import vault
 from permissions import policy
 from permissions.catalog import Right
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.django_db
 
 RULE = "name: %s\ndescription: %s\nsteps:\n  RUN:\n    - log: hello\n"
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=12)
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
 NAME = TEXT.filter(lambda text: bool(text.strip()))
 CODE = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,5}", fullmatch=True)
 NUMBER = st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False)
@@ -45,6 +45,7 @@ JSON = st.recursive(
     max_leaves=6,
 )
 VARIABLES = st.dictionaries(TEXT | st.sampled_from(["yes", "0123", "~", "<<", "a: b"]), JSON, max_size=3)
+PLAIN_VARIABLES = st.dictionaries(st.sampled_from(["a", "b"]), TEXT | st.booleans(), max_size=2)
 SPAN = st.timedeltas(timedelta(microseconds=1), timedelta(days=100_000))
 ADDRESS = st.sampled_from([
     "", "/srv/shop.git", "https://git.example.com/x.git", "https://bob:s3cret@git.example.com/x.git",
@@ -69,6 +70,8 @@ def configurations(draw: Any) -> dict[str, Any]:
         draw(st.lists(NAME if kind else CODE, max_size=2, unique=True)) for kind in (True, False)
     )
     everywhere = [None, *environments]
+    rules = draw(st.dictionaries(SLUG, TEXT, max_size=2))
+    can_be_scheduled = bool(environments and users and rules)
     owners = [*(("group", name) for name in groups), *(("user", name) for name in users)]
     return {
         "environment": [(code, draw(TEXT), draw(st.integers(0, 99)), draw(SPAN), draw(VARIABLES)) for code in environments],
@@ -82,7 +85,11 @@ def configurations(draw: Any) -> dict[str, Any]:
         "set_secret": list(draw(st.sets(st.tuples(
             st.sampled_from(["key", "token"]), st.sampled_from(everywhere), st.sampled_from([None, *projects])
         ), max_size=3))),
-        "rule": list(draw(st.dictionaries(SLUG, TEXT, max_size=2)).items()),
+        "rule": list(rules.items()),
+        "schedule": [
+            (code, users[0], next(iter(rules)), environments[0], draw(st.booleans()), draw(PLAIN_VARIABLES))
+            for code in (draw(codes) if can_be_scheduled else [])
+        ],
     }  # fmt: skip
 
 
@@ -132,6 +139,14 @@ def rule(slug: str, description: str) -> None:
     publish_rule(source=RULE % (slug, written), author=None, comment="", now=moment())
 
 
+def schedule(code: str, owner: str, slug: str, where: str, by_cron: bool, variables: dict[str, Any]) -> None:
+    Schedule.objects.create(
+        name=code, owner=User.objects.get(username=owner), rule=Rule.objects.get(slug=slug), enabled=False,
+        environment=Environment.objects.get(code=where), cron="0 3 * * *" if by_cron else "",
+        interval=None if by_cron else timedelta(minutes=90), variables=variables, time_zone="Europe/Madrid",
+    )  # fmt: skip
+
+
 def fill(configuration: dict[str, Any]) -> None:
     """Make what a configuration says."""
     for name, calls in configuration.items():
@@ -150,7 +165,7 @@ def set_secret(name: str, where: str | None, of_project: str | None) -> None:
 
 def wipe() -> None:
     """Empty the database of everything that documents hold."""
-    for model in (Secret, Project, Environment, Nature, Rule, Semaphore, Group, User):
+    for model in (Schedule, Secret, Project, Environment, Nature, Rule, Semaphore, Group, User):
         model.objects.all().delete()
 
 

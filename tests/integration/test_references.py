@@ -25,6 +25,7 @@ from tests.factories import (
     JobFactory,
     NatureFactory,
     ProjectFactory,
+    ScheduleFactory,
     UserFactory,
     moment,
     user_with,
@@ -48,9 +49,10 @@ def root() -> Reader:
 @pytest.fixture
 def job() -> Job:
     """A job to which a row of each kind belongs."""
-    made: Job = JobFactory.create(project=ProjectFactory.create(), natures=[NatureFactory.create()])
+    project = ProjectFactory.create()
+    made: Job = JobFactory.create(project=project, natures=[NatureFactory.create()])
     JobRevision.objects.create(
-        job=made, position=1, ref="v1", sha="a" * 40, project=made.project, environment=made.environment
+        job=made, position=1, ref="v1", sha="a" * 40, project=project, environment=made.environment
     )
     semaphore = Semaphore.objects.create(name="host")
     semaphore.requests.create(job=made, path="RUN/0", asked_at=moment())
@@ -94,7 +96,7 @@ def test_what_nothing_refers_to_is_deleted_by_either_page(root: Reader) -> None:
     }.items():  # fmt: skip
         assert "Are you sure" in text(root.get(f"/admin/{address}/{row.pk}/delete/"))
         assert root.post(f"/admin/{address}/{row.pk}/delete/", {"post": "yes"}).status_code == 302
-        assert not type(row).objects.filter(pk=row.pk).exists()
+        assert not type(row)._base_manager.filter(pk=row.pk).exists()
     nature = NatureFactory.create()
     sent = {"action": "delete_selected", "_selected_action": [nature.pk], "post": "yes"}
     assert root.post("/admin/jobs/nature/", sent).status_code == 302
@@ -130,7 +132,8 @@ def test_the_api_names_no_more_than_the_asker_may_know(job: Job, staff: Reader) 
 
 
 def staff_name(staff: Reader) -> str:
-    return str(staff.get("/admin/").wsgi_request.user.get_username())
+    answer: Any = staff.get("/admin/")
+    return str(answer.wsgi_request.user.get_username())
 
 
 def test_many_jobs_are_named_in_part_with_few_queries() -> None:
@@ -180,6 +183,16 @@ def test_whoever_is_asked_for_a_signature_stays(job: Job) -> None:
     rule = publish(APPROVING % ("signed", "group: qa")).rule
     assert references(qa).named == (Reference("rule", rule.pk, "signed"),)
     assert not references(other)
+
+
+def test_schedules_refer_to_what_they_create_jobs_of() -> None:
+    schedule = ScheduleFactory.create(name="nightly")
+    found = (Reference("schedule", schedule.pk, "nightly"),)
+    for row in (schedule.environment, schedule.rule, schedule.owner):
+        assert references(row).named == found
+    assert references(
+        schedule.rule, user_with("view_monitor", environments=[EnvironmentFactory.create()])
+    ) == (module.References((), True))
 
 
 def test_words_of_several() -> None:

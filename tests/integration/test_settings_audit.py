@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,21 @@ from django.db import IntegrityError, transaction
 from jobs.acting import Author, acting, acting_as
 from jobs.audit import together
 from jobs.models import AuditRecord, Project, ProjectEnvironment, Secret, Semaphore
+from jobs.settings_audit import addresses
 from permissions import policy, tokens
 from permissions.catalog import Right
 from permissions.models import Environment, User
-from permissions.signals import rights_changed
 from rules.actions.publish_rule import publish_rule
 from tests.api import Api
-from tests.factories import EnvironmentFactory, NatureFactory, ProjectFactory, UserFactory, moment, user_with
+from tests.factories import (
+    EnvironmentFactory,
+    NatureFactory,
+    ProjectFactory,
+    ScheduleFactory,
+    UserFactory,
+    moment,
+    user_with,
+)
 from tests.pages import Reader, text
 
 pytestmark = pytest.mark.django_db
@@ -262,18 +271,18 @@ def test_members_of_a_group_are_recorded_from_either_side() -> None:
     assert bob.groups.count() == 0
 
 
-def test_rights_are_recorded_once() -> None:
+@pytest.mark.parametrize("gathered", [False, True])
+def test_rights_are_recorded_once(gathered: bool) -> None:
     environment = EnvironmentFactory.create(code="PROD")
     ops = Group.objects.create(name="ops")
-    sent: dict[str, Any] = {"principal": ops, "before": set(), "after": {Right.CREATE, Right.VIEW_MONITOR}}
-    with acting_as(SHELL):
-        rights_changed.send(sender=None, environment=environment, **sent)
-        rights_changed.send(sender=None, environment=None, **sent)
-        rights_changed.send(sender=None, environment=None, principal=ops, before={"x"}, after={"x"})
-        policy.grant(ops, Right.VIEW_MONITOR, None)  # whoever sets rights says so by the signal
+    policy.set_rights(ops, None, [Right.DELETE])
+    with acting_as(SHELL), transaction.atomic(), together() if gathered else nullcontext():
+        for _ in range(2):
+            policy.set_rights(ops, environment, [Right.VIEW_MONITOR, Right.CREATE])
+            policy.set_rights(ops, None, [Right.VIEW_MONITOR, Right.CREATE])
     assert records() == [
         ("grant", "PROD", 'group:ops on PROD: rights [] → ["view_monitor", "create"]'),
-        ("grant", "", 'group:ops on *: rights [] → ["view_monitor", "create"]'),
+        ("grant", "", 'group:ops on *: rights ["delete"] → ["view_monitor", "create"]'),
     ]
 
 
@@ -316,6 +325,35 @@ def test_a_deleted_semaphore_is_recorded(root: User) -> None:
     semaphore = Semaphore.objects.create(name="host")
     Reader(root).post(f"/admin/jobs/semaphore/{semaphore.pk}/delete/", {"post": "yes"})
     assert records() == [("delete_semaphore", "", "host")]
+
+
+def test_schedules_are_recorded_with_their_environment_but_not_when_the_clock_moves_them_on() -> None:
+    schedule = ScheduleFactory.create(name="nightly", cron="0 3 * * *")
+    schedule.next_run_at = moment()
+    schedule.save()
+    with acting_as(SHELL):
+        schedule.cron = "0 4 * * *"
+        schedule.variables = {"a": "s3cret"}
+        schedule.save()
+        schedule.delete()
+    code = schedule.environment.code
+    assert records() == [
+        ("change_schedule", code, 'nightly: variables (a); cron "0 3 * * *" → "0 4 * * *"'),
+        ("delete_schedule", code, "nightly"),
+    ]
+
+
+def test_pages_of_jobs_are_not_put_into_one_transaction() -> None:
+    assert "jobs_schedule_" in addresses()
+    for name in ("jobs_job_changelist", "jobs_workerseen_changelist", "login", "logout"):
+        assert not name.startswith(addresses())
+    for name in (
+        "auth_user_password_change",
+        "permissions_user_change",
+        "rules_rule_delete",
+        "jobs_secret_add",
+    ):
+        assert name.startswith(addresses())
 
 
 def test_several_deleted_at_once_leave_a_record_each(root: User) -> None:

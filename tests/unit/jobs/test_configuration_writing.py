@@ -13,7 +13,7 @@ from jobs.configuration.documents import Source, compose
 from jobs.configuration.problems import Problems
 from jobs.configuration.writing import text_of
 
-TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=30)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 LINES = st.lists(st.sampled_from(["", " ", "a", "  b ", "\tc", "# d", "- e: f", "|", "…"]), max_size=6).map(
     "\n".join
 )
