@@ -39,15 +39,18 @@ class KeepsReferenced(admin.ModelAdmin[Any]):
     ) -> tuple[list[Any], dict[Any, Any], set[Any], list[Any]]:
         """Return what Django does, or, as protected, a line for each row that something refers to.
 
-        What goes with a row is listed only to those who may see every environment: it may be about one of the others.
+        What goes with a row is listed only to those who may see every environment: it may be about one of the others. Pages
+        that make this list themselves answer for it.
         """
         rows = list(objs)
         if kept := _kept(rows, request.user):
             return [], {}, set(), kept
-        listed, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        shown = super().get_deleted_objects
+        listed, counts, lacking, protected = shown(objs, request)
         if protected:  # it began to refer to it at this moment
             return [], {}, set(), _kept(rows, request.user) or [_("others")]
-        if not policy.rights_of(request.user).sees_all:
+        by_django = getattr(shown, "__func__", None) is admin.ModelAdmin.get_deleted_objects
+        if by_django and not policy.rights_of(request.user).sees_all:
             listed = [format_html("{} {}", row._meta.verbose_name, row) for row in rows]
             counts = {str(self.opts.verbose_name_plural): len(rows)}
         return listed, counts, lacking, protected
