@@ -242,7 +242,7 @@ grants:
         ("groups:\n  - name: a\n    name: b\n", "3: The key name is written twice, first on line 2."),
         ("- just a list\n", "1: A document is a mapping with the keys environments, groups, users,"),
         ("groups: {name: a}\n", "1: groups must be a list."),
-        ("groups:\n  - ops\n", "2: This must be a mapping with the keys of group: name."),
+        ("groups:\n  - ops\n", "2: This must be a mapping with the keys of group: name, permissions."),
         ('groups:\n  - name: "a\\0b"\n', "2: The text holds a character that cannot be stored."),
         ("projects:\n  - {code: a, variables: {x: .nan}}\n", "2: This number cannot be stored."),
         ("projects:\n  - {code: a, variables: [1]}\n", "2: variables must be a mapping."),
