@@ -83,10 +83,19 @@ def apply_documents(
     # What cannot be read may hold what the rest refers to: nobody is sent after mistakes that are none.
     run.problems.raise_if_any()
     parts = _read(roots, run)
+    with acting_as(author):
+        _write(parts, run, prune=prune, dry_run=dry_run)
+    if notes is not None:
+        notes += run.notes
+    return run.lines
+
+
+def _write(parts: dict[str, _Part], run: Run, *, prune: bool, dry_run: bool) -> None:
+    """Make the database say what the documents say, with one record for each thing that this changes."""
     # Something without a usable name would look like something to remove.
     may_prune = prune and not run.problems
     try:
-        with acting_as(author), transaction.atomic(), together():
+        with transaction.atomic(), together():
             locks.hold()
             _save(parts, run)
             if may_prune:
@@ -96,9 +105,6 @@ def apply_documents(
                 raise _Undone
     except _Undone:
         pass
-    if notes is not None:
-        notes += run.notes
-    return run.lines
 
 
 def _read(roots: Sequence[Value | None], run: Run) -> dict[str, _Part]:

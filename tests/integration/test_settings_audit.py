@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import subprocess
-import sys
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission
-from django.core.management import call_command
 from django.db import IntegrityError, transaction
 
 from jobs.acting import Author, acting, acting_as
@@ -384,29 +378,3 @@ def test_only_superusers_read_records_that_are_about_no_environment(root: User) 
     assert "secretive" in text(Reader(root, language="en").get("/admin/jobs/auditrecord/"))
     filtered: Any = Reader(root, language="en").get("/admin/jobs/auditrecord/?action=create_group")
     assert [row.comment for row in filtered.context["cl"].result_list] == ["secretive"]
-
-
-@pytest.mark.parametrize("name", ["createsuperuser", "create_token"])
-def test_commands_of_django_and_of_other_apps_are_recorded_by_the_entry_point(name: str) -> None:
-    """``manage.py`` says who acts before any command runs."""
-    source = (
-        "import sys, jobs.acting as a, django.core.management as m\n"
-        "m.execute_from_command_line = lambda argv: print(a.acting.get(), argv[1])\n"
-        f"sys.argv = ['manage.py', {name!r}]\nimport manage\nmanage.main()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", source],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path.cwd(),
-        env=os.environ,
-    )
-    assert done.stdout == f"Author(name='', source='command', address='') {name}\n"
-
-
-def test_createsuperuser_is_recorded() -> None:
-    with acting_as(SHELL):
-        call_command("createsuperuser", username="eve", email="", interactive=False, stdout=io.StringIO())
-    assert [action for action, _, _ in records()] == ["create_user"]
-    assert "is_superuser true" in records()[0][2]
