@@ -7,13 +7,16 @@ import sys
 from django.core.management import execute_from_command_line
 
 from clarive_monitor.configuration import BadVariable
+from jobs.acting import COMMAND, acting_as
 
 
 def main() -> None:
     """Run the command given on the command line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clarive_monitor.settings")
     try:
-        execute_from_command_line(sys.argv)
+        # Whatever a command changes in the configuration, also one of Django's own, is in the audit.
+        with acting_as(COMMAND):
+            execute_from_command_line(sys.argv)
     except BadVariable as error:
         sys.exit(str(error))
 

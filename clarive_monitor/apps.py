@@ -3,6 +3,13 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
+
+
+class AdministrationConfig(AdminConfig):
+    """The administration, on the product's own site."""
+
+    default_site = "clarive_monitor.administration.Administration"
 
 
 class WiringConfig(AppConfig):

@@ -57,7 +57,7 @@ INSTALLED_APPS = [
     "permissions",
     "rules",
     "jobs",
-    "django.contrib.admin",
+    "clarive_monitor.apps.AdministrationConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -84,6 +84,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    # The last one with a process_view: it runs the administration's views itself.
+    "jobs.middleware.ActingMiddleware",
 ]
 
 TEMPLATES = [
@@ -252,6 +254,7 @@ CELERY_TASK_DEFAULT_QUEUE = "jobs"
 CELERY_TASK_ROUTES = {
     "jobs.work": {"queue": "jobs"},
     "jobs.create_job": {"queue": "create"},
+    "jobs.run_schedules": {"queue": "create"},
     "jobs.tick": {"queue": "daemon"},
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"

@@ -10,6 +10,8 @@ from urllib.parse import unquote
 _SCHEME: Final = r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"
 _WHOLE: Final = re.compile(_SCHEME + r"(?P<rest>.*)", re.DOTALL)
 _IN_TEXT: Final = re.compile(_SCHEME + r"(?P<rest>[^\s'\"]*)")
+_SSH: Final = frozenset({"ssh", "git+ssh", "ssh+git"})
+MASK: Final = "***"
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[^:@\[\]]*)(:[0-9]*)?")
 
 
@@ -20,6 +22,35 @@ def public_address(address: str) -> str:
     that of a web address is often a token.
     """
     return _WHOLE.sub(lambda found: _split(found)[0], address)
+
+
+def shown_address(address: str) -> str:
+    """Return the address of a repository with ``***`` for the user information of a web address: often a token."""
+    public = public_address(address)
+    is_web = public.startswith(("http://", "https://"))
+    return public.replace("://", "://***@", 1) if is_web and public != address else public
+
+
+def masked_address(address: str) -> str:
+    """Return the address of a repository with ``***`` for all that is secret in it, also in an ssh address.
+
+    What is masked already stays as it is.
+    """
+    url = _WHOLE.fullmatch(address)
+    public, information = _split(url) if url else (address, "")
+    if url is None or not information or public == address:
+        return address
+    user = ""
+    if url["scheme"].lower() in _SSH:
+        user = information.partition(":")[0] + ":"
+    start = len(url["scheme"]) + len("://")
+    host = public[start + len(user) :] if user else public[start:]
+    return f"{public[:start]}{user}{MASK}@{host}"
+
+
+def is_masked(address: str) -> bool:
+    """Return whether ``***`` stands where a user and password were."""
+    return masked_address(address) == address and public_address(address) != address
 
 
 def public_text(text: str) -> str:
@@ -38,7 +69,7 @@ def _split(url: re.Match[str]) -> tuple[str, str]:
         information, _, host = rest.rpartition("@")
         end = len(rest)
     kept = ""
-    if scheme.lower() in {"ssh", "git+ssh", "ssh+git"} and information:
+    if scheme.lower() in _SSH and information:
         kept = information.partition(":")[0] + "@"
     return f"{scheme}://{kept}{host}{rest[end:]}", information
 

@@ -16,8 +16,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from jobs import audit, selectors, semaphores
+from jobs import admin_schedules, audit, selectors, semaphores
 from jobs.actions import base
+from jobs.admin_base import ReadOnlyAdmin, VisibleEnvironmentFilter
 from jobs.admin_secrets import SecretAdmin
 from jobs.audit import Author
 from jobs.models import (
@@ -38,40 +39,7 @@ from permissions import policy
 from permissions.models import User
 
 admin.site.register(Secret, SecretAdmin)
-
-
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """For looking only: what is shown here changes by actions, never by hand."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Say no."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Say no."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Say no."""
-        return False
-
-
-class VisibleEnvironmentFilter(admin.SimpleListFilter):
-    """Offers the environments that the administrator may see, and no others."""
-
-    title = _("environment")
-    parameter_name = "environment"
-
-    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
-        """Return their codes."""
-        return [(code, code) for code in policy.environments_for(request.user).values_list("code", flat=True)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the rows of the chosen one."""
-        if self.value() is None:
-            return queryset
-        by_key = queryset.model._meta.get_field("environment").is_relation
-        return queryset.filter(**{"environment__code" if by_key else "environment": self.value()})
+admin_schedules.register(admin.site)
 
 
 class ProjectEnvironmentInline(admin.TabularInline[ProjectEnvironment, Project]):
@@ -266,11 +234,6 @@ class SemaphoreAdmin(admin.ModelAdmin[Semaphore]):
         """Keep the name, by which rules know it."""
         return ("name",) if obj is not None else ()
 
-    def has_delete_permission(self, request: HttpRequest, obj: Semaphore | None = None) -> bool:
-        """Say no while somebody uses it."""
-        is_used = obj is not None and obj.requests.exists()
-        return not is_used and super().has_delete_permission(request, obj)
-
     def save_model(self, request: HttpRequest, obj: Semaphore, form: ModelForm[Any], change: bool) -> None:
         """Record who set the slots, and grant new ones at once to those who wait longest."""
         super().save_model(request, obj, form, change)
@@ -305,8 +268,11 @@ class AuditRecordAdmin(ReadOnlyAdmin):
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditRecord]:
-        """Leave out what happened in environments that the user may not see."""
+        """Leave out what happened in environments that the user may not see, and what is about none of them."""
         found: QuerySet[AuditRecord] = super().get_queryset(request)
-        if policy.rights_of(request.user).sees_all:
+        rights = policy.rights_of(request.user)
+        if rights.everything:
             return found
+        if rights.sees_all:
+            return found.exclude(environment="")
         return found.filter(environment__in=policy.environments_for(request.user).values("code"))

@@ -18,6 +18,8 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register every action."""
+        """Register every action, note what is changed in the configuration, and let the clock's own table follow schedules."""
         for name in ACTIONS:
             import_module(f"jobs.actions.{name}")
+        import_module("jobs.settings_audit").connect()
+        import_module("jobs.schedule_mirror").connect()

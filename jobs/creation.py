@@ -25,7 +25,7 @@ from jobs.execution.check_host import CheckHost
 from jobs.execution.database import recalled
 from jobs.execution.leases import LeaseKeeper
 from jobs.lifecycle import FIRST
-from jobs.models import CreationRequest, Job, JobRevision, StepRun
+from jobs.models import CreationRequest, Job, JobRevision, ScheduleRun, StepRun
 from jobs.repositories import GitRunner, Repository, RepositoryError, UnknownRef
 from jobs.secrets import vault
 from jobs.secrets.masking import Mask
@@ -247,8 +247,9 @@ def _insert(request: CreationRequest, job: Job, revisions: list[dict[str, str]],
             job.save(force_insert=True)
             _insert_revisions(job, revisions)
             StepRun.objects.create(job=job, attempt=1, step=job.step, started_at=moment)
+            by_schedule = _settle_run(request, job, moment)
             actor = audit.Actor(request.actor, request.source, request.address)
-            audit.record(actor, "create", job, now=moment, comment=job.comment)
+            audit.record(actor, "create", job, now=moment, comment=f"{by_schedule}{job.comment}")
             if not _move(request, State.CHECKING, State.CREATED, job=job):
                 transaction.set_rollback(True)
                 return None
@@ -260,6 +261,20 @@ def _insert(request: CreationRequest, job: Job, revisions: list[dict[str, str]],
             raise
         raise _Refused(found.code, sha=found.sha, job_id=found.job_id, job_name=found.job_name) from error
     return job
+
+
+def _settle_run(request: CreationRequest, job: Job, moment: datetime) -> str:
+    """Settle the run of a schedule that asks for the job, if one does, and return what the audit says of it.
+
+    It is settled in the job's own transaction, so no crash can make another job of it. The run comes before the request,
+    the order in which ``jobs.schedules`` takes their locks.
+    """
+    run = request.schedule_run
+    if run is None:
+        return ""
+    waiting = ScheduleRun.objects.filter(pk=run.pk, look_at__isnull=False)
+    waiting.update(result=ScheduleRun.Result.CREATED, job=job, message="", at=moment, look_at=None)
+    return f"By the schedule {run.schedule.name}. "
 
 
 def _next_number() -> tuple[int, datetime]:

@@ -31,6 +31,10 @@ ADVISORY_LOCK: Final = 0x636C61726976
 MOST_PER_TICK: Final = 200
 _KEEP_REQUESTS: Final = timedelta(hours=1)
 _CLOCK: Final = "SELECT clock_timestamp()"
+_SCHEDULES_COME: Final = """
+SELECT EXISTS (SELECT FROM jobs_schedule WHERE next_run_at <= %(now)s)
+    OR EXISTS (SELECT FROM jobs_schedulerun WHERE look_at <= %(now)s)
+"""
 
 
 def tick() -> bool:
@@ -50,6 +54,7 @@ def tick() -> bool:
             _answer_traps(moment)
             semaphores.grant_freed()
             _hint(moment)
+            _hint_schedules(moment)
             _forget_requests(moment)
             forget_idempotency_keys(moment)
             DaemonState.objects.filter(pk=1).update(seconds=time.perf_counter() - begun)
@@ -160,6 +165,15 @@ def _hint(moment: datetime) -> None:
     waiting = dispatch.waiting_hints()
     for _ in range(max(0, count - (waiting or 0))):
         dispatch.send_work_hint()
+
+
+def _hint_schedules(moment: datetime) -> None:
+    """Hint while a schedule has come, or a run of one waits: whoever gets the hint creates the jobs, which may take a while."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SCHEDULES_COME, {"now": moment})
+        row = cursor.fetchone()
+    if row[0]:
+        dispatch.send_schedules_hint()
 
 
 def _forget_requests(moment: datetime) -> None:

@@ -19,10 +19,12 @@ logger = logging.getLogger(__name__)
 
 WORK: Final = "jobs.work"
 CREATE: Final = "jobs.create_job"
+RUN_SCHEDULES: Final = "jobs.run_schedules"
 TICK: Final = "jobs.tick"
 JOBS_QUEUE: Final = "jobs"
 CREATE_QUEUE: Final = "create"
 DAEMON_QUEUE: Final = "daemon"
+SCHEDULES_HINT_SECONDS: Final = 10
 
 
 def hint_work() -> None:
@@ -40,6 +42,11 @@ def send_create_hint(request_id: str) -> None:
     _send(CREATE, CREATE_QUEUE, request_id)
 
 
+def send_schedules_hint() -> None:
+    """Tell the workers now that a schedule may have come. It is worth nothing for long: the daemon hints each second."""
+    _send(RUN_SCHEDULES, CREATE_QUEUE, expires=SCHEDULES_HINT_SECONDS)
+
+
 def waiting_hints() -> int | None:
     """Return how many hints wait for a worker, ``None`` when the broker does not answer."""
     with contextlib.suppress(OperationalError, OSError), current_app.connection_for_write() as connection:
@@ -49,8 +56,8 @@ def waiting_hints() -> int | None:
     return None
 
 
-def _send(name: str, queue: str, *arguments: str) -> None:
+def _send(name: str, queue: str, *arguments: str, expires: int | None = None) -> None:
     try:
-        current_app.send_task(name, args=arguments, queue=queue, ignore_result=True)
+        current_app.send_task(name, args=arguments, queue=queue, ignore_result=True, expires=expires)
     except (OperationalError, OSError) as error:
         logger.warning("The broker did not take the hint %s: %s", name, error)

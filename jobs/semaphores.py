@@ -41,8 +41,7 @@ def ask(job_id: int, claim: UUID, path: str, name: str, now: datetime) -> bool:
         _lock_job(job_id, claim)
         # Before its semaphore is locked: the name is a template and may have changed since.
         _drop(SemaphoreRequest.objects.filter(job_id=job_id, path=path).exclude(semaphore__name=name))
-        Semaphore.objects.bulk_create([Semaphore(name=name)], ignore_conflicts=True)
-        semaphore = Semaphore.objects.select_for_update().get(name=name)
+        semaphore = _lock_semaphore(name)
         request, _ = SemaphoreRequest.objects.get_or_create(
             job_id=job_id, path=path, defaults={"semaphore": semaphore, "asked_at": now}
         )
@@ -135,6 +134,15 @@ def _waking(job_ids: list[int]) -> Callable[[], None]:
 def _lock_job(job_id: int, claim: UUID) -> None:
     if not Job.objects.select_for_update().filter(pk=job_id, claim=claim).values("pk").exists():
         raise StaleClaim(job_id)
+
+
+def _lock_semaphore(name: str) -> Semaphore:
+    """Return the locked semaphore of a name, which is made when it is not there."""
+    while True:
+        Semaphore.objects.bulk_create([Semaphore(name=name)], ignore_conflicts=True)
+        found = Semaphore.objects.select_for_update().filter(name=name).first()
+        if found is not None:  # else it was deleted in between
+            return found
 
 
 def _drop(requests: Iterable[SemaphoreRequest]) -> None:

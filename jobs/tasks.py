@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Task, shared_task
 
-from jobs import creation, daemon, dispatch, fleet, runner
+from jobs import creation, daemon, dispatch, fleet, runner, schedules
 
 if TYPE_CHECKING:
     AnyTask = Task[Any, Any]
@@ -22,6 +22,12 @@ def work(self: AnyTask) -> None:
 def create_job(self: AnyTask, request_id: str) -> None:
     """Run CHECK and INIT for somebody who waits."""
     creation.serve(request_id, fleet.process_name(self.request.hostname))
+
+
+@shared_task(name=dispatch.RUN_SCHEDULES, bind=True)
+def run_schedules(self: AnyTask) -> None:
+    """Create the jobs of schedules that have come."""
+    schedules.serve(fleet.process_name(self.request.hostname))
 
 
 @shared_task(name=dispatch.TICK)

@@ -10,12 +10,13 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from permissions.catalog import LABELS, Right
+from permissions.variables import DEEPEST, is_keepable
 
 code_validator = RegexValidator(
     r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z",
@@ -28,6 +29,17 @@ def validate_time_zone(name: str) -> None:
     """Refuse a name that is not in the tz database."""
     if name and name not in zoneinfo.available_timezones():
         raise ValidationError(_("%(name)s is not a time zone."), params={"name": name})
+
+
+def check_variables(variables: Any) -> None:
+    """Do nothing when these can be the variables of a row.
+
+    Raises:
+        ValidationError: They cannot; it is about the field ``variables``.
+    """
+    if not is_keepable(variables):
+        message = _('Write a JSON object such as {"port": 8080}, nested at most %(depth)d deep.')
+        raise ValidationError({"variables": ValidationError(message, params={"depth": DEEPEST})})
 
 
 class User(AbstractUser):
@@ -47,6 +59,11 @@ class User(AbstractUser):
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Save in a transaction, so that what listens writes in the same one; Django's own forms open none."""
+        with transaction.atomic():
+            super().save(*args, **options)
 
 
 def _empty() -> dict[str, Any]:
@@ -79,6 +96,10 @@ class Environment(models.Model):
 
     def __str__(self) -> str:
         return self.code
+
+    def clean(self) -> None:
+        """Refuse what are no variables."""
+        check_variables(self.variables)
 
 
 class EnvironmentUserGrant(UserObjectPermissionBase):

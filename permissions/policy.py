@@ -9,57 +9,26 @@ Source: product document, "Permisos"; contract, section 5.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AnonymousUser, Group, Permission
+from django.db import transaction
 from django.db.models import Prefetch, Q, QuerySet
 from guardian.shortcuts import assign_perm, remove_perm
 
+from permissions import locks
 from permissions.catalog import BY_CODENAME, EVERYWHERE, Right
 from permissions.exceptions import EnvironmentHidden, RightMissing
 from permissions.models import Environment, EnvironmentGroupGrant, EnvironmentUserGrant, User
+from permissions.rights import NOTHING, Rights
+from permissions.signals import rights_changed
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import ManyRelatedManager
 
 AnyUser = User | AnonymousUser
 Principal = User | Group
-
-
-@dataclass(frozen=True, slots=True)
-class Rights:
-    """What one user holds, as read in one pass.
-
-    Attributes:
-        everything: A superuser, who holds all rights everywhere.
-        everywhere: Rights granted on ``*``.
-        by_environment: Rights by primary key of the environment, without those of ``everywhere``.
-    """
-
-    everything: bool = False
-    everywhere: frozenset[Right] = frozenset()
-    by_environment: Mapping[int, frozenset[Right]] = field(default_factory=dict)
-
-    def on(self, environment_id: int) -> frozenset[Right]:
-        """Return the rights that count on an environment: none without ``view_monitor`` there."""
-        if self.everything:
-            return frozenset(Right)
-        held = self.everywhere | self.by_environment.get(environment_id, frozenset())
-        return held if Right.VIEW_MONITOR in held else frozenset()
-
-    def has(self, right: Right, environment_id: int) -> bool:
-        """Return whether ``right`` counts on the environment."""
-        return right in self.on(environment_id)
-
-    @property
-    def sees_all(self) -> bool:
-        """Whether every environment is visible, also those created later."""
-        return self.everything or Right.VIEW_MONITOR in self.everywhere
-
-
-NOTHING = Rights()
 
 
 def rights_of(user: AnyUser) -> Rights:
@@ -116,31 +85,81 @@ def environment_filter(rights: Rights, right: Right, lookup: str) -> Q:
     return Q(**{f"{lookup}__in": [key for key in keys if rights.has(right, key)]})
 
 
+def set_rights(
+    principal: Principal, environment: Environment | None, rights: Iterable[Right]
+) -> frozenset[Right]:
+    """Make the rights granted to ``principal`` on ``environment`` exactly ``rights``.
+
+    Args:
+        principal: Who; what a user has through groups is not touched.
+        environment: Where; ``None`` for the grants on all of them, also those to come.
+        rights: All that shall be granted there.
+
+    Returns:
+        The rights that were given or taken. When there are any, ``rights_changed`` was sent.
+    """
+    wanted = frozenset(rights)
+    return _change(principal, environment, lambda _before: wanted)
+
+
 def grant(principal: Principal, right: Right, environment: Environment | None) -> None:
     """Grant ``right`` on ``environment``, on all of them when ``None``. Granting twice is granting once."""
-    if environment is None:
-        _everywhere(principal).add(_permissions().get(codename=right.codename))
-    else:
-        assign_perm(right.permission, principal, environment)
+    _change(principal, environment, lambda before: before | {right})
 
 
 def revoke(principal: Principal, right: Right, environment: Environment | None) -> None:
     """Take ``right`` on ``environment`` (``None``: the grant on ``*``) away. Nothing happens when it was not held."""
+    _change(principal, environment, lambda before: before - {right})
+
+
+@transaction.atomic
+def _change(
+    principal: Principal,
+    environment: Environment | None,
+    decide: Callable[[frozenset[Right]], frozenset[Right]],
+) -> frozenset[Right]:
+    """Change what is granted, the only place that does; what was granted is read under the lock."""
+    locks.hold()
+    before = granted_on(principal, environment)
+    after = decide(before)
     if environment is None:
-        _everywhere(principal).remove(_permissions().get(codename=right.codename))
+        held = _everywhere(principal)
+        if given := after - before:
+            held.add(*_permissions().filter(codename__in=_codenames(given)))
+        if taken := before - after:
+            held.remove(*_permissions().filter(codename__in=_codenames(taken)))
     else:
-        remove_perm(right.permission, principal, environment)
+        for right in sorted(after - before):
+            assign_perm(right.permission, principal, environment)
+        for right in sorted(before - after):
+            remove_perm(right.permission, principal, environment)
+    if before != after:
+        rights_changed.send(
+            sender=type(principal), principal=principal, environment=environment, before=before, after=after
+        )
+    return before ^ after
+
+
+def _codenames(rights: Collection[Right]) -> list[str]:
+    return [right.codename for right in rights]
+
+
+def granted_on(principal: Principal, environment: Environment | None) -> frozenset[Right]:
+    """Return the rights granted to ``principal`` itself on ``environment``, on all of them when ``None``."""
+    if environment is None:
+        codenames = _everywhere(principal).filter(content_type__app_label="permissions")
+        found = codenames.values_list("codename", flat=True)
+    else:
+        found = (
+            _rows(principal).filter(content_object=environment).values_list("permission__codename", flat=True)
+        )
+    return frozenset(BY_CODENAME[codename] for codename in found if codename in BY_CODENAME)
 
 
 def granted(principal: Principal) -> dict[str, set[Right]]:
     """Return the rights granted to ``principal`` itself, by environment code or ``*``; groups of a user are not followed."""
     found: dict[str, set[Right]] = {}
-    rows = (
-        EnvironmentUserGrant.objects.filter(user=principal)
-        if isinstance(principal, User)
-        else EnvironmentGroupGrant.objects.filter(group=principal)
-    )
-    for code, codename in rows.values_list("content_object__code", "permission__codename"):
+    for code, codename in _rows(principal).values_list("content_object__code", "permission__codename"):
         if codename in BY_CODENAME:
             found.setdefault(code, set()).add(BY_CODENAME[codename])
     for codename in (
@@ -205,6 +224,13 @@ def _everywhere_rows() -> Iterator[tuple[Principal, str]]:
 
 def _permissions() -> QuerySet[Permission]:
     return Permission.objects.filter(content_type__app_label="permissions", codename__in=tuple(BY_CODENAME))
+
+
+def _rows(principal: Principal) -> QuerySet[EnvironmentUserGrant] | QuerySet[EnvironmentGroupGrant]:
+    """Return what was granted to ``principal`` itself, environment by environment."""
+    if isinstance(principal, User):
+        return EnvironmentUserGrant.objects.filter(user=principal)
+    return EnvironmentGroupGrant.objects.filter(group=principal)
 
 
 def _everywhere(principal: Principal) -> ManyRelatedManager[Permission, Any]:

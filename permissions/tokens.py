@@ -7,6 +7,8 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.db import transaction
+
 from permissions.models import ApiToken, User
 
 PREFIX: Final = "clv_"
@@ -18,6 +20,7 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+@transaction.atomic
 def issue(user: User, *, name: str = "", expires_at: datetime | None = None) -> str:
     """Make a token for ``user`` and return it; it cannot be read again."""
     token = PREFIX + secrets.token_urlsafe(32)

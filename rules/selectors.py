@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from rules.exceptions import RuleNotFound
+from django.db.models import QuerySet
+
+from rules.exceptions import RuleInvalid, RuleNotFound
 from rules.models import Rule, RuleVersion
 from rules.parser import Draft, ParseResult, called_rules, draft, link, parse
-from rules.tree import RuleTree
+from rules.tree import EXECUTED_STEPS, RuleNode, RuleTree, walk
 
 
 def newest_version(slug: str) -> RuleVersion:
@@ -93,6 +95,49 @@ def check_draft(parsed: Draft) -> ParseResult:
     if not parsed.calls:
         return parsed.among(_newest_tree, ())
     return parsed.among(_newest_tree, Rule.objects.values_list("slug", flat=True))
+
+
+def callers(slug: str) -> list[int]:
+    """Return the keys of the rules whose current version calls the rule ``slug``.
+
+    A version that is not accepted any more and holds the word counts as one that does.
+    """
+    found = []
+    for version in _newest_with(slug):
+        try:
+            is_caller = slug in called_rules(load_tree(version.pk))
+        except RuleInvalid:
+            is_caller = True
+        if is_caller:
+            found.append(version.rule_id)
+    return found
+
+
+def asking(approver: str) -> list[int]:
+    """Return the keys of the rules whose current version waits for the signature of ``approver``, ``group:qa``."""
+    found = []
+    for version in _newest_with(approver.partition(":")[2]):
+        try:
+            tree = load_tree(version.pk)
+        except RuleInvalid:
+            continue
+        nodes = [node for step in EXECUTED_STEPS for _, node in walk(tree.operations(step), step)]
+        if any(approver in _approvers(node) for node in nodes):
+            found.append(version.rule_id)
+    return found
+
+
+def _approvers(node: RuleNode) -> list[str]:
+    """Return whose signatures an operation waits for, as the engine reads them."""
+    if node.key != "approval" or not isinstance(node.arguments, Mapping):
+        return []
+    return [":".join(map(str.strip, str(name).split(":", 1))) for name in node.arguments.get("approvers", [])]
+
+
+def _newest_with(word: str) -> QuerySet[RuleVersion]:
+    """Return the current versions whose source holds a word."""
+    newest = RuleVersion.objects.order_by("rule_id", "-number").distinct("rule_id").values("pk")
+    return RuleVersion.objects.filter(pk__in=newest, source__contains=word).only("pk", "rule_id")
 
 
 def _newest_tree(slug: str) -> RuleTree | None:

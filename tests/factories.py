@@ -23,7 +23,7 @@ from factory.helpers import post_generation
 
 from jobs import transitions
 from jobs.lifecycle import FIRST, Event, State, Status, Step
-from jobs.models import Job, JobNature, JobRevision, Nature, Project
+from jobs.models import Job, JobNature, JobRevision, Nature, Project, Schedule
 from jobs.transitions import Change, Claim
 from permissions import policy
 from permissions.catalog import Right
@@ -167,6 +167,20 @@ def publish(source: str) -> RuleVersion:
     """Publish ``source`` as the next version of the rule it names."""
     version, _ = publish_rule(source=source, author=None, comment="", now=timezone.now())
     return version
+
+
+class ScheduleFactory(DjangoModelFactory[Schedule]):
+    """A schedule that comes each hour; ``owner`` holds no right."""
+
+    class Meta:
+        model = Schedule
+
+    name = Sequence(lambda number: f"schedule{number}")
+    owner = SubFactory(UserFactory)
+    rule = SubFactory(RuleFactory)
+    environment = SubFactory(EnvironmentFactory)
+    cron = "0 * * * *"
+    time_zone = "UTC"
 
 
 class JobFactory(DjangoModelFactory[Job]):

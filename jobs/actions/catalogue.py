@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
-from django.db import IntegrityError, connection, models, transaction
+from django.db import IntegrityError, models, transaction
 
+from jobs.actions import references
+from jobs.audit import together
 from jobs.exceptions import InvalidInput, JobError
-from jobs.models import Job, Nature, Project, ProjectEnvironment
+from jobs.models import Nature, Project, ProjectEnvironment
+from permissions import locks
 from permissions.models import Environment, User
-
-MOST_NAMED: Final = 20
-_LOCK: Final = 0x43415441
-"""Key of the advisory lock under which codes are given, one after the other."""
 
 Thing = TypeVar("Thing", Environment, Project, Nature)
 
@@ -28,27 +26,6 @@ class CodeTaken(JobError):
     def __init__(self, taken: str) -> None:
         super().__init__(f"The code {taken} is taken; codes differ in more than their letters' case.")
         self.taken = taken
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """Something that refers to what is to be deleted."""
-
-    kind: str
-    id: int
-    name: str
-
-
-class Referenced(JobError):
-    """It cannot be deleted: ``references`` says what refers to it, some of it when it is much."""
-
-    code = "referenced"
-
-    def __init__(self, code: str, references: list[Reference]) -> None:
-        named = ", ".join(f"{each.kind} {each.name}" for each in references[:3])
-        more = " and more" if len(references) > 3 else ""
-        super().__init__(f"{code} cannot be deleted: {named}{more} refer to it.")
-        self.references = references
 
 
 def create(thing: Thing, actor: User, variables: Mapping[str, Any] | None = None) -> Thing:
@@ -64,9 +41,8 @@ def create(thing: Thing, actor: User, variables: Mapping[str, Any] | None = None
         InvalidInput: A named environment does not exist.
     """
     try:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        with transaction.atomic(), together():
+            locks.hold()
             taken = type(thing)._default_manager.filter(code__iexact=thing.code).first()
             if taken is not None:
                 raise CodeTaken(taken.code)
@@ -88,7 +64,8 @@ def change(
     Raises:
         InvalidInput: A named environment does not exist.
     """
-    with transaction.atomic():
+    with transaction.atomic(), together():
+        locks.hold()
         locked = type(thing)._default_manager.select_for_update().get(pk=thing.pk)
         for name, value in values.items():
             setattr(locked, name, value)
@@ -104,29 +81,10 @@ def delete(thing: Environment | Project | Nature, actor: User) -> None:
     Raises:
         Referenced: Something refers to it.
     """
-    # Django would read all that refers to it, which may be a million jobs, only to refuse.
-    if found := references(thing):
-        raise Referenced(thing.code, found)
-    try:
-        with transaction.atomic():
-            _note(thing, actor, DELETION)
-            thing.delete()
-    except (models.ProtectedError, IntegrityError) as error:
-        raise Referenced(thing.code, references(thing)) from error
-
-
-def references(thing: models.Model) -> list[Reference]:
-    """Return what keeps a row from being deleted, jobs first, at most ``MOST_NAMED`` in all."""
-    found: dict[tuple[str, int], Reference] = {}
-    relations = [each for each in thing._meta.related_objects if each.on_delete is models.PROTECT]
-    for relation in sorted(relations, key=lambda each: each.related_model is not Job):
-        name = relation.field.name
-        rows = relation.related_model._base_manager.filter(**{name: thing}).order_by("-pk")[:MOST_NAMED]
-        for row in rows:
-            owner = row if isinstance(row, Job) else getattr(row, "job", row)
-            kind = str(owner._meta.model_name)
-            found.setdefault((kind, owner.pk), Reference(kind, owner.pk, str(owner)))
-    return list(found.values())[:MOST_NAMED]
+    with transaction.atomic(), together():
+        locks.hold()
+        _note(thing, actor, DELETION)
+        references.delete(thing, thing.code, actor)
 
 
 def _keep_variables(thing: models.Model, variables: Mapping[str, Any] | None) -> None:

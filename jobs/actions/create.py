@@ -58,7 +58,7 @@ def create_job(wish: Wish, *, actor: Actor, now: datetime) -> Job:
         CheckFailed: CHECK refused.
         NoWorker: No worker answered in time; there is no job, and will be none.
     """
-    request = _request(wish, actor, now, uuid.uuid4())
+    request = request_for(wish, actor, now, uuid.uuid4())
     _ask(request)
     return _answer(request)
 
@@ -83,7 +83,7 @@ def create_job_once(wish: Wish, *, actor: Actor, now: datetime, key: uuid.UUID) 
         request = CreationRequest.objects.filter(pk=request_id).first()
         is_new = request is None
         if request is None:
-            request = _request(wish, actor, now if turn == 0 else timezone.now(), request_id)
+            request = request_for(wish, actor, now if turn == 0 else timezone.now(), request_id)
         try:
             _ask(request)
         except IntegrityError:
@@ -95,8 +95,13 @@ def create_job_once(wish: Wish, *, actor: Actor, now: datetime, key: uuid.UUID) 
     raise AssertionError("Counting has no end.")
 
 
-def _request(wish: Wish, actor: Actor, now: datetime, request_id: uuid.UUID) -> CreationRequest:
-    """Return a request for what the wish says, not saved."""
+def request_for(wish: Wish, actor: Actor, now: datetime, request_id: uuid.UUID) -> CreationRequest:
+    """Return a request for what the wish says, not saved.
+
+    Raises:
+        InvalidInput: Something in the wish is unknown or makes no sense; also an environment the actor may not see.
+        RightMissing: The actor sees the environment but may not create jobs there.
+    """
     return CreationRequest(
         id=request_id,
         wish=make_plan(wish, actor, now).to_data(),
@@ -130,8 +135,7 @@ def make_plan(wish: Wish, actor: Actor, now: datetime) -> Plan:
         InvalidInput: With all that is wrong, by field.
         RightMissing: The actor may not create jobs there.
     """
-    errors: dict[str, list[str]] = {}
-    _check_words(wish, errors)
+    errors = mistakes_in_words(wish)
     environment = None if "environment" in errors else _environment(wish, actor, errors)
     project = None if "project" in errors else _project(wish, errors)
     version = None if "rule" in errors else _version(wish, errors)
@@ -190,8 +194,9 @@ def _version(wish: Wish, errors: dict[str, list[str]]) -> RuleVersion | None:
         return None
 
 
-def _check_words(wish: Wish, errors: dict[str, list[str]]) -> None:
-    """Note what cannot be looked up or kept, whichever door the wish came through."""
+def mistakes_in_words(wish: Wish) -> dict[str, list[str]]:
+    """Return by field what cannot be looked up or kept, whichever door the wish came through."""
+    errors: dict[str, list[str]] = {}
     if wish.type not in JobType.values:
         errors["type"] = [f"Unknown type: {wish.type}. Write one of {', '.join(JobType.values)}."]
     for field, most in _LONGEST_NAMES.items():
@@ -202,6 +207,7 @@ def _check_words(wish: Wish, errors: dict[str, list[str]]) -> None:
     _check_revisions(wish, errors)
     if mistakes := _mistakes_in_variables(wish.variables):
         errors["variables"] = mistakes
+    return errors
 
 
 def _check_revisions(wish: Wish, errors: dict[str, list[str]]) -> None:

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Final
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
+from jobs.addresses import shown_address
 from jobs.api.parsing import PlainObject, StrictSerializer, Text
-from jobs.api.serializers import shown_address
 from jobs.models import Project
 from permissions.models import code_validator, colour_validator
 from rules import durations

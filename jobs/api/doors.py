@@ -7,6 +7,7 @@ addresses here put the door in front of them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from django.db.models import QuerySet
@@ -20,6 +21,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from jobs import selectors
+from jobs.acting import acting
 from jobs.api.idempotency import once
 from jobs.api.pagination import PARAMETERS, KeysetPagination
 from jobs.api.parsing import StrictJSONParser, refuse_unknown_parameters
@@ -60,6 +62,9 @@ class Door(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse unknown query parameters, after the asker is known and before anything is done."""
         super().initial(request, *args, **kwargs)
+        if (author := acting.get()) is not None:
+            # Only now the user of a token is known.
+            acting.set(replace(author, name=request.user.get_username()))
         reading = request.method in _READING
         known: tuple[str, ...] = getattr(self, "query_parameters", ()) if reading else ()
         paged = PARAMETERS if reading and hasattr(self, "keyset") else ()

@@ -15,7 +15,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
 from rest_framework import exceptions as rest
 
-from jobs.actions.catalogue import CodeTaken, Referenced
+from jobs.actions.catalogue import CodeTaken
+from jobs.actions.references import Referenced
 from jobs.exceptions import (
     AlreadySigned,
     CheckFailed,
@@ -214,8 +215,9 @@ def _code_taken(error: CodeTaken) -> HttpResponse:
 
 
 def _referenced(error: Referenced) -> HttpResponse:
-    found = [asdict(reference) for reference in error.references]
-    return problem(HTTPStatus.CONFLICT, error.code, str(error), references=found)
+    found = [asdict(reference) for reference in error.references.named]
+    others = error.references.others
+    return problem(HTTPStatus.CONFLICT, error.code, str(error), references=found, others=others)
 
 
 def _key_in_use(error: KeyInUse) -> HttpResponse:

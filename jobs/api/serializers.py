@@ -13,7 +13,7 @@ from rest_framework import serializers
 from jobs import waits
 from jobs.actions.base import MOST_COMMENT
 from jobs.actions.create import MOST_REVISIONS
-from jobs.addresses import public_address
+from jobs.addresses import shown_address
 from jobs.api.parsing import Choice, Flag, Moment, PlainObject, StrictSerializer, Text
 from jobs.blockers import Blocker
 from jobs.choices import JobType
@@ -188,13 +188,6 @@ def represent_nature(nature: Nature) -> dict[str, Any]:
         "include": nature.include,
         "exclude": nature.exclude,
     }
-
-
-def shown_address(repository: str) -> str:
-    """Return the address of a repository with ``***`` for the user information of a web address: often a token."""
-    public = public_address(repository)
-    is_web = public.startswith(("http://", "https://"))
-    return public.replace("://", "://***@", 1) if is_web and public != repository else public
 
 
 class RevisionSerializer(StrictSerializer):

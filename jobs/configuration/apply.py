@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from jobs.acting import COMMAND, Author, acting_as
+from jobs.audit import together
 from jobs.configuration.documents import Source, Value, compose
 from jobs.configuration.kinds.base import Kind, Run
 from jobs.configuration.kinds.environments import Environments
@@ -17,17 +19,19 @@ from jobs.configuration.kinds.groups import Groups
 from jobs.configuration.kinds.natures import Natures
 from jobs.configuration.kinds.projects import Projects
 from jobs.configuration.kinds.rules import Rules
+from jobs.configuration.kinds.schedules import Schedules
+from jobs.configuration.kinds.secrets import Secrets
+from jobs.configuration.kinds.semaphores import Semaphores
 from jobs.configuration.kinds.users import Users
 from jobs.configuration.problems import Place, did_you_mean
+from permissions import locks
 
 KINDS: Final[tuple[Kind[Any], ...]] = (
-    Environments(), Groups(), Users(), Natures(), Rules(), Projects(), Grants(),
+    Environments(), Groups(), Users(), Natures(), Rules(), Projects(), Grants(), Schedules(), Semaphores(), Secrets(),
 )  # fmt: skip
 """In the order of saving, so that what is referred to is there already; pruning goes the other way."""
 
-NOT_YET: Final = frozenset({"schedules", "subscriptions"})
-_LOCK: Final = 0x636C617269766501
-"""Key of the advisory lock that keeps two runs from mixing."""
+NOT_YET: Final = frozenset({"subscriptions"})
 
 
 class _Undone(Exception):
@@ -50,7 +54,13 @@ class _Part:
 
 
 def apply_documents(
-    sources: Sequence[Source], *, now: datetime, prune: bool = False, dry_run: bool = False
+    sources: Sequence[Source],
+    *,
+    now: datetime,
+    prune: bool = False,
+    dry_run: bool = False,
+    author: Author = COMMAND,
+    notes: list[str] | None = None,
 ) -> list[str]:
     """Make the configuration say what the documents say.
 
@@ -59,6 +69,8 @@ def apply_documents(
         now: The moment of what is written.
         prune: Also remove what the kinds present in the documents do not name.
         dry_run: Do all of it, then take it back.
+        author: Who applies them; each thing that is changed gets a record in the audit.
+        notes: Takes what is worth knowing and was not changed, a sentence each.
 
     Returns:
         What was changed, a sentence each; nothing when all was so already.
@@ -71,11 +83,20 @@ def apply_documents(
     # What cannot be read may hold what the rest refers to: nobody is sent after mistakes that are none.
     run.problems.raise_if_any()
     parts = _read(roots, run)
+    with acting_as(author):
+        _write(parts, run, prune=prune, dry_run=dry_run)
+    if notes is not None:
+        notes += run.notes
+    return run.lines
+
+
+def _write(parts: dict[str, _Part], run: Run, *, prune: bool, dry_run: bool) -> None:
+    """Make the database say what the documents say, with one record for each thing that this changes."""
     # Something without a usable name would look like something to remove.
     may_prune = prune and not run.problems
     try:
-        with transaction.atomic():
-            hold_lock()
+        with transaction.atomic(), together():
+            locks.hold()
             _save(parts, run)
             if may_prune:
                 _prune(parts, run)
@@ -84,7 +105,6 @@ def apply_documents(
                 raise _Undone
     except _Undone:
         pass
-    return run.lines
 
 
 def _read(roots: Sequence[Value | None], run: Run) -> dict[str, _Part]:
@@ -126,12 +146,6 @@ def _read_items(kind: Kind[Any], values: list[Value], part: _Part, run: Run) -> 
             continue
         part.specs[name], part.places[name] = spec, value.place
     run.declared.setdefault(kind.key, set()).update(part.specs)
-
-
-def hold_lock() -> None:
-    """Wait until no other run of apply is under way; the end of the transaction gives the lock back."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def _save(parts: dict[str, _Part], run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from datetime import timedelta
 from typing import Any, Final
@@ -17,6 +18,30 @@ _NAMES: Final = {
     list: "a list",
     dict: "a mapping",
 }
+
+_SPAN: Final = re.compile(r"(\d{1,15})(?:\.(\d{1,6})(?=s))?([smhd])")
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_span(text: str) -> timedelta | None:
+    """Return the duration that ``90s``, ``1.5s``, ``15m``, ``2h`` or ``1d`` writes, ``None`` when there is none above 0."""
+    match = _SPAN.fullmatch(text.strip())
+    if match is None:
+        return None
+    whole, fraction = int(match[1]) * _SECONDS[match[3]], (match[2] or "").ljust(6, "0")
+    try:
+        found = timedelta(seconds=whole, microseconds=int(fraction))
+    except OverflowError:
+        return None
+    return found if found > timedelta(0) else None
+
+
+def span_text(span: timedelta) -> str:
+    """Return ``span`` as ``parse_span`` reads it."""
+    if not span.microseconds:
+        return durations.text(span)
+    seconds = span // timedelta(seconds=1)
+    return f"{seconds}.{span.microseconds:06d}".rstrip("0") + "s"
 
 
 class Item:
@@ -53,6 +78,10 @@ class Item:
     def has(self, key: str) -> bool:
         """Return whether the field is written at all."""
         return key in self._fields
+
+    def is_empty_text(self, key: str) -> bool:
+        """Return whether the field is written as an empty text."""
+        return self.has(key) and self._fields[key].data == ""
 
     def note(self, key: str, message: str, hint: str = "") -> None:
         """Note a mistake of a field."""
@@ -121,6 +150,18 @@ class Item:
                 written.place, f"{key} must be a duration above zero.", "Write it as 90s, 15m, 2h or 1d."
             )
             return None
+
+    def span(self, key: str) -> timedelta | None:
+        """Return a duration without an upper bound, also one of parts of a second: whatever a form may have kept."""
+        written = self._fields.get(key)
+        if written is None:
+            return None
+        found = parse_span(written.data) if isinstance(written.data, str) else None
+        if found is None:
+            self.problems.add(
+                written.place, f"{key} must be a duration above zero.", "Write it as 90s, 15m, 2h or 1d."
+            )
+        return found
 
     def text_line(self, key: str) -> int:
         """Return the line of the file that holds the first line of a text."""

@@ -8,6 +8,7 @@ from jobs.models.idempotency import IdempotencyKey
 from jobs.models.job import Job
 from jobs.models.log_chunk import LogChunk
 from jobs.models.project import Project, ProjectEnvironment
+from jobs.models.schedule import Schedule, ScheduleRun
 from jobs.models.secret import Secret
 from jobs.models.step_run import OperationRun, StepRun
 from jobs.models.waits import Approval, ApprovalSignature, Semaphore, SemaphoreRequest, Trap
@@ -27,6 +28,8 @@ __all__ = [
     "OperationRun",
     "Project",
     "ProjectEnvironment",
+    "Schedule",
+    "ScheduleRun",
     "Secret",
     "Semaphore",
     "SemaphoreRequest",

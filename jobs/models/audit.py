@@ -43,4 +43,4 @@ class AuditRecord(models.Model):
         indexes = (models.Index("job_id", "id", name="audit_job"),)
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M} {self.user or 'daemon'}: {self.action} {self.job_name}"
+        return f"{self.at:%Y-%m-%d %H:%M} {self.user or self.source}: {self.action} {self.job_name}"

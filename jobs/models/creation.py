@@ -6,6 +6,7 @@ import uuid
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from jobs.models.project import empty
 
@@ -36,6 +37,14 @@ class CreationRequest(models.Model):
     deadline = models.DateTimeField()
     job = models.ForeignKey("jobs.Job", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     refusal = models.JSONField(default=empty, blank=True)
+    schedule_run = models.ForeignKey(
+        "jobs.ScheduleRun",
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="requests",
+        help_text=_("The run of a schedule that asks, in place of a person."),
+    )
 
     class Meta:
         default_permissions = ()

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
-from permissions.models import Environment, code_validator
+from permissions.models import Environment, check_variables, code_validator
 
 
 def empty() -> dict[str, Any]:
@@ -35,6 +35,10 @@ class Project(models.Model):
     def __str__(self) -> str:
         return self.code
 
+    def clean(self) -> None:
+        """Refuse what are no variables."""
+        check_variables(self.variables)
+
 
 class ProjectEnvironment(models.Model):
     """Variables of a project in one environment."""
@@ -52,3 +56,7 @@ class ProjectEnvironment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.project} · {self.environment}"
+
+    def clean(self) -> None:
+        """Refuse what are no variables."""
+        check_variables(self.variables)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from jobs.actions.catalogue import MOST_NAMED
+from jobs.actions.references import MOST_NAMED
 from jobs.models import Nature, Project, ProjectEnvironment
 from permissions.models import Environment
 from tests.api import Answer, Api
@@ -184,6 +184,7 @@ def test_what_is_referred_to_is_not_deleted(root: Api) -> None:
     for kind, thing in (("environments", environment), ("projects", project), ("natures", nature)):
         refused = root.call("DELETE", f"{kind}/{thing.code}/").problem(409, "referenced")
         assert sorted(refused["references"], key=lambda each: -each["id"]) == newest, kind
+        assert refused["others"] is True
         assert root.get(f"{kind}/{thing.code}/").status == 200
     assert not LogEntry.objects.exists()
 

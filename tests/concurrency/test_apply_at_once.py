@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from jobs.configuration import apply
 from jobs.configuration.documents import Source
+from permissions import locks
 
 DOCUMENT = Source("site.yaml", "groups:\n  - {name: ops}\n", Path())
 
@@ -44,7 +45,7 @@ def wait_for_a_waiter() -> None:
 def test_the_second_waits_and_finds_nothing_to_change() -> None:
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            apply.hold_lock()
+            locks.hold()
             second = pool.submit(apply_and_close)
             wait_for_a_waiter()
             Group.objects.create(name="ops")

@@ -187,7 +187,7 @@ grants:
 rules:
   - {file: missing.yaml}
   - {source: "name: x", file: y}
-schedules: []
+subscriptions: []
 enviroments: []
 """
     assert refused(apply, text) == [
@@ -206,7 +206,7 @@ enviroments: []
         "20: There is no right restarts. Did you mean restart?",
         "22: The file missing.yaml cannot be read: No such file or directory.",
         "23: rule needs either source or file.",
-        "24: This version cannot apply schedules. Take them out of the document.",
+        "24: This version cannot apply subscriptions. Take them out of the document.",
         "25: There is no top key enviroments. Did you mean environments?",
     ]
     assert not Environment.objects.exists()
@@ -242,7 +242,7 @@ grants:
         ("groups:\n  - name: a\n    name: b\n", "3: The key name is written twice, first on line 2."),
         ("- just a list\n", "1: A document is a mapping with the keys environments, groups, users,"),
         ("groups: {name: a}\n", "1: groups must be a list."),
-        ("groups:\n  - ops\n", "2: This must be a mapping with the keys of group: name."),
+        ("groups:\n  - ops\n", "2: This must be a mapping with the keys of group: name, permissions."),
         ('groups:\n  - name: "a\\0b"\n', "2: The text holds a character that cannot be stored."),
         ("projects:\n  - {code: a, variables: {x: .nan}}\n", "2: This number cannot be stored."),
         ("projects:\n  - {code: a, variables: [1]}\n", "2: variables must be a mapping."),

@@ -10,15 +10,16 @@ from datetime import datetime
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, models, transaction
-from django.db.models import Model, ProtectedError
+from django.db import IntegrityError, transaction
+from django.db.models import Model
 
+from jobs.actions import references
 from jobs.configuration.documents import Value
 from jobs.configuration.items import Item
 from jobs.configuration.problems import Place, Problems
-from jobs.models import Job
 
-MOST_NAMED: Final = 3
+CLEAR: Final = object()
+"""The value of a field that is written to hold nothing."""
 
 Spec = TypeVar("Spec")
 Row = TypeVar("Row", bound=Model)
@@ -32,6 +33,7 @@ class Run:
         now: The moment of everything that is written.
         problems: What is wrong so far.
         lines: What was done so far, a sentence each.
+        notes: What is worth knowing and was not changed.
         declared: Names that the documents mention, by top key, also those of items that do not fit: a
             reference to one of these is not a mistake of its own.
         folders: What the files named in a document are relative to, by the document's label.
@@ -40,6 +42,7 @@ class Run:
     now: datetime
     problems: Problems = field(default_factory=Problems)
     lines: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     declared: dict[str, set[str]] = field(default_factory=dict)
     folders: dict[str, Any] = field(default_factory=dict)
 
@@ -100,6 +103,10 @@ class Kind(ABC, Generic[Spec]):
             run: Takes the notes.
         """
 
+    @abstractmethod
+    def export(self) -> list[dict[str, Any]]:
+        """Return all items as plain data with the keys that ``parse`` reads, always in the same order."""
+
 
 def put(
     run: Run, item: Item, found: Row | None, new: Row, name: str, values: Mapping[str, tuple[str, Any]]
@@ -112,13 +119,18 @@ def put(
         found: The present row, or ``None``.
         new: The row to begin with when there is none.
         name: Of the row, in the report.
-        values: Field of the document and value by column; ``None`` stands for a field that was not written.
+        values: Field of the document and value by column; ``None`` stands for a field that was not written, ``CLEAR`` for
+            one that is to hold nothing.
 
     Returns:
         The row; ``None`` when it does not fit, which is noted.
     """
     row = new if found is None else found
-    written = {column: value for column, (_, value) in values.items() if value is not None}
+    written = {
+        column: None if value is CLEAR else value
+        for column, (_, value) in values.items()
+        if value is not None
+    }
     different = [
         column for column, value in written.items() if found is None or not same(getattr(row, column), value)
     ]
@@ -150,14 +162,23 @@ def same(present: Any, wanted: Any) -> bool:
     return bool(present == wanted)
 
 
+def in_order(data: Any) -> Any:
+    """Return JSON with the keys of every object in order, so that the same data is always the same text."""
+    if isinstance(data, dict):
+        return {key: in_order(data[key]) for key in sorted(data)}
+    return [in_order(each) for each in data] if isinstance(data, list) else data
+
+
 def remove(run: Run, row: Model, noun: str, name: str, place: Place) -> None:
-    """Delete a row; what still refers to it makes that a mistake that names the jobs."""
+    """Delete a row; what still refers to it makes that a mistake that names some of it."""
     try:
-        with transaction.atomic():
-            row.delete()
-    except ProtectedError as error:
+        references.delete(row, name)
+    except references.Referenced as error:
+        found = error.references
+        verb = "refers" if len(found.named) == 1 and not found.others else "refer"
         run.problems.add(
-            place, f"{noun} {name} is not in the documents and cannot be removed: {_users_of(error)}."
+            place,
+            f"{noun} {name} is not in the documents and cannot be removed: {found.words()} {verb} to it.",
         )
     else:
         run.removed(noun, name)
@@ -174,18 +195,3 @@ def _is_valid(item: Item, row: Model, keys: Mapping[str, str]) -> bool:
             item.note(key, f"{key or item.noun}: {' '.join(messages)}")
         return False
     return True
-
-
-def _users_of(error: ProtectedError) -> str:
-    """Return what keeps a row from being removed: jobs by name, anything else by its kind."""
-    jobs = {row if isinstance(row, Job) else getattr(row, "job", None) for row in error.protected_objects}
-    names = sorted(job.name for job in jobs if isinstance(job, Job))
-    if not names:
-        kinds = {
-            str(row._meta.verbose_name) for row in error.protected_objects if isinstance(row, models.Model)
-        }
-        return f"it is used by {', '.join(sorted(kinds))}"
-    if len(names) == 1:
-        return f"job {names[0]} refers to it"
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return f"jobs {', '.join(names[:MOST_NAMED])}{more} refer to it"

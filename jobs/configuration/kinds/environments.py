@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from jobs.configuration.items import Item
-from jobs.configuration.kinds.base import Kind, Run, put, remove
+from jobs.configuration.items import Item, span_text
+from jobs.configuration.kinds.base import Kind, Run, in_order, put, remove
 from jobs.configuration.problems import Place
 from permissions.models import Environment
 
@@ -42,8 +42,8 @@ class Environments(Kind[EnvironmentSpec]):
             item.text("name"),
             item.integer("order"),
             item.text("colour"),
-            item.duration("expiry"),
-            item.duration("expiry_urgent"),
+            item.span("expiry"),
+            item.span("expiry_urgent"),
             item.data("variables"),
         )
         return (code, spec) if code else None
@@ -71,3 +71,19 @@ class Environments(Kind[EnvironmentSpec]):
         """Remove environments that no document names."""
         for row in Environment.objects.exclude(code__in=[spec.code for spec in specs]):
             remove(run, row, self.noun, row.code, place)
+
+    def export(self) -> list[dict[str, Any]]:
+        """Return all environments in their order."""
+        rows = sorted(Environment.objects.all(), key=lambda row: (row.position, row.code))
+        return [
+            {
+                "code": row.code,
+                "name": row.name,
+                "order": row.position,
+                "colour": row.colour,
+                "expiry": span_text(row.expiry),
+                "expiry_urgent": span_text(row.expiry_urgent),
+                "variables": in_order(row.variables),
+            }
+            for row in rows
+        ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.contrib.auth.models import Group
 
@@ -72,14 +72,10 @@ class Grants(Kind[GrantSpec]):
         principal, environment = self._principal(spec, run), self._environment(spec, run)
         if principal is None or (environment is None and spec.environment != EVERYWHERE):
             return
-        present = policy.granted(principal).get(spec.environment, set())
-        for right in spec.rights - present:
-            policy.grant(principal, right, environment)
-        for right in present - spec.rights:
-            policy.revoke(principal, right, environment)
-        if not present and spec.rights:
+        changed = policy.set_rights(principal, environment, spec.rights)
+        if changed and changed == spec.rights:
             run.created(self.noun, spec.name)
-        elif present != spec.rights:
+        elif changed:
             run.changed(self.noun, spec.name, ["rights"])
 
     def prune(self, specs: Sequence[GrantSpec], place: Place, run: Run) -> None:
@@ -91,12 +87,27 @@ class Grants(Kind[GrantSpec]):
             *((f"user:{user.username}", user) for user in User.objects.order_by("username")),
         ]
         for written, principal in principals:
-            for code, rights in sorted(policy.granted(principal).items()):
+            for code in sorted(policy.granted(principal)):
                 name = f"{written} on {code}"
                 if name not in named:
-                    for right in rights:
-                        policy.revoke(principal, right, environments.get(code))
+                    policy.set_rights(principal, environments.get(code), ())
                     run.removed(self.noun, name)
+
+    def export(self) -> list[dict[str, Any]]:
+        """Return all grants, those of groups first, each in order of name and environment."""
+        principals: list[tuple[str, Principal]] = [
+            *sorted((f"group:{group.name}", group) for group in Group.objects.all()),
+            *sorted((f"user:{user.username}", user) for user in User.objects.all()),
+        ]
+        return [
+            {
+                "principal": name,
+                "environment": code,
+                "rights": [right.value for right in Right if right in rights],
+            }
+            for name, principal in principals
+            for code, rights in sorted(policy.granted(principal).items())
+        ]
 
     def _principal(self, spec: GrantSpec, run: Run) -> Principal | None:
         found: Principal | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jobs.configuration.items import Item
 from jobs.configuration.kinds.base import Kind, Run, put, remove
@@ -49,3 +50,11 @@ class Natures(Kind[NatureSpec]):
         """Remove natures that no document names."""
         for row in Nature.objects.exclude(code__in=[spec.code for spec in specs]):
             remove(run, row, self.noun, row.code, place)
+
+    def export(self) -> list[dict[str, Any]]:
+        """Return all natures by code."""
+        rows = sorted(Nature.objects.all(), key=lambda row: row.code)
+        return [
+            {"code": row.code, "name": row.name, "include": row.include, "exclude": row.exclude}
+            for row in rows
+        ]

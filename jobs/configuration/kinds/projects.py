@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import ValidationError
+
+from jobs.addresses import is_masked, masked_address
 from jobs.configuration.items import Item
-from jobs.configuration.kinds.base import Kind, Run, put, remove, same
+from jobs.configuration.kinds.base import Kind, Run, in_order, put, remove, same
 from jobs.configuration.kinds.environments import Environments
 from jobs.configuration.problems import Place, did_you_mean
 from jobs.models import Project, ProjectEnvironment
-from permissions.models import Environment
+from permissions.models import Environment, check_variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Projects(Kind[ProjectSpec]):
         values = {
             "code": ("code", spec.code),
             "name": ("name", spec.name),
-            "repository": ("repository", spec.repository),
+            "repository": ("repository", self._repository(spec, found, run)),
             "variables": ("variables", spec.variables),
         }
         row = put(run, spec.item, found, Project(name=spec.code), spec.code, values)
@@ -79,6 +82,39 @@ class Projects(Kind[ProjectSpec]):
                     run, values, "variables", f"of {spec.code} in {values.environment.code}", spec.item.place
                 )
 
+    def export(self) -> list[dict[str, Any]]:
+        """Return all projects by code. Users and passwords in addresses are secret: ``***`` stands for them."""
+        rows = Project.objects.prefetch_related("environments__environment")
+        return [
+            {
+                "code": row.code,
+                "name": row.name,
+                "repository": masked_address(row.repository),
+                "variables": in_order(row.variables),
+                "environments": {
+                    each.environment.code: {"variables": in_order(each.variables)}
+                    for each in sorted(row.environments.all(), key=lambda each: each.environment.code)
+                },
+            }
+            for row in sorted(rows, key=lambda row: row.code)
+        ]
+
+    def _repository(self, spec: ProjectSpec, present: Project | None, run: Run) -> str | None:
+        """Return the address to keep, ``None`` for the present one.
+
+        What an export shows of an address stands for it, so that applying an export loses no password.
+        """
+        address = spec.repository
+        if address is not None and present is not None and masked_address(present.repository) == address:
+            address = None
+        kept = address if address is not None else present.repository if present is not None else ""
+        if is_masked(kept):
+            run.notes.append(
+                f"project {spec.code}: *** in the repository's address stands for a user and password, "
+                "which are not in documents: write them in the administration"
+            )
+        return address
+
     def _save_variables(
         self, row: Project | None, code: str, place: Place, variables: dict[str, Any], run: Run
     ) -> None:
@@ -89,6 +125,11 @@ class Projects(Kind[ProjectSpec]):
                 run.problems.add(place, f"There is no environment {code}.", did_you_mean(code, known))
             return
         if row is None:
+            return
+        try:
+            check_variables(variables)
+        except ValidationError as error:
+            run.problems.add(place, f"variables: {' '.join(error.messages)}")
             return
         found = ProjectEnvironment.objects.filter(project=row, environment=environment).first()
         if found is None:

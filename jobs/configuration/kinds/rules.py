@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 
@@ -16,7 +16,7 @@ from jobs.configuration.kinds.base import Kind, Run, remove
 from jobs.configuration.problems import Place, Problems
 from rules.actions.publish_rule import publish_rule
 from rules.exceptions import RuleInvalid, RuleProblem
-from rules.models import Rule
+from rules.models import Rule, RuleVersion
 
 _LARGEST_FILE: Final = 1_000_000
 
@@ -75,6 +75,11 @@ class Rules(Kind[RuleSpec]):
         """Publish one rule."""
         self.save_all([spec], run)
 
+    def export(self) -> list[dict[str, Any]]:
+        """Return the current sources of all rules by name."""
+        newest = RuleVersion.objects.order_by("rule_id", "-number").distinct("rule_id").select_related("rule")
+        return [{"source": row.source} for row in sorted(newest, key=lambda row: row.rule.slug)]
+
     def _note(self, spec: RuleSpec, problem: RuleProblem, refused: set[str], run: Run) -> None:
         """Note a mistake in a rule at its line of the document or file."""
         place = Place(spec.first.file, spec.first.line + problem.line - 1)
@@ -96,7 +101,7 @@ class Rules(Kind[RuleSpec]):
         for spec in specs:
             for called in spec.calls:
                 callers.setdefault(called, []).append(spec.name)
-        for row in Rule.objects.exclude(slug__in=[spec.name for spec in specs]):
+        for row in _callers_first(Rule.objects.exclude(slug__in=[spec.name for spec in specs])):
             if row.slug in callers:
                 by = ", ".join(sorted(callers[row.slug]))
                 run.problems.add(
@@ -149,6 +154,17 @@ def _called_first(specs: Sequence[RuleSpec]) -> list[RuleSpec]:
         return [by_name[name] for name in TopologicalSorter(graph).static_order()]
     except CycleError:
         return list(specs)
+
+
+def _callers_first(rows: Iterable[Rule]) -> list[Rule]:
+    """Return rules so that each stands before those it calls, whose removal it would be in the way of."""
+    by_name = {row.slug: row for row in rows}
+    newest = RuleVersion.objects.filter(rule__in=by_name.values()).order_by("rule_id", "-number")
+    calls = {
+        version.name: outline(version.source)[1] & by_name.keys() for version in newest.distinct("rule_id")
+    }
+    graph = {name: sorted(calls.get(name, frozenset()) - {name}) for name in sorted(by_name)}
+    return [by_name[name] for name in reversed(list(TopologicalSorter(graph).static_order()))]
 
 
 def _from_source(item: Item) -> tuple[str, Place] | None:

@@ -1,19 +1,24 @@
-"""``users {username, email, password, groups, is_active, is_superuser, is_staff, language, time_zone}``."""
+"""``users {username, email, first_name, last_name, password, groups, permissions, is_active, is_superuser, is_staff, …}``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
 from jobs.configuration.items import Item
+from jobs.configuration.kinds import permissions
 from jobs.configuration.kinds.base import Kind, Run, put, remove
 from jobs.configuration.kinds.groups import Groups
 from jobs.configuration.problems import Place, did_you_mean
 from permissions.models import User
+
+_TEXTS: Final = ("email", "first_name", "last_name", "language", "time_zone")
+_SWITCHES: Final = ("is_active", "is_superuser", "is_staff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,7 @@ class UserSpec:
         username: Which user.
         password: As it is typed; never shown anywhere.
         groups: Names and places of the groups, all of them.
+        permissions: Names and places of what the user may do in the administration, all of it.
         columns: The other fields by name, which is also their column.
     """
 
@@ -32,6 +38,7 @@ class UserSpec:
     username: str
     password: str | None
     groups: tuple[tuple[str, Place], ...] | None
+    permissions: permissions.Written | None
     columns: dict[str, str | bool | None]
 
     def __repr__(self) -> str:
@@ -44,7 +51,7 @@ class Users(Kind[UserSpec]):
 
     key, noun = "users", "user"
     keys = (
-        "username", "email", "password", "groups",
+        "username", "email", "first_name", "last_name", "password", "groups", permissions.KEY,
         "is_active", "is_superuser", "is_staff", "language", "time_zone",
     )  # fmt: skip
 
@@ -54,10 +61,10 @@ class Users(Kind[UserSpec]):
         names = item.texts("groups")
         groups = None if names is None else tuple(zip(names, item.places("groups"), strict=True))
         columns = {
-            **{key: item.text(key) for key in ("email", "language", "time_zone")},
-            **{key: item.boolean(key) for key in ("is_active", "is_superuser", "is_staff")},
+            **{key: item.text(key) for key in _TEXTS},
+            **{key: item.boolean(key) for key in _SWITCHES},
         }
-        spec = UserSpec(item, username or "", item.text("password"), groups, columns)
+        spec = UserSpec(item, username or "", item.text("password"), groups, permissions.read(item), columns)
         return (username, spec) if username else None
 
     def save_all(self, specs: Sequence[UserSpec], run: Run) -> None:
@@ -102,6 +109,8 @@ class Users(Kind[UserSpec]):
         if groups is not None and set(groups) != set(row.groups.all()):
             row.groups.set(groups)
             changed.append("groups")
+        if permissions.save(row, spec.permissions, spec.item):
+            changed.append(permissions.KEY)
         self._report(spec.username, changed, before, run, is_new=found is None)
 
     def prune(self, specs: Sequence[UserSpec], place: Place, run: Run) -> None:
@@ -111,6 +120,20 @@ class Users(Kind[UserSpec]):
         )
         for row in unnamed:
             remove(run, row, self.noun, row.username, place)
+
+    def export(self) -> list[dict[str, Any]]:
+        """Return all users by name, without their passwords."""
+        rows = User.objects.prefetch_related("groups", "user_permissions__content_type")
+        return [
+            {
+                "username": row.username,
+                **{key: getattr(row, key) for key in _TEXTS},
+                "groups": sorted(group.name for group in row.groups.all()),
+                permissions.KEY: permissions.export(row),
+                **{key: getattr(row, key) for key in _SWITCHES},
+            }
+            for row in sorted(rows, key=lambda row: row.username)
+        ]
 
     def _report(self, username: str, changed: list[str], before: int, run: Run, *, is_new: bool) -> None:
         """Note password and groups on the user's own line, which a new user has already."""

@@ -1,0 +1,22 @@
+"""What variables of environments and projects may be, whichever door they come through. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+DEEPEST: Final = 20
+
+
+def is_keepable(variables: Any) -> bool:
+    """Return whether these are variables at all: a JSON object that the database can hold and documents can say."""
+    return isinstance(variables, dict) and _fits(variables, DEEPEST)
+
+
+def _fits(value: Any, depth: int) -> bool:
+    if isinstance(value, dict | list):
+        inner = [*value, *value.values()] if isinstance(value, dict) else value
+        return depth > 0 and all(_fits(each, depth - 1) for each in inner)
+    if isinstance(value, str):
+        return "\0" not in value and not any("\ud800" <= sign <= "\udfff" for sign in value)
+    return not isinstance(value, float) or math.isfinite(value)
