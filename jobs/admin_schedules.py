@@ -104,6 +104,12 @@ class ScheduleAdmin(admin.ModelAdmin[Schedule]):
 
     # --- Who may do what ---
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Say yes when there is an environment where the administrator may create jobs: the form names rules and projects."""
+        if not super().has_add_permission(request):
+            return False
+        return request.user.is_superuser or policy.environments_for(request.user, Right.CREATE).exists()
+
     def has_change_permission(self, request: HttpRequest, obj: Schedule | None = None) -> bool:
         """Say yes where the administrator may create jobs."""
         return super().has_change_permission(request, obj) and _may_create(request, obj)

@@ -168,6 +168,16 @@ def test_hidden_environments_stay_hidden_and_others_may_only_be_looked_at(
     ]
 
 
+def test_who_may_create_nowhere_makes_no_schedule_and_reads_no_names(seen: Environment) -> None:
+    user: User = user_with("view_monitor", environments=[seen], is_staff=True)
+    user.user_permissions.set(
+        Permission.objects.filter(content_type__app_label="jobs", codename__endswith="_schedule")
+    )
+    reader = Reader(User.objects.get(pk=user.pk), language="en")
+    assert reader.get(f"{LIST}add/").status_code == 403
+    assert reader.post(f"{LIST}add/", form(seen, _preview="1")).status_code == 403
+
+
 def test_saving_anothers_schedule_makes_it_ones_own(staff: Reader, dev: Environment) -> None:
     schedule: Schedule = ScheduleFactory.create(environment=dev, name="nightly")
     assert staff.post(f"{LIST}{schedule.pk}/change/", form(dev, name="nightly")).status_code == 302

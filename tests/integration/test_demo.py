@@ -18,7 +18,7 @@ from pytest_django.fixtures import Settings
 from demo.places import DemoPlaces
 from demo.repository import make_repository
 from demo.setup import set_up
-from jobs.models import Project
+from jobs.models import Project, Schedule
 from permissions import policy
 from permissions.catalog import Right
 from permissions.models import Environment, User
@@ -172,6 +172,7 @@ def test_the_demo_has_simple_passwords_only_where_nobody_else_comes(
     assert not User.objects.get(username="ana").check_password("clarive-ana")
     kept = dict(line.split() for line in (tmp_path / "sign-in.txt").read_text().splitlines())
     assert User.objects.get(username="ana").check_password(kept["ana"])
+    Schedule.objects.all().delete()
     User.objects.all().delete()
     Project.objects.all().delete()
     installation.CONFIGURATION = replace(installation.CONFIGURATION, host="127.0.0.1")

@@ -7,7 +7,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.recurrence import MOST_MADE_UP, NotACron, Timing, choose, due, fields_of, next_runs
@@ -113,6 +113,7 @@ def test_what_is_no_cron_is_refused_with_the_reason(cron: str, said: str) -> Non
         fields_of(cron)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.text(alphabet="0123456789*/-,L#W MONFRI@", max_size=30))
 def test_whatever_is_written_is_read_or_refused(text: str) -> None:
     try:
