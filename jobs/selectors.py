@@ -162,6 +162,13 @@ def last_worker_sign(queue: str) -> datetime | None:
     return found
 
 
+def workers_of(queue: str, now: datetime) -> list[str]:
+    """Return the names of the workers that serve ``queue`` and were seen lately."""
+    since = now - SIGNS_MISSED * timedelta(seconds=settings.CLARIVE_LEASE_SECONDS)
+    found = WorkerSeen.objects.filter(queues__contains=[queue], seen_at__gte=since)
+    return list(found.values_list("name", flat=True))
+
+
 def last_tick() -> datetime | None:
     """Return when the daemon ticked last."""
     return DaemonState.objects.values_list("ticked_at", flat=True).first()
