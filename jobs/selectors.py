@@ -104,14 +104,14 @@ def visible_jobs(user: AnyUser) -> QuerySet[Job]:
     )
 
 
+def lean_jobs(user: AnyUser) -> QuerySet[Job]:
+    """Return the visible jobs without their large columns."""
+    return visible_jobs(user).defer(*_NOT_LISTED)
+
+
 def listed_jobs(user: AnyUser, wanted: JobFilter) -> QuerySet[Job]:
     """Return the visible jobs that ``wanted`` keeps, with all that a list shows of them and nothing large."""
-    return (
-        visible_jobs(user)
-        .filter(wanted.condition())
-        .defer(*_NOT_LISTED)
-        .prefetch_related("revisions", "natures")
-    )
+    return lean_jobs(user).filter(wanted.condition()).prefetch_related("revisions", "natures")
 
 
 def counts_by_status(user: AnyUser, wanted: JobFilter) -> dict[str, int]:

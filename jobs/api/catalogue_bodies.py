@@ -152,5 +152,6 @@ class NatureSerializer(CatalogueSerializer):
 
 def _usable(patterns: list[str]) -> list[str]:
     if wrong := natures.mistakes(patterns):
-        raise ValidationError({mistake.line - 1: [mistake.fault.value] for mistake in wrong})
+        errors: dict[Any, list[str]] = {mistake.line - 1: [mistake.fault.value] for mistake in wrong}
+        raise ValidationError(errors)
     return patterns

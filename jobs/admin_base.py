@@ -1,0 +1,69 @@
+"""What the administration of several tables shares: reading only, and nothing of hidden environments."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Final
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from jobs.audit import Author
+from jobs.models import AuditRecord
+from permissions import policy
+
+MOST_COUNTED: Final = 10_000
+"""A list is counted so far and no further: counting a million rows takes longer than showing them."""
+
+
+def author_of(request: HttpRequest) -> Author:
+    """Return who acts through the admin, and from which address."""
+    name = request.user.get_username()
+    return Author(name, AuditRecord.Source.ADMIN.value, request.META.get("REMOTE_ADDR", ""))
+
+
+class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+    """For looking only: what is shown here changes by actions, never by hand."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Say no."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Say no."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Say no."""
+        return False
+
+
+class VisibleEnvironmentFilter(admin.SimpleListFilter):
+    """Offers the environments that the administrator may see, and no others."""
+
+    title = _("environment")
+    parameter_name = "environment"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        """Return their codes."""
+        return [(code, code) for code in policy.environments_for(request.user).values_list("code", flat=True)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the rows of the chosen one."""
+        if self.value() is None:
+            return queryset
+        by_key = queryset.model._meta.get_field("environment").is_relation
+        return queryset.filter(**{"environment__code" if by_key else "environment": self.value()})
+
+
+class CappedPaginator(Paginator[Any]):
+    """Counts up to ``MOST_COUNTED``; older rows are found by filters."""
+
+    @cached_property
+    def count(self) -> int:
+        """Return how many rows there are, at most so many."""
+        rows: Any = self.object_list
+        return int(rows.order_by()[:MOST_COUNTED].count())
