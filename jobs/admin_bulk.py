@@ -187,7 +187,11 @@ def _expected(job: Job, key: str, user: User, now: datetime) -> Row:
     if refusal is not None:
         return Row(job, job.name, carried, refusals.sentence(refusal, user), [])
     found = DIALOGS[key].consequences(Situation(job, user, now))
-    step = [gettext("It begins at %(step)s.") % {"step": proposed_step(job)}] if key == "rerun" else []
+    step = (
+        [gettext("It begins at %(step)s unless you choose another step.") % {"step": proposed_step(job)}]
+        if key == "rerun"
+        else []
+    )
     return Row(job, job.name, carried, "", [*step, *found.sentences, *found.warnings])
 
 

@@ -93,14 +93,14 @@ class NatureForm(forms.ModelForm[Nature]):
     """A nature with its patterns as text."""
 
     include = PatternsField(
-        label=_("include"),
+        label=_("Patterns that include"),
         help_text=_(
             "One pattern a line, in the style of gitignore: *.py, src/**/*.sql, /Makefile, docs/ (a folder). "
             "A later line that begins with ! takes back what an earlier one included. Lines that begin with # are comments."
         ),
     )
     exclude = PatternsField(
-        label=_("exclude"),
+        label=_("Patterns that exclude"),
         help_text=_(
             "The same way. A path that is excluded does not belong to the nature, whatever includes it."
         ),
@@ -230,7 +230,7 @@ def _wrong(error: PatternsInvalid, of_include: int) -> list[str]:
     said = []
     for place, mistake in enumerate(error.mistakes[:MOST_SHOWN]):
         text = gettext("%(list)s, “%(pattern)s”: %(fault)s")
-        name = gettext("include") if place < of_include else gettext("exclude")
+        name = gettext("Patterns that include") if place < of_include else gettext("Patterns that exclude")
         said.append(
             text % {"list": name, "pattern": mistake.pattern, "fault": translated(mistake.fault.value)}
         )

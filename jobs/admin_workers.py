@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import datetime
 from typing import Any, Final
 
 from django.conf import settings
@@ -19,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from jobs import overview, workers
 from jobs.admin_base import ReadOnlyAdmin, author_of
 from jobs.exceptions import UnknownWorker
+from jobs.monitor import times
 from jobs.monitor.gate import reader
 from jobs.overview import Level, WorkerState
 
@@ -61,6 +64,10 @@ class WorkerAdmin(ReadOnlyAdmin):
             "opts": self.opts,
             "overview": found,
             "rows": [(row, STATES[row.state], LEVELS[row.level]) for row in found.workers],
+            "waits_for": _span(found.oldest_due, found.now),
+            "counts": [
+                (STATES[state], n) for state, n in Counter(row.state for row in found.workers).items()
+            ],
             "labels": {
                 "workers": LEVELS[found.workers_level],
                 "daemon": LEVELS[found.daemon_level],
@@ -125,3 +132,8 @@ class WorkerAdmin(ReadOnlyAdmin):
         else:
             messages.success(request, gettext("The worker %(name)s takes work again.") % {"name": name})
         return redirect("admin:jobs_workerseen_changelist")
+
+
+def _span(since: datetime | None, now: datetime) -> str:
+    """Return in words how long ago something was; empty for never."""
+    return "" if since is None else times.rough((now - since).total_seconds())

@@ -75,6 +75,12 @@ class WorkerRow:
     held: list[Held] = field(default_factory=list)
 
     @property
+    def takes_work(self) -> bool:
+        """Whether it is there for more than the daemon's ticks."""
+        queues = self.seen.queues if self.seen is not None else ()
+        return dispatch.JOBS_QUEUE in queues or dispatch.CREATE_QUEUE in queues
+
+    @property
     def state(self) -> WorkerState:
         """What it does."""
         if not self.is_recent:

@@ -79,7 +79,7 @@ def test_the_patterns_in_the_form_are_tried_and_not_the_saved_ones(root: Reader)
 
 def test_a_mistake_in_the_patterns_is_said_where_they_are_tried(root: Reader) -> None:
     said = words(root.post(TRIAL, form(include="[a", paths="x")))
-    assert said == "include, “[a”: The pattern opens a [ that no ] closes."
+    assert said == "Patterns that include, “[a”: The pattern opens a [ that no ] closes."
 
 
 def test_the_fragment_and_the_page_over_all_natures(root: Reader) -> None:

@@ -21,7 +21,8 @@ from jobs.wishes import Wish
 from tests.engine import rule, setting
 from tests.factories import JobFactory
 
-pytestmark = pytest.mark.django_db
+# Looking at the drain closes the connections of its thread.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 AUTHOR = Author("ana", "admin", "10.0.0.1")
 
@@ -134,3 +135,22 @@ def test_the_pool_is_told_and_the_tick_goes_on() -> None:
     draining.set_drained(False)
     assert draining.is_draining(), "letting a worker work again does not undo that it was told to stop"
     draining.reset()
+
+
+def test_a_worker_that_is_started_again_under_its_name_is_still_drained() -> None:
+    seen("a@h")
+    workers.drain("a@h", AUTHOR, now=timezone.now())
+    WorkerSeen.objects.all().delete()  # it stopped in order
+    consumer = Consumer()
+    draining.reset()
+    fleet._over.set()
+    try:
+        fleet._live({"name": "a@h", "queues": ["jobs"]}, consumer)
+    finally:
+        fleet._over.clear()
+    assert draining.is_draining()
+    draining.reset()
+    assert consumer.told == [("leave", "jobs")]
+    assert WorkerSeen.objects.get().name == "a@h"
+    JobFactory.at("PRE", "ready")
+    assert runner.take_due("a@h/12") is None
