@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 
-from jobs import admin_natures
+from jobs import admin_natures, natures
 from jobs.models import Nature
 from tests.factories import NatureFactory, UserFactory
 from tests.pages import Reader, text, words
@@ -102,12 +102,12 @@ def test_trying_is_bounded(root: Reader, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "Only the first 2 paths are tried. Line 2 is longer than 4096 characters and is left out." in said
     assert "c.py" not in said
     monkeypatch.setattr(admin_natures, "TRIAL_SECONDS", -1)
-    monkeypatch.setattr(admin_natures.natures, "decide_all", _too_long)
+    monkeypatch.setattr(natures, "decide_all", _too_long)
     assert "It takes too long: try fewer paths." in words(root.post(TRIAL, form(paths="a.py")))
 
 
 def _too_long(*_arguments: Any, **_options: Any) -> None:
-    raise admin_natures.TookTooLong
+    raise natures.TookTooLong
 
 
 def test_only_those_who_may_see_natures_try_them() -> None:

@@ -89,9 +89,9 @@ def test_it_says_how_work_goes(root: Reader, dev: Environment) -> None:
     ):
         assert part in said.replace("\xa0", " "), part
     assert "<noscript>" in text(root.get(PAGE)), "without a script one refreshes it oneself"
-    part = root.get(f"{PAGE}?part=1")
-    assert mine.name in text(part)
-    assert "<html" not in text(part)
+    fragment = text(root.get(f"{PAGE}?part=1"))
+    assert mine.name in fragment
+    assert "<html" not in fragment
 
 
 def test_nothing_of_hidden_environments_is_shown_or_counted(dev: Environment) -> None:
