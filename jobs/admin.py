@@ -1,26 +1,23 @@
-"""Administration of projects and natures; jobs and the audit are for reading."""
+"""Administration of projects, waits and semaphores; the modules beside this one hold the larger tables."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
 from django.db import transaction
 from django.db.models import ForeignKey, Model, QuerySet
 from django.forms import ModelChoiceField, ModelForm
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy as _
 
-from jobs import admin_schedules, audit, selectors, semaphores
-from jobs.actions import base
-from jobs.admin_base import ReadOnlyAdmin, VisibleEnvironmentFilter
+from jobs import admin_schedules, audit, semaphores
+from jobs.admin_audit import AuditRecordAdmin
+from jobs.admin_base import ReadOnlyAdmin, author_of
+from jobs.admin_jobs import JobAdmin
+from jobs.admin_natures import NatureAdmin
 from jobs.admin_secrets import SecretAdmin
-from jobs.audit import Author
+from jobs.admin_workers import WorkerAdmin
 from jobs.models import (
     Approval,
     ApprovalSignature,
@@ -33,13 +30,16 @@ from jobs.models import (
     Semaphore,
     SemaphoreRequest,
     Trap,
+    WorkerSeen,
 )
-from jobs.monitor import standing
 from permissions import policy
-from permissions.models import User
 
+admin.site.register(AuditRecord, AuditRecordAdmin)
+admin.site.register(Job, JobAdmin)
+admin.site.register(Nature, NatureAdmin)
 admin.site.register(Secret, SecretAdmin)
 admin_schedules.register(admin.site)
+admin.site.register(WorkerSeen, WorkerAdmin)
 
 
 class ProjectEnvironmentInline(admin.TabularInline[ProjectEnvironment, Project]):
@@ -70,72 +70,6 @@ class ProjectAdmin(admin.ModelAdmin[Project]):
     list_display = ("code", "name", "repository")
     search_fields = ("code", "name", "repository")
     inlines = (ProjectEnvironmentInline,)
-
-
-@admin.register(Nature)
-class NatureAdmin(admin.ModelAdmin[Nature]):
-    """Natures with their patterns."""
-
-    list_display = ("code", "name", "include", "exclude")
-    search_fields = ("code", "name")
-
-
-@admin.register(Job)
-class JobAdmin(ReadOnlyAdmin):
-    """Jobs of the environments that the administrator may see; each links to its page."""
-
-    list_display = (
-        "name",
-        "environment",
-        "status",
-        "step",
-        "project",
-        "rule",
-        "created_by",
-        "created_at",
-        "page",
-    )
-    list_filter = ("status", "step", VisibleEnvironmentFilter, "type", "urgent")
-    search_fields = ("name", "comment")
-    ordering = ("-id",)
-    show_full_result_count = False
-    exclude = ("claim", "cancelled_claim", "stash", "rule_pins", "natures")
-    change_form_template = "admin/jobs/job/change_form.html"
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show a job with links to the pages of what the administrator may do with it."""
-        job = self.get_object(request, unquote(object_id))
-        links = _links(job, request) if job is not None else []
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "links": links})
-
-    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Let every administrator in: which jobs are there is decided by the rights per environment."""
-        return request.user.is_active and request.user.is_staff
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Show the jobs on the first page of the admin."""
-        return self.has_view_permission(request)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        """Begin, as all reads of jobs do, at what the user may see."""
-        return selectors.visible_jobs(request.user)
-
-    @admin.display(description=_("page"))
-    def page(self, job: Job) -> SafeString:
-        """Link to the job's own page."""
-        return format_html('<a href="{}">{}</a>', reverse("monitor:job", args=[job.pk]), _("Open"))
-
-
-def _links(job: Job, request: HttpRequest) -> list[standing.Button]:
-    if not isinstance(request.user, User):
-        return []
-    return standing.buttons(job, base.available(job, request.user, now=timezone.now()))
 
 
 class WaitAdmin(ReadOnlyAdmin):
@@ -237,42 +171,6 @@ class SemaphoreAdmin(admin.ModelAdmin[Semaphore]):
     def save_model(self, request: HttpRequest, obj: Semaphore, form: ModelForm[Any], change: bool) -> None:
         """Record who set the slots, and grant new ones at once to those who wait longest."""
         super().save_model(request, obj, form, change)
-        author = Author(
-            request.user.get_username(),
-            AuditRecord.Source.ADMIN.value,
-            request.META.get("REMOTE_ADDR", ""),
-        )
+        author = author_of(request)
         audit.record_setting(author, "set_semaphore", now=timezone.now(), comment=f"{obj.name}: {obj.slots}")
         transaction.on_commit(semaphores.grant_freed)
-
-
-@admin.register(AuditRecord)
-class AuditRecordAdmin(ReadOnlyAdmin):
-    """Who did what. The records outlive their jobs."""
-
-    list_display = (
-        "at",
-        "user",
-        "action",
-        "job_name",
-        "environment",
-        "from_status",
-        "to_status",
-        "source",
-        "address",
-        "comment",
-    )
-    list_filter = ("action", "source", VisibleEnvironmentFilter)
-    search_fields = ("job_name", "user", "comment")
-    ordering = ("-id",)
-    show_full_result_count = False
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditRecord]:
-        """Leave out what happened in environments that the user may not see, and what is about none of them."""
-        found: QuerySet[AuditRecord] = super().get_queryset(request)
-        rights = policy.rights_of(request.user)
-        if rights.everything:
-            return found
-        if rights.sees_all:
-            return found.exclude(environment="")
-        return found.filter(environment__in=policy.environments_for(request.user).values("code"))

@@ -1,15 +1,28 @@
-"""What the administration of several models shares."""
+"""What the administration of several tables shares: reading only, and nothing of hidden environments."""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cached_property
+from typing import Any, Final
 
 from django.contrib import admin
+from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from jobs.audit import Author
+from jobs.models import AuditRecord
 from permissions import policy
+
+MOST_COUNTED: Final = 10_000
+"""A list is counted so far and no further: counting a million rows takes longer than showing them."""
+
+
+def author_of(request: HttpRequest) -> Author:
+    """Return who acts through the admin, and from which address."""
+    name = request.user.get_username()
+    return Author(name, AuditRecord.Source.ADMIN.value, request.META.get("REMOTE_ADDR", ""))
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
@@ -44,3 +57,13 @@ class VisibleEnvironmentFilter(admin.SimpleListFilter):
             return queryset
         by_key = queryset.model._meta.get_field("environment").is_relation
         return queryset.filter(**{"environment__code" if by_key else "environment": self.value()})
+
+
+class CappedPaginator(Paginator[Any]):
+    """Counts up to ``MOST_COUNTED``; older rows are found by filters."""
+
+    @cached_property
+    def count(self) -> int:
+        """Return how many rows there are, at most so many."""
+        rows: Any = self.object_list
+        return int(rows.order_by()[:MOST_COUNTED].count())

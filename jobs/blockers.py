@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from jobs import dispatch, selectors, semaphores, waits
+from jobs import dispatch, selectors, semaphores, waits, workers
 from jobs.lifecycle import RUNNER_STATUSES, Status, Step
 from jobs.models import Job
 from permissions import principals
@@ -77,7 +77,11 @@ def _worker(job: Job, now: datetime) -> Iterator[Blocker]:
     if not _is_due(job, now):
         return
     sign = selectors.last_worker_sign(dispatch.JOBS_QUEUE)
-    if selectors.is_recent(sign, now):
+    drained = workers.all_drained(dispatch.JOBS_QUEUE, now)
+    if drained is not None:
+        detail = "All workers are drained: none takes new work."
+        yield Blocker("worker", detail, max(drained, job.due_at or drained))
+    elif selectors.is_recent(sign, now):
         yield Blocker("worker", "Waits for a free worker.", job.due_at)
     elif sign is None:
         yield Blocker("worker", "No worker was ever seen.", job.due_at)

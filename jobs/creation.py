@@ -17,7 +17,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
-from jobs import audit, runner, transitions, variables
+from jobs import audit, runner, transitions, variables, workers
 from jobs.choices import NAME_PREFIXES, JobType
 from jobs.exceptions import StaleClaim
 from jobs.execution import naming
@@ -69,10 +69,14 @@ class _TooLate(Exception):
 
 
 def serve(request_id: str, worker: str) -> None:
-    """Serve one request, once: a second hint for it, or one that comes after its deadline, does nothing."""
-    asked = CreationRequest.objects.filter(pk=request_id, state=State.ASKED, deadline__gt=runner.now())
-    if asked.update(state=State.CHECKING) == 0:
-        return
+    """Serve one request, once: a second hint for it, or one that comes after its deadline, does nothing.
+
+    A drained worker leaves it to another one, for which the asker hints again.
+    """
+    with transaction.atomic():
+        asked = CreationRequest.objects.filter(pk=request_id, state=State.ASKED, deadline__gt=runner.now())
+        if not workers.may_take(worker) or asked.update(state=State.CHECKING) == 0:
+            return
     request = CreationRequest.objects.select_related("actor").get(pk=request_id)
     plan = Plan.from_data(request.wish)
     secrets = vault.open_for(plan.environment_id, plan.project_id)

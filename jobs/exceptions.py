@@ -165,3 +165,13 @@ class JobDefect(JobError):
     def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.details = dict(details or {})
+
+
+class UnknownWorker(JobError):
+    """No worker of this name was seen."""
+
+    code = "unknown_worker"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No worker {name} was seen.")
+        self.name = name

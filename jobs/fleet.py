@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
 from django.db.models import Q
 
+from jobs import dispatch, workers
 from jobs.execution import draining, naming
 from jobs.models import CreationRequest, Job, WorkerSeen
 from rules.processes.client import reap_strays
@@ -23,6 +25,8 @@ from rules.processes.client import reap_strays
 logger = logging.getLogger(__name__)
 
 _LAST_WORDS: Final = timedelta(seconds=20)
+_LOOK_SECONDS: Final = 1.5
+"""How often a worker looks whether it is drained."""
 _over: Final = threading.Event()
 
 
@@ -68,28 +72,68 @@ def begin_signs_of_life(sender: Any, **_: Any) -> None:
     """Say that the worker is there, and go on saying so until it stops."""
     _over.clear()
     worker = {"name": sender.hostname, "queues": sorted(sender.app.amqp.queues.consume_from)}
-    threading.Thread(target=_signs_of_life, args=(worker,), name="signs of life", daemon=True).start()
+    threading.Thread(target=_live, args=(worker, sender), name="signs of life", daemon=True).start()
 
 
-def _signs_of_life(worker: dict[str, Any]) -> None:
+def _live(worker: dict[str, Any], consumer: Any) -> None:
+    """Give signs of life at a third of the lease, and look more often whether the worker is drained."""
     started_at = datetime.now(UTC)
+    sign_every = settings.CLARIVE_LEASE_SECONDS / 3
+    sign_at = 0.0
+    drained = False
     while True:
-        # A connection for each sign: one kept open would be inherited by the processes that the pool forks later.
+        # A connection for each look: one kept open would be inherited by the processes that the pool forks later.
         with contextlib.suppress(DatabaseError, InterfaceError):
-            WorkerSeen.objects.update_or_create(
-                name=worker["name"],
-                defaults={
-                    "host": socket.gethostname(),
-                    "pid": os.getpid(),
-                    "queues": worker["queues"],
-                    "started_at": started_at,
-                    "seen_at": datetime.now(UTC),
-                },
-            )
-        end_strays()
+            wanted = workers.is_drained(worker["name"])
+            if wanted != drained:
+                _drain(worker, consumer, wanted)
+                drained = wanted
+        if time.monotonic() >= sign_at:
+            sign_at = time.monotonic() + sign_every
+            _give_sign(worker, started_at)
+            end_strays()
         connections.close_all()
-        if _over.wait(settings.CLARIVE_LEASE_SECONDS / 3):
+        if _over.wait(min(sign_every, _LOOK_SECONDS)):
             return
+
+
+def _give_sign(worker: dict[str, Any], started_at: datetime) -> None:
+    with contextlib.suppress(DatabaseError, InterfaceError):
+        WorkerSeen.objects.update_or_create(
+            name=worker["name"],
+            defaults={
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                "queues": worker["queues"],
+                "started_at": started_at,
+                "seen_at": datetime.now(UTC),
+            },
+        )
+
+
+def _drain(worker: dict[str, Any], consumer: Any, drained: bool) -> None:
+    """Let the pool hand over what it runs, and leave hints to other workers; or let it take work again.
+
+    What it may take is decided when it takes it; this only spares others a hint that would do nothing here. The tick is no work:
+    somebody must go on keeping order.
+    """
+    logger.warning("This worker %s.", "was drained" if drained else "takes work again")
+    draining.set_drained(drained)
+    for queue in {dispatch.JOBS_QUEUE, dispatch.CREATE_QUEUE} & {*worker["queues"]}:
+        consumer.call_soon(_turn, consumer, queue, drained)
+
+
+def _turn(consumer: Any, queue: str, drained: bool) -> None:
+    """Let the worker stop taking messages from a queue, or take them again."""
+    try:
+        if drained:
+            consumer.cancel_task_queue(queue)
+        else:
+            consumer.add_task_queue(queue)
+    except Exception:
+        # The broker is away, in one of the many ways in which it can be. Which queues are meant is noted before it is asked,
+        # and they are taken up when it is back; an error would end the worker.
+        logger.warning("The queue %s could not be turned to now.", queue, exc_info=True)
 
 
 @worker_shutting_down.connect

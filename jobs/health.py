@@ -14,7 +14,7 @@ from django.db import DatabaseError, connection
 from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError
 
-from jobs import dispatch, selectors
+from jobs import dispatch, selectors, workers
 
 BROKER_SECONDS: Final = 1
 """How long the broker may take; a broker that hangs is as good as none."""
@@ -41,7 +41,7 @@ def readiness(now: datetime) -> dict[str, Check]:
     return {
         "database": database,
         "broker": broker,
-        "worker": _check_sign("worker", lambda: selectors.last_worker_sign(dispatch.JOBS_QUEUE), now),
+        "worker": _check_worker(now),
         "daemon": _check_sign("daemon", selectors.last_tick, now),
     }
 
@@ -74,6 +74,17 @@ def _ping_broker() -> None:
         broker.ensure_connection(max_retries=0, timeout=BROKER_SECONDS)
         channel: Any = broker.default_channel
         channel.client.ping()
+
+
+def _check_worker(now: datetime) -> Check:
+    """Return whether a worker of jobs is there that takes work."""
+    seen = _check_sign("worker", lambda: selectors.last_worker_sign(dispatch.JOBS_QUEUE), now)
+    try:
+        if seen.ok and workers.all_drained(dispatch.JOBS_QUEUE, now) is not None:
+            return Check(False, "All workers are drained: none takes new work.")
+    except DatabaseError:
+        return Check(False, "The database does not answer.")
+    return seen
 
 
 def _check_sign(part: str, read: Callable[[], datetime | None], now: datetime) -> Check:

@@ -12,7 +12,7 @@ from typing import Final
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
-from jobs import answers, dispatch, records, transitions, waits
+from jobs import answers, dispatch, records, transitions, waits, workers
 from jobs.exceptions import JobError, StaleClaim
 from jobs.execution import draining, last_words, naming
 from jobs.execution.checkpoints import Runner
@@ -77,12 +77,12 @@ def work(worker: str) -> int:
 
 
 def take_due(worker: str) -> Job | None:
-    """Claim the next due job, urgent ones first, or return ``None``. Two workers never get the same one."""
+    """Claim the next due job, urgent ones first, or return ``None``. Two workers never get the same one, a drained one none."""
     claim = Claim(uuid.uuid4(), worker, lease())
     taken: Job | None = None
     try:
         with transaction.atomic():
-            taken = _claim_next(claim)
+            taken = _claim_next(claim) if workers.may_take(worker) else None
         return taken
     except _CannotBeTaken as error:
         _set_aside(error.job_id)

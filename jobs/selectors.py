@@ -104,14 +104,14 @@ def visible_jobs(user: AnyUser) -> QuerySet[Job]:
     )
 
 
+def lean_jobs(user: AnyUser) -> QuerySet[Job]:
+    """Return the visible jobs without their large columns."""
+    return visible_jobs(user).defer(*_NOT_LISTED)
+
+
 def listed_jobs(user: AnyUser, wanted: JobFilter) -> QuerySet[Job]:
     """Return the visible jobs that ``wanted`` keeps, with all that a list shows of them and nothing large."""
-    return (
-        visible_jobs(user)
-        .filter(wanted.condition())
-        .defer(*_NOT_LISTED)
-        .prefetch_related("revisions", "natures")
-    )
+    return lean_jobs(user).filter(wanted.condition()).prefetch_related("revisions", "natures")
 
 
 def counts_by_status(user: AnyUser, wanted: JobFilter) -> dict[str, int]:
@@ -160,6 +160,13 @@ def last_worker_sign(queue: str) -> datetime | None:
         "at"
     ]
     return found
+
+
+def workers_of(queue: str, now: datetime) -> list[str]:
+    """Return the names of the workers that serve ``queue`` and were seen lately."""
+    since = now - SIGNS_MISSED * timedelta(seconds=settings.CLARIVE_LEASE_SECONDS)
+    found = WorkerSeen.objects.filter(queues__contains=[queue], seen_at__gte=since)
+    return list(found.values_list("name", flat=True))
 
 
 def last_tick() -> datetime | None:

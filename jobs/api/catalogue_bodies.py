@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Final
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
+from jobs import natures
 from jobs.addresses import shown_address
 from jobs.api.parsing import PlainObject, StrictSerializer, Text
 from jobs.models import Project
 from permissions.models import code_validator, colour_validator
 from rules import durations
 
-MOST_PATTERNS: Final = 1000
 LARGEST_ORDER: Final = 2**31 - 1
 MOST_SECONDS: Final = 100 * 365 * 86400
 
@@ -131,8 +131,27 @@ class NatureSerializer(CatalogueSerializer):
     """``{code, name, include, exclude}``."""
 
     include = serializers.ListField(
-        child=Text(max_length=500, trim_whitespace=False), required=False, max_length=MOST_PATTERNS
+        child=Text(max_length=natures.LONGEST_PATTERN, trim_whitespace=False),
+        required=False,
+        max_length=natures.MOST_PATTERNS,
     )
     exclude = serializers.ListField(
-        child=Text(max_length=500, trim_whitespace=False), required=False, max_length=MOST_PATTERNS
+        child=Text(max_length=natures.LONGEST_PATTERN, trim_whitespace=False),
+        required=False,
+        max_length=natures.MOST_PATTERNS,
     )
+
+    def validate_include(self, patterns: list[str]) -> list[str]:
+        """Refuse patterns that cannot be used, each by its place."""
+        return _usable(patterns)
+
+    def validate_exclude(self, patterns: list[str]) -> list[str]:
+        """Refuse the same."""
+        return _usable(patterns)
+
+
+def _usable(patterns: list[str]) -> list[str]:
+    if wrong := natures.mistakes(patterns):
+        errors: dict[Any, list[str]] = {mistake.line - 1: [mistake.fault.value] for mistake in wrong}
+        raise ValidationError(errors)
+    return patterns

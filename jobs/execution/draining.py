@@ -1,6 +1,6 @@
-"""Telling the processes of a worker's pool that the worker was told to stop.
+"""Telling the processes of a worker's pool to end the operation at hand and hand over: the worker was told to stop, or drained.
 
-The flag lies in memory that parent and children share, made before the children are forked, so that it needs
+The flags lie in memory that parent and children share, made before the children are forked, so that it needs
 neither the broker nor
 the database: a worker is often told to stop because one of these is about to go.
 """
@@ -10,12 +10,19 @@ from __future__ import annotations
 import mmap
 from typing import Final
 
-_flag: Final = [mmap.mmap(-1, 1)]
+_STOPPING: Final = 0
+_DRAINED: Final = 1
+_flags: Final = [mmap.mmap(-1, 2)]
 
 
 def begin() -> None:
-    """Tell this worker's processes to end the operation at hand, keep their place, and hand over."""
-    _flag[0][0] = 1
+    """Tell this worker's processes to end the operation at hand, keep their place, and hand over: it stops."""
+    _flags[0][_STOPPING] = 1
+
+
+def set_drained(drained: bool) -> None:
+    """Tell them the same while the worker is drained, and that they may go on afterwards."""
+    _flags[0][_DRAINED] = drained
 
 
 def reset() -> None:
@@ -24,9 +31,9 @@ def reset() -> None:
     The memory is new each time: workers that were forked from one process would share what that one had, and the first
     to be told to stop would stop them all.
     """
-    _flag[0] = mmap.mmap(-1, 1)
+    _flags[0] = mmap.mmap(-1, 2)
 
 
 def is_draining() -> bool:
-    """Return whether the worker was told to stop."""
-    return _flag[0][0] == 1
+    """Return whether the worker was told to stop, or is drained."""
+    return any(_flags[0][:])

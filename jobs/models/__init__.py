@@ -3,7 +3,7 @@
 from jobs.models.audit import AuditRecord
 from jobs.models.content import JobNature, JobRevision, Nature
 from jobs.models.creation import CreationRequest
-from jobs.models.fleet import DaemonState, WorkerSeen
+from jobs.models.fleet import DaemonState, WorkerDrain, WorkerSeen
 from jobs.models.idempotency import IdempotencyKey
 from jobs.models.job import Job
 from jobs.models.log_chunk import LogChunk
@@ -35,5 +35,6 @@ __all__ = [
     "SemaphoreRequest",
     "StepRun",
     "Trap",
+    "WorkerDrain",
     "WorkerSeen",
 ]

@@ -21,6 +21,28 @@ class WorkerSeen(models.Model):
         verbose_name_plural = _("workers")
         ordering = ("name",)
         default_permissions = ("view",)
+        permissions = (("drain_worker", _("Can drain workers and let them work again")),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class WorkerDrain(models.Model):
+    """A worker that was told to take no new work, until this row goes.
+
+    It is kept by the worker's name and not beside its signs of life: these end with the worker, and one that is started again
+    under the same name is still drained.
+    """
+
+    name = models.CharField(_("name"), max_length=200, unique=True)
+    requested_at = models.DateTimeField(_("when"))
+    requested_by = models.CharField(_("user"), max_length=150, blank=True)
+
+    class Meta:
+        verbose_name = _("drained worker")
+        verbose_name_plural = _("drained workers")
+        ordering = ("name",)
+        default_permissions = ()
 
     def __str__(self) -> str:
         return self.name

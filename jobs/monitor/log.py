@@ -223,7 +223,7 @@ def download(request: HttpRequest, job_id: int) -> HttpResponseBase:
         pieces, name = _one_line(job, place.line), f"{name}-{place.line}"
     else:
         pieces = reader.iter_text(job.pk, place.wanted)
-    content = _off_the_loop(pieces) if isinstance(request, ASGIRequest) else pieces
+    content = off_the_loop(pieces) if isinstance(request, ASGIRequest) else pieces
     response = StreamingHttpResponse(content, content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}.log"'
     return response
@@ -240,7 +240,7 @@ def _file_name(job: Job) -> str:
     )
 
 
-async def _off_the_loop(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def off_the_loop(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Yield the pieces, each read on the request's thread, so that the event loop never waits for the database."""
     following = sync_to_async(lambda: next(pieces, None))
     while (piece := await following()) is not None:

@@ -41,7 +41,7 @@ def test_a_job_links_to_what_the_administrator_may_do(staff: Reader, jobs: list[
     answer = staff.get(f"/admin/jobs/job/{seen.pk}/change/")
     assert answer.status_code == 200
     links = re.findall(rf'href="/jobs/{seen.pk}/(\w*)/?"', text(answer))
-    assert links == ["", "retry", "skip", "pause", "comment"]
+    assert links == ["", "log", "retry", "skip", "pause", "comment"]
     assert 'name="_save"' not in text(answer)
     assert staff.get(f"/admin/jobs/job/{hidden.pk}/change/").status_code == 302
 

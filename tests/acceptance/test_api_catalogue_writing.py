@@ -132,6 +132,7 @@ def test_a_code_is_taken_in_any_case_and_never_changes(root: Api, kind: str) -> 
         ("natures", {"code": "A", "include": "*.py"}, "include"),
         ("natures", {"code": "A", "include": [""]}, "include[0]"),
         ("natures", {"code": "A", "exclude": ["a", 5]}, "exclude[1]"),
+        ("natures", {"code": "A", "include": ["*.py", "src/[ab"]}, "include[1]"),
         ("natures", {"code": "A", "exclude": ["a"] * 1001}, "exclude"),
     ],
 )  # fmt: skip

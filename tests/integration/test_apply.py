@@ -254,6 +254,10 @@ grants:
             "users:\n  - {username: ana, time_zone: Mars/Base}\n",
             "2: time_zone: Mars/Base is not a time zone.",
         ),
+        (
+            'natures:\n  - code: a\n    include:\n      - "*.py"\n      - "src/[ab"\n',
+            "5: include: 'src/[ab': The pattern opens a [ that no ] closes.",
+        ),
         ("environments:\n  - {code: a b}\n", "2: code: Use letters, digits, dot, dash and underscore"),
         ("environments:\n  - {code: A, order: 99999999999}\n", "2: order: Ensure this value is less than"),
         ("groups:\n  - {name: " + "n" * 151 + "}\n", "2: name: Ensure this value has at most 150 characters"),

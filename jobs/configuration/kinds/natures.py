@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jobs import natures
 from jobs.configuration.items import Item
 from jobs.configuration.kinds.base import Kind, Run, put, remove
 from jobs.configuration.problems import Place
@@ -32,7 +33,8 @@ class Natures(Kind[NatureSpec]):
     def parse(self, item: Item, run: Run) -> tuple[str, NatureSpec] | None:
         """Read one nature."""
         code = item.identity("code")
-        spec = NatureSpec(item, code or "", item.text("name"), item.texts("include"), item.texts("exclude"))
+        include, exclude = (_patterns(item, key, run) for key in ("include", "exclude"))
+        spec = NatureSpec(item, code or "", item.text("name"), include, exclude)
         return (code, spec) if code else None
 
     def save(self, spec: NatureSpec, run: Run) -> None:
@@ -58,3 +60,14 @@ class Natures(Kind[NatureSpec]):
             {"code": row.code, "name": row.name, "include": row.include, "exclude": row.exclude}
             for row in rows
         ]
+
+
+def _patterns(item: Item, key: str, run: Run) -> list[str] | None:
+    """Return a list of patterns; those that cannot be used are noted where they are written."""
+    found = item.texts(key)
+    if found is None:
+        return None
+    places = item.places(key)
+    for mistake in natures.mistakes(found):
+        run.problems.add(places[mistake.line - 1], f"{key}: {mistake.pattern!r}: {mistake.fault.value}")
+    return found
