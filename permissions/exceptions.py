@@ -29,3 +29,13 @@ class EnvironmentHidden(PermissionsError):
     def __init__(self, environment: str) -> None:
         super().__init__(f"Unknown environment: {environment}.")
         self.environment = environment
+
+
+class TokenRefused(PermissionsError):
+    """A token cannot be made like this."""
+
+    code = "invalid"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field, self.message = field, message

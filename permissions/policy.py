@@ -21,7 +21,7 @@ from permissions import locks
 from permissions.catalog import BY_CODENAME, EVERYWHERE, Right
 from permissions.exceptions import EnvironmentHidden, RightMissing
 from permissions.models import Environment, EnvironmentGroupGrant, EnvironmentUserGrant, User
-from permissions.rights import NOTHING, Rights
+from permissions.rights import NOTHING, Limits, Rights
 from permissions.signals import rights_changed
 
 if TYPE_CHECKING:
@@ -32,11 +32,33 @@ Principal = User | Group
 
 
 def rights_of(user: AnyUser) -> Rights:
-    """Read all rights of ``user``; an inactive or anonymous user holds nothing. At most three queries, whatever there is."""
+    """Read all rights of ``user``, as far as the token that the user came with goes.
+
+    An inactive or anonymous user holds nothing. At most three queries, whatever there is, and one more for a token that is
+    limited to environments.
+    """
     if not isinstance(user, User) or not user.is_active:
         return NOTHING
-    if user.is_superuser:
-        return Rights(everything=True)
+    rights = Rights(everything=True) if user.is_superuser else _held_by(user)
+    return rights if user.limits is None else _within(user.limits, rights)
+
+
+def administers(user: AnyUser) -> bool:
+    """Return whether ``user`` may change what belongs to no environment; nobody does with a limited token."""
+    return isinstance(user, User) and user.administers
+
+
+def _within(limits: Limits, rights: Rights) -> Rights:
+    """Return what a token leaves of the rights of its user."""
+    if limits.rights is not None:
+        rights = rights.only(limits.rights)
+    if limits.environments is not None:
+        there = Environment.objects.filter(code__in=limits.environments)
+        rights = rights.only_on(there.values_list("pk", flat=True))
+    return rights
+
+
+def _held_by(user: User) -> Rights:
     held: dict[int, set[Right]] = {}
     codenames = tuple(BY_CODENAME)
     own = EnvironmentUserGrant.objects.filter(user=user, permission__codename__in=codenames)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any, Final
 
 from django.http import HttpResponse, StreamingHttpResponse
@@ -59,10 +60,10 @@ class Answer:
 class Api:
     """Calls as one user, or anonymously."""
 
-    def __init__(self, user: User | None = None) -> None:
-        """Give the user a token."""
+    def __init__(self, user: User | None = None, **limits: Collection[str]) -> None:
+        """Give the user a token, limited to ``rights`` and ``environments`` when they are given."""
         self.client = Client(raise_request_exception=True)
-        self.headers = {"Authorization": f"Bearer {tokens.issue(user)}"} if user else {}
+        self.headers = {"Authorization": f"Bearer {tokens.issue(user, **limits)}"} if user else {}
 
     def get(self, path: str, **headers: str) -> Answer:
         """Read ``path``, an address or what follows ``/api/v1/``."""
