@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, Permission
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
@@ -103,11 +103,32 @@ class EnvironmentUserGrant(UserObjectPermissionBase):
 
     content_object = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="user_grants")
 
+    class Meta(UserObjectPermissionBase.Meta):
+        abstract = False
+        verbose_name = _("right of a user")
+        verbose_name_plural = _("rights of users")
+
+    def __str__(self) -> str:
+        return _in_words(f"user:{self.user}", self.permission, self.content_object)
+
 
 class EnvironmentGroupGrant(GroupObjectPermissionBase):
     """A right of a group on one environment."""
 
     content_object = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="group_grants")
+
+    class Meta(GroupObjectPermissionBase.Meta):
+        abstract = False
+        verbose_name = _("right of a group")
+        verbose_name_plural = _("rights of groups")
+
+    def __str__(self) -> str:
+        return _in_words(f"group:{self.group}", self.permission, self.content_object)
+
+
+def _in_words(principal: str, permission: Permission, environment: Environment) -> str:
+    """Return a grant as lists name it."""
+    return f"{principal}: {permission.codename} ({environment})"
 
 
 class ApiToken(models.Model):

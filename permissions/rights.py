@@ -83,4 +83,19 @@ class Rights:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One right that was granted to somebody.
+
+    Attributes:
+        principal: ``group:ops`` or ``user:ana``.
+        environment: Code, or ``*`` for all of them.
+        right: Which.
+    """
+
+    principal: str
+    environment: str
+    right: Right
+
+
 NOTHING = Rights()

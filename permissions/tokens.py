@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -46,12 +46,7 @@ def issue(
     Raises:
         TokenRefused: The name or a limit does not fit; the message names what is wrong.
     """
-    if user.limits is not None:
-        raise TokenRefused("token", _("A limited token makes no tokens."))
-    if len(name) > _LONGEST_NAME or "\0" in name:
-        raise TokenRefused(
-            "name", _("The name may have at most %(most)d characters.") % {"most": _LONGEST_NAME}
-        )
+    check(user, name=name, rights=rights, environments=environments)
     token = PREFIX + secrets.token_urlsafe(32)
     ApiToken.objects.create(
         user=user,
@@ -59,44 +54,53 @@ def issue(
         digest=digest(token),
         hint=token[:10],
         expires_at=expires_at,
-        rights=None if rights is None else _rights(rights),
-        environments=None if environments is None else _environments(user, environments),
+        rights=None if rights is None else [right.value for right in Right if right in rights],
+        environments=None if environments is None else sorted(set(environments)),
     )
     return token
 
 
-def _rights(names: Iterable[str]) -> list[str]:
-    """Return the names in their order.
+def check(
+    user: User,
+    *,
+    name: str = "",
+    rights: Collection[str] | None = None,
+    environments: Collection[str] | None = None,
+) -> None:
+    """Do nothing when such a token can be made for ``user``.
 
     Raises:
-        TokenRefused: One is unknown, or with them nothing could be done.
+        TokenRefused: It cannot; as ``issue``.
     """
-    wanted = list(dict.fromkeys(names))
+    if user.limits is not None:
+        raise TokenRefused("token", _("A limited token makes no tokens."))
+    if len(name) > _LONGEST_NAME or "\0" in name:
+        text = _("The name may have at most %(most)d characters, and no NUL.")
+        raise TokenRefused("name", text % {"most": _LONGEST_NAME})
+    if rights is not None:
+        _check_rights(rights)
+    if environments is not None:
+        _check_environments(user, environments)
+
+
+def _check_rights(names: Collection[str]) -> None:
     known = [right.value for right in Right]
-    for name in wanted:
+    for name in names:
         if name not in known:
             text = _("There is no right %(name)s; the rights are %(known)s.")
             raise TokenRefused("rights", text % {"name": name, "known": ", ".join(known)})
-    if Right.VIEW_MONITOR not in wanted:
+    if Right.VIEW_MONITOR not in names:
         raise TokenRefused("rights", _("Without view_monitor the other rights do not count: choose it too."))
-    return [name for name in known if name in wanted]
 
 
-def _environments(user: User, codes: Iterable[str]) -> list[str]:
-    """Return the codes in order.
-
-    Raises:
-        TokenRefused: There is none, or one that does not exist for ``user``.
-    """
-    wanted = sorted(set(codes))
+def _check_environments(user: User, codes: Collection[str]) -> None:
     visible = set(policy.environments_for(user).values_list("code", flat=True))
-    for code in wanted:
+    for code in codes:
         if code not in visible:
             text = _("There is no environment %(code)s that %(user)s may see.")
             raise TokenRefused("environments", text % {"code": code, "user": user.get_username()})
-    if not wanted:
+    if not codes:
         raise TokenRefused("environments", _("Choose at least one environment."))
-    return wanted
 
 
 def owner(token: str, *, now: datetime) -> User | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from typing import Any, Final
 
 from django.http import HttpResponse, StreamingHttpResponse
@@ -60,7 +59,7 @@ class Answer:
 class Api:
     """Calls as one user, or anonymously."""
 
-    def __init__(self, user: User | None = None, **limits: Collection[str]) -> None:
+    def __init__(self, user: User | None = None, **limits: Any) -> None:
         """Give the user a token, limited to ``rights`` and ``environments`` when they are given."""
         self.client = Client(raise_request_exception=True)
         self.headers = {"Authorization": f"Bearer {tokens.issue(user, **limits)}"} if user else {}
