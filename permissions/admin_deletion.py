@@ -45,7 +45,9 @@ class ReadableDeletion(admin.ModelAdmin[Thing]):
         lines = [line for model in along for line in self._named(model, along[model], request)]
         if lines:
             names.append(lines)
-        return names, counts, missing, self._against(collector.protected, request)
+        protected = self._against(collector.protected, request)
+        # Nobody may delete what protects, and the page would say that instead of naming it.
+        return names, counts, set() if protected else missing, protected
 
     def _against(self, protected: Iterable[Model], request: HttpRequest) -> list[str]:
         by_model: dict[type[Model], set[Model]] = defaultdict(set)

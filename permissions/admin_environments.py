@@ -25,12 +25,14 @@ class EnvironmentForm(forms.ModelForm[Environment]):
 
     expiry = DurationField(
         label=_("expiry"),
+        initial=Environment._meta.get_field("expiry").default,
         help_text=_(
             "How long after its planned date a job may still begin RUN; past that it expires. Such as 1d or 90m."
         ),
     )
     expiry_urgent = DurationField(
         label=_("expiry when urgent"),
+        initial=Environment._meta.get_field("expiry_urgent").default,
         help_text=_("The same for urgent jobs, usually shorter. Such as 1h."),
     )
     variables = VariablesField(

@@ -70,7 +70,11 @@ class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
         """Leave the tokens of others to superusers."""
         found: QuerySet[ApiToken] = super().get_queryset(request)
-        return found if policy.administers(request.user) else found.filter(user__username=request.user.get_username())
+        return (
+            found
+            if policy.administers(request.user)
+            else found.filter(user__username=request.user.get_username())
+        )
 
     def get_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:
         """Ask for a new token's own facts only."""

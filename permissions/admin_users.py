@@ -175,7 +175,7 @@ class UserAdmin(HolderAdmin, DjangoUserAdmin[User]):
         """Add that somebody must stay who may do everything."""
         names, counts, missing, protected = super().get_deleted_objects(objs, request)
         if is_last_superuser([each.pk for each in objs]):
-            protected = [*protected, gettext("There would be no active superuser left.")]
+            missing, protected = set(), [*protected, gettext("There would be no active superuser left.")]
         return names, counts, missing, protected
 
 

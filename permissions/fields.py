@@ -17,12 +17,13 @@ LONGEST_EXPIRY: Final = timedelta(days=365)
 _DEEPEST: Final = 50
 
 
-class DurationField(forms.CharField):
+class DurationField(forms.Field):
     """A duration such as ``90m`` or ``1d``."""
+
+    widget = forms.TextInput
 
     def __init__(self, *args: Any, most: timedelta = LONGEST_EXPIRY, **kwargs: Any) -> None:
         """Remember the longest one that is allowed."""
-        kwargs.setdefault("max_length", 20)
         super().__init__(*args, **kwargs)
         self.most = most
         self.widget.attrs.update({"spellcheck": "false", "autocomplete": "off", "size": "10"})
@@ -33,11 +34,11 @@ class DurationField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         """Read it; empty is no duration, where that is allowed."""
-        text = super().to_python(value)
-        if text in self.empty_values:
+        text = str(value or "").strip()
+        if not text:
             return None
         try:
-            return durations.parse(str(text), self.most)
+            return durations.parse(text, self.most)
         except durations.NotADuration:
             raise ValidationError(
                 _("%(text)s is no duration: write 90s, 15m, 2h or 1d, above 0 and up to %(most)s."),
@@ -46,10 +47,13 @@ class DurationField(forms.CharField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Return whether another duration was written."""
-        return bool(super().has_changed(self.prepare_value(initial), data))
+        try:
+            return bool(self.to_python(data) != initial)
+        except ValidationError:
+            return True
 
 
-class VariablesField(forms.CharField):
+class VariablesField(forms.Field):
     """Variables as a JSON object that the database and programs can keep."""
 
     widget = forms.Textarea
@@ -57,7 +61,7 @@ class VariablesField(forms.CharField):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Make room, and let nothing be corrected."""
         kwargs["required"] = False
-        super().__init__(*args, strip=False, **kwargs)
+        super().__init__(*args, **kwargs)
         self.widget.attrs.update({"rows": "8", "cols": "60", "spellcheck": "false"})
 
     def prepare_value(self, value: Any) -> Any:

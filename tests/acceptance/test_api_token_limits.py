@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from permissions import policy, principals, tokens
 from permissions.catalog import Right
@@ -20,6 +21,12 @@ pytestmark = pytest.mark.django_db
 
 ALL = tuple(Right)
 SEE = ["view_monitor"]
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture
