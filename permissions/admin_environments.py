@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from permissions import admin_grants, admin_questions, durations, locks, policy
@@ -24,21 +25,24 @@ class EnvironmentForm(forms.ModelForm[Environment]):
     """An environment as people write it."""
 
     expiry = DurationField(
-        label=_("expiry"),
         initial=Environment._meta.get_field("expiry").default,
         help_text=_(
             "How long after its planned date a job may still begin RUN; past that it expires. Such as 1d or 90m."
         ),
     )
     expiry_urgent = DurationField(
-        label=_("expiry when urgent"),
         initial=Environment._meta.get_field("expiry_urgent").default,
         help_text=_("The same for urgent jobs, usually shorter. Such as 1h."),
     )
     variables = VariablesField(
-        label=_("variables"),
         help_text=_('A JSON object that the rules of all jobs here see, such as {"replicas": 3}.'),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Begin labels as those of the other fields."""
+        super().__init__(*args, **kwargs)
+        for name in ("expiry", "expiry_urgent", "variables"):
+            self.fields[name].label = capfirst(Environment._meta.get_field(name).verbose_name)
 
     class Meta:
         model = Environment
@@ -55,6 +59,7 @@ class EnvironmentAdmin(ReadableDeletion[Environment]):
     """Environments; each has a page with the rights granted on it, and one page is for the rights on all."""
 
     form = EnvironmentForm
+    fields = ("code", "name", "position", "colour", "expiry", "expiry_urgent", "variables")
     list_display = ("code", "name", "position", "swatch", "normal_expiry", "urgent_expiry", "rights_link")
     list_display_links = ("code", "name")
     search_fields = ("code", "name")

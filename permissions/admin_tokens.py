@@ -62,6 +62,9 @@ class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
     readonly_fields = ("limited_to", "hint", "created_at", "last_used_at")
     autocomplete_fields = ("user",)
 
+    class Media:
+        css = {"all": ("permissions/admin.css",)}  # noqa: RUF012  # Django's own way
+
     @admin.display(description=_("limits"))
     def limited_to(self, token: ApiToken) -> str:
         """Say what it is limited to."""
