@@ -8,14 +8,16 @@ from typing import Any, Final, TypeVar
 
 from django.contrib import admin
 from django.contrib.admin.utils import NestedObjects
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import router
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from permissions import policy
+from permissions.catalog import BY_CODENAME, EVERYWHERE
 from permissions.models import Environment, User
 
 MOST_NAMED: Final = 50
@@ -30,10 +32,10 @@ class ReadableDeletion(admin.ModelAdmin[Thing]):
         self, objs: QuerySet[Any] | Sequence[Any], request: HttpRequest
     ) -> tuple[list[Any], dict[str, int], set[str], list[str]]:
         """Return what goes, how many of each kind, which permissions are missing, and what forbids it."""
-        _names, counts, missing, _protected = super().get_deleted_objects(objs, request)
+        _names, _counts, missing, _protected = super().get_deleted_objects(objs, request)
         chosen = list(objs)
         if not chosen:
-            return [], counts, missing, []
+            return [], {}, missing, []
         collector = NestedObjects(using=router.db_for_write(type(chosen[0])), origin=chosen)
         collector.collect(chosen)
         roots = {(type(each), each.pk) for each in chosen}
@@ -46,6 +48,8 @@ class ReadableDeletion(admin.ModelAdmin[Thing]):
         if lines:
             names.append(lines)
         protected = self._against(collector.protected, request)
+        counts = {_label(model, len(found)): len(found) for model, found in along.items()}
+        counts = {_label(type(chosen[0]), len(chosen)): len(chosen), **counts}
         # Nobody may delete what protects, and the page would say that instead of naming it.
         return names, counts, set() if protected else missing, protected
 
@@ -82,18 +86,22 @@ class ReadableDeletion(admin.ModelAdmin[Thing]):
         return {each for each in found if all(getattr(each, field) in visible for field in fields)}
 
 
-def _label(model: type[Model]) -> str:
+def _label(model: type[Model], number: int = 1) -> str:
+    """Return what things of a kind are called, one or several."""
     if model is User.groups.through:
-        return _("Membership")
+        return ngettext("Membership", "Memberships", number)
     if model._meta.auto_created:
-        return _("Permission")
-    return capfirst(str(model._meta.verbose_name))
+        return ngettext("Permission", "Permissions", number)
+    return capfirst(str(model._meta.verbose_name if number == 1 else model._meta.verbose_name_plural))
 
 
 def _name(thing: Model) -> str:
-    """Return what people call it; what ties two things together is called by both."""
+    """Return what people call it; what ties two things together is called by both, the holder first."""
     if not thing._meta.auto_created:
         return str(thing)
     ends = [getattr(thing, field.name) for field in thing._meta.concrete_fields if field.is_relation]
-    ends.sort(key=lambda end: isinstance(end, Group))
-    return " – ".join(map(str, ends))
+    ends.sort(key=lambda end: (isinstance(end, Permission), isinstance(end, Group)))
+    holder, what = ends
+    if isinstance(what, Permission) and what.codename in BY_CODENAME:
+        what = f"{what.codename} ({EVERYWHERE})"
+    return f"{holder} – {what}"

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import label_for_field
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -42,7 +43,7 @@ class EnvironmentForm(forms.ModelForm[Environment]):
         """Begin labels as those of the other fields."""
         super().__init__(*args, **kwargs)
         for name in ("expiry", "expiry_urgent", "variables"):
-            self.fields[name].label = capfirst(Environment._meta.get_field(name).verbose_name)
+            self.fields[name].label = capfirst(str(label_for_field(name, Environment)))
 
     class Meta:
         model = Environment

@@ -170,7 +170,7 @@ def test_the_form_of_django_does_not_take_rights_on_all_environments_away(
             "username": "ana", "is_active": "on", "user_permissions": [other.pk], "groups": [ops.pk],
             "theme": "system", "date_joined_0": "2026-01-01", "date_joined_1": "10:00",
         }  # fmt: skip
-        held = ana.user_permissions
+        held: Any = ana.user_permissions
     else:
         address = f"/admin/auth/group/{ops.pk}/change/"
         form, held = {"name": "ops", "permissions": [other.pk]}, ops.permissions
