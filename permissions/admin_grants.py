@@ -38,7 +38,7 @@ class Table:
         address: Where the form goes to, which is also its page.
         back: Where somebody goes who saved it on the page of what it belongs to.
         crumbs: Names and addresses above it.
-        rows: Returns the rows, with the ticks somebody wished for.
+        rows: Returns the rows, with the ticks somebody wished for and what their form showed first.
         resolve: Finds what the rows stand for.
         candidates: Keys of whom a row may be added for; ``None`` when no row may be.
     """
@@ -48,13 +48,13 @@ class Table:
     address: str
     back: str
     crumbs: tuple[tuple[str, str], ...]
-    rows: Callable[[Ticks | None], list[Row]]
+    rows: Callable[[Ticks | None, Ticks | None], list[Row]]
     resolve: Resolve
     candidates: Callable[[], list[str]] | None = None
 
     def context(self, **more: Any) -> dict[str, Any]:
         """Return what the form's template needs."""
-        rows = self.rows(more.get("ticks"))
+        rows = self.rows(more.get("ticks"), more.get("carried"))
         return {
             "table": self,
             "rows": rows,
@@ -82,7 +82,7 @@ def of_environment(environment: Environment | None, request: HttpRequest, *, may
         address=reverse(address, args=names),
         back=back,
         crumbs=tuple(crumbs),
-        rows=lambda ticks: grids.of_environment(environment, reach, ticks),
+        rows=lambda ticks, carried: grids.of_environment(environment, reach, ticks, carried),
         resolve=_known_rows(environment, reach, request),
         candidates=(lambda: _candidates(request)) if reach.rights_on(environment) else None,
     )
@@ -103,7 +103,7 @@ def of_principal(principal: Principal, request: HttpRequest, *, may_grant: bool)
             (str(model._meta.verbose_name_plural).capitalize(), reverse(f"admin:{view}_changelist")),
             (str(principal), back),
         ),
-        rows=lambda ticks: grids.of_principal(principal, reach, ticks),
+        rows=lambda ticks, carried: grids.of_principal(principal, reach, ticks, carried),
         resolve=granting.rows_of_principal(principal, reach),
     )
 
@@ -127,17 +127,16 @@ def page(
     status, more = 200, dict[str, Any]()
     if request.method == "POST":
         assert isinstance(request.user, User)
-        wishes = granting.Wishes()
+        wishes = granting.read(
+            request.POST.getlist("shown"),
+            request.POST.getlist("granted"),
+            request.POST.get("added", ""),
+            request.POST.getlist("begins"),
+        )
         try:
-            wishes = granting.read(
-                request.POST.getlist("shown"),
-                request.POST.getlist("granted"),
-                request.POST.get("added", ""),
-                request.POST.getlist("begins"),
-            )
             changed = granting.keep(wishes, table.resolve, request.user)
         except GrantRefused as error:
-            more, status = {"refusals": error.messages, "ticks": wishes.ticked}, 400
+            more, status = _again(error, wishes), 400
         except RightsChanged as error:
             more, status = (
                 {"clashes": [_words(clash) for clash in error.clashes], "ticks": wishes.ticked},
@@ -154,6 +153,14 @@ def page(
         **table.context(**more),
     }
     return TemplateResponse(request, _PAGE, context, status=status)
+
+
+def _again(error: GrantRefused, wishes: granting.Wishes) -> dict[str, Any]:
+    """Return what shows a refused form again, as it was sent: also what it showed first, since that is what was decided on."""
+    ticks, carried = dict(wishes.ticked), dict(wishes.shown)
+    if wishes.added:
+        ticks.pop(wishes.added, None)
+    return {"refusals": error.messages, "ticks": ticks, "carried": carried, "added": wishes.added}
 
 
 def _kept(changed: int) -> str:

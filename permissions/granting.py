@@ -34,11 +34,13 @@ class Wishes:
         shown: Rights that it showed, by key of the row.
         ticked: Rights that are ticked, for the same keys.
         added: Key of a row that it did not show; empty for none.
+        mistakes: What is wrong with the form itself.
     """
 
     shown: dict[str, frozenset[Right]] = field(default_factory=dict)
     ticked: dict[str, frozenset[Right]] = field(default_factory=dict)
     added: str = ""
+    mistakes: list[str] = field(default_factory=list)
 
 
 def read(shown: Sequence[str], granted: Sequence[str], added: str = "", begins: Sequence[str] = ()) -> Wishes:
@@ -50,11 +52,11 @@ def read(shown: Sequence[str], granted: Sequence[str], added: str = "", begins: 
         added: Key of a row to add, or empty.
         begins: Names of the rights that the added row gets.
 
-    Raises:
-        GrantRefused: It names a right that there is not, or ticks a box of a row that it does not show.
+    Returns:
+        What it says; a right that there is not, or a ticked box of a row that it does not show, is a mistake.
     """
-    mistakes: list[str] = []
     wishes = Wishes(added=added.strip())
+    mistakes = wishes.mistakes
     for text in shown:
         key, _sign, names = text.rpartition("=")
         wishes.shown[key] = _rights(filter(None, names.split(",")), mistakes)
@@ -68,12 +70,11 @@ def read(shown: Sequence[str], granted: Sequence[str], added: str = "", begins: 
     if wishes.added:
         if wishes.added in wishes.shown:
             mistakes.append(_("%(key)s is in the table already.") % {"key": wishes.added})
+            return wishes
         wishes.shown[wishes.added] = frozenset()
         wishes.ticked[wishes.added] = _rights(begins, mistakes)
         if not begins:
             mistakes.append(_("Choose at least one right for %(key)s.") % {"key": wishes.added})
-    if mistakes:
-        raise GrantRefused(mistakes)
     return wishes
 
 
@@ -121,9 +122,11 @@ def keep(wishes: Wishes, resolve: Resolve, asker: User) -> int:
         asker: Who must be allowed to grant and to take what is changed, as it is now.
 
     Raises:
-        GrantRefused: A row stands for nothing, or the asker may not change it like this.
+        GrantRefused: The form has mistakes, a row stands for nothing, or the asker may not change it like this.
         RightsChanged: The rights are others than the form showed.
     """
+    if wishes.mistakes:
+        raise GrantRefused(wishes.mistakes)
     locks.hold()
     reach = Reach(asker)
     targets = resolve(wishes.shown)

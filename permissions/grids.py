@@ -79,13 +79,16 @@ def key_of(principal: Principal) -> str:
     return f"user:{principal.username}" if isinstance(principal, User) else f"group:{principal.name}"
 
 
-def of_principal(principal: Principal, reach: Reach, ticks: Ticks | None = None) -> list[Row]:
+def of_principal(
+    principal: Principal, reach: Reach, ticks: Ticks | None = None, carried: Ticks | None = None
+) -> list[Row]:
     """Return a row for ``*`` and one for each environment that exists for the asker.
 
     Args:
         principal: Whose rights.
         reach: Of who asks.
         ticks: What was wished for, to be shown instead of what is.
+        carried: What the form showed first, to be carried on instead of what is.
     """
     environments = reach.environments()
     if isinstance(principal, User):
@@ -104,17 +107,21 @@ def of_principal(principal: Principal, reach: Reach, ticks: Ticks | None = None)
         note = environment.name if environment and environment.name != code else ""
         editable = reach.rights_on(environment) if may else frozenset()
         cells = _cells(code, code, key, person, grants, editable, ticks)
-        rows.append(Row(code, label, note, None, written(grants.to(key, code)), cells))
+        shown = written((carried or {}).get(code, grants.to(key, code)))
+        rows.append(Row(code, label, note, None, shown, cells))
     return rows
 
 
-def of_environment(environment: Environment | None, reach: Reach, ticks: Ticks | None = None) -> list[Row]:
+def of_environment(
+    environment: Environment | None, reach: Reach, ticks: Ticks | None = None, carried: Ticks | None = None
+) -> list[Row]:
     """Return a row for each group and user that was granted something there or on all environments; groups first.
 
     Args:
         environment: ``None`` for the grants on all of them.
         reach: Of who asks.
         ticks: What was wished for, to be shown instead of what is; its rows are shown whatever they hold.
+        carried: What the form showed first, to be carried on instead of what is.
     """
     code = environment.code if environment else EVERYWHERE
     there = Environment.objects.filter(pk=environment.pk) if environment else Environment.objects.none()
@@ -127,7 +134,8 @@ def of_environment(environment: Environment | None, reach: Reach, ticks: Ticks |
     for key, principal in sorted(found.items()):
         editable = reach.rights_on(environment) if reach.may_grant_to(principal) else frozenset()
         cells = _cells(key, code, key, persons.get(key), grants, editable, ticks)
-        rows.append(Row(key, key, _note(persons.get(key)), principal, written(grants.to(key, code)), cells))
+        shown = written((carried or {}).get(key, grants.to(key, code)))
+        rows.append(Row(key, key, _note(persons.get(key)), principal, shown, cells))
     return rows
 
 

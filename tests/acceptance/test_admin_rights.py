@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -140,6 +141,20 @@ def test_what_is_not_there_is_refused_and_nothing_is_kept(
     answer = boss.post(address, {**form, "shown": shown, "granted": ticked})
     assert (answer.status_code, reason in words(answer)) == (400, True), words(answer)
     assert policy.grants_on(dev) == []
+
+
+def test_a_refused_form_comes_back_as_it_was_sent(boss: Reader, dev: Environment, ana: User) -> None:
+    set_rights(ana, dev, {VIEW, RESTART})
+    address = f"/admin/permissions/environment/{dev.pk}/rights/"
+    form = {"shown": ["user:ana=view_monitor"], "granted": ["user:ana=cancel"], "added": "user:nobody"}
+    for begins, reason in (([], "Choose at least one right"), (["create"], "There is no user:nobody.")):
+        answer = boss.post(address, {**form, "begins": begins})
+        assert (answer.status_code, reason in words(answer)) == (400, True)
+        markup = re.sub(r"\s+", " ", text(answer))
+        assert 'name="shown" value="user:ana=view_monitor"' in markup, "what was decided on is not forgotten"
+        assert 'value="user:nobody"' in markup
+        assert re.search(r'value="user:ana=cancel"[^>]* checked', markup)
+    assert boss.post(address, {**form, "added": ""}).status_code == 409
 
 
 @pytest.mark.parametrize("code", ["NOWHERE", "HID\0DEN"])

@@ -42,7 +42,7 @@ def test_a_token_is_made_shown_once_and_works(ana: User) -> None:
     assert shown[1] not in str(reader.client.cookies)
     page = reader.get("/account/")
     assert shown[1] not in text(page)
-    assert f"ci {shown[1][:10]}… view_monitor · DEV" in words(page)
+    assert f"ci {shown[1][:10]}… Revoke Limits view_monitor · DEV" in words(page)
     api = Api()
     api.headers = {"Authorization": f"Bearer {shown[1]}"}
     assert api.get("me/").json["rights"] == {"DEV": ["view_monitor"]}
