@@ -1,147 +1,213 @@
-"""The admin's page with the rights granted on one environment, or on all of them."""
+"""The admin's pages with a table of rights: of one environment, of all of them, of a user or of a group."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from permissions import policy
-from permissions.catalog import LABELS, Right
+from permissions import granting, grids
+from permissions.catalog import LABELS, SHORT_LABELS, Right
+from permissions.delegation import Reach
+from permissions.exceptions import Clash, GrantRefused, RightsChanged
+from permissions.granting import Resolve
+from permissions.grids import Row, Ticks
 from permissions.models import Environment, User
 from permissions.policy import Principal
 
-_NAMES: Final = frozenset(right.value for right in Right)
+_PAGE: Final = "admin/permissions/rights.html"
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
-    """A user or group with what was granted to it here; rights it has through a group are not its own."""
+class Table:
+    """One table of rights and its form.
 
-    principal: Principal
-    rights: frozenset[Right]
-
-    @property
-    def key(self) -> str:
-        """Its name in the form, ``group:ops``."""
-        return key_of(self.principal)
-
-    @property
-    def cells(self) -> list[tuple[Right, bool]]:
-        """Every right, and whether it is granted."""
-        return [(right, right in self.rights) for right in Right]
-
-
-def page(
-    model_admin: admin.ModelAdmin[Environment], request: HttpRequest, environment_id: int | None
-) -> HttpResponse:
-    """Show the rights, or keep what was sent and come back.
-
-    Args:
-        model_admin: Who may change environments decides who may grant on them.
-        request: Of the admin.
-        environment_id: ``None`` for the rights on all environments.
+    Attributes:
+        title: Of its page.
+        head: Of the column of its rows.
+        address: Where the form goes to, which is also its page.
+        back: Where somebody goes who saved it on the page of what it belongs to.
+        crumbs: Names and addresses above it.
+        rows: Returns the rows, with the ticks somebody wished for and what their form showed first.
+        resolve: Finds what the rows stand for.
+        candidates: Keys of whom a row may be added for; ``None`` when no row may be.
     """
-    if not model_admin.has_change_permission(request):
-        raise PermissionDenied
-    environment = None
-    if environment_id is not None:
-        environment = Environment.objects.filter(pk=environment_id).first()
-        if environment is None:
-            raise Http404
-    if request.method == "POST":
-        changed = keep(
-            environment,
-            request.POST.getlist("shown"),
-            request.POST.getlist("granted"),
-            request.POST.get("added", ""),
-        )
-        text = _("The rights are kept.") if changed else _("Nothing was changed.")
-        messages.success(request, text)
-        return redirect(request.path)
-    return TemplateResponse(
-        request, "admin/permissions/environment/rights.html", _context(model_admin, request, environment)
+
+    title: str
+    head: str
+    address: str
+    back: str
+    crumbs: tuple[tuple[str, str], ...]
+    rows: Callable[[Ticks | None, Ticks | None], list[Row]]
+    resolve: Resolve
+    candidates: Callable[[], list[str]] | None = None
+
+    def context(self, **more: Any) -> dict[str, Any]:
+        """Return what the form's template needs."""
+        rows = self.rows(more.get("ticks"), more.get("carried"))
+        return {
+            "table": self,
+            "rows": rows,
+            "columns": [(right, SHORT_LABELS[right], LABELS[right]) for right in Right],
+            "may_save": any(row.editable for row in rows) or self.candidates is not None,
+            "candidates": self.candidates() if self.candidates else None,
+            **more,
+        }
+
+
+def of_environment(environment: Environment | None, request: HttpRequest, *, may_grant: bool) -> Table:
+    """Return the table of an environment, of all of them when ``None``."""
+    reach = Reach(request.user, may_grant=may_grant)
+    names = (environment.pk,) if environment else ()
+    address = "admin:permissions_environment_rights" + ("" if environment else "_everywhere")
+    listing = reverse("admin:permissions_environment_changelist")
+    back = reverse("admin:permissions_environment_change", args=names) if environment else listing
+    crumbs = [(str(Environment._meta.verbose_name_plural).capitalize(), listing)]
+    if environment:
+        crumbs.append((environment.code, back))
+    return Table(
+        title=_("Rights on %(where)s")
+        % {"where": environment.code if environment else _("all environments")},
+        head=_("User or group"),
+        address=reverse(address, args=names),
+        back=back,
+        crumbs=tuple(crumbs),
+        rows=lambda ticks, carried: grids.of_environment(environment, reach, ticks, carried),
+        resolve=_known_rows(environment, reach, request),
+        candidates=(lambda: _candidates(request)) if reach.rights_on(environment) else None,
     )
 
 
-def _context(
-    model_admin: admin.ModelAdmin[Environment], request: HttpRequest, environment: Environment | None
-) -> dict[str, Any]:
-    found = holders(environment)
-    taken = {holder.key for holder in found}
-    principals: list[Principal] = [
-        *Group.objects.order_by("name"),
-        *User.objects.filter(is_active=True).order_by("username"),
-    ]
-    where = environment.code if environment else _("all environments")
-    return {
-        **model_admin.admin_site.each_context(request),
-        "title": _("Rights on %(where)s") % {"where": where},
-        "opts": Environment._meta,
-        "environment": environment,
-        "rights": [(right, LABELS[right]) for right in Right],
-        "holders": found,
-        "candidates": [key for key in map(key_of, principals) if key not in taken],
-    }
+def of_principal(principal: Principal, request: HttpRequest, *, may_grant: bool) -> Table:
+    """Return the table of a user or group."""
+    reach = Reach(request.user, may_grant=may_grant)
+    is_user = isinstance(principal, User)
+    model, view = (User, "permissions_user") if is_user else (Group, "auth_group")
+    back = reverse(f"admin:{view}_change", args=[principal.pk])
+    return Table(
+        title=_("Rights of %(who)s") % {"who": grids.key_of(principal)},
+        head=_("Environment"),
+        address=reverse(f"admin:{view}_rights", args=[principal.pk]),
+        back=back,
+        crumbs=(
+            (str(model._meta.verbose_name_plural).capitalize(), reverse(f"admin:{view}_changelist")),
+            (str(principal), back),
+        ),
+        rows=lambda ticks, carried: grids.of_principal(principal, reach, ticks, carried),
+        resolve=granting.rows_of_principal(principal, reach),
+    )
 
 
-def holders(environment: Environment | None) -> list[Holder]:
-    """Return who was granted something here, groups first, each in order of name."""
-    found: dict[Principal, set[Right]] = {}
-    for principal, right in policy.grants_on(environment):
-        found.setdefault(principal, set()).add(right)
-    ordered = sorted(found.items(), key=lambda item: key_of(item[0]))
-    return [Holder(principal, frozenset(rights)) for principal, rights in ordered]
-
-
-@transaction.atomic
-def keep(environment: Environment | None, shown: list[str], granted: list[str], added: str) -> int:
-    """Make the rights what the form says, and return how many grants that changed.
+def page(
+    model_admin: admin.ModelAdmin[Any],
+    request: HttpRequest,
+    table: Table,
+    questions: Sequence[tuple[str, str]] = (),
+) -> HttpResponse:
+    """Show the table, or keep what was sent and come back.
 
     Args:
-        environment: ``None`` for all.
-        shown: Principals that the form showed: whoever was granted something meanwhile is left alone.
-        granted: Ticked boxes, ``group:ops=restart``.
-        added: A principal to add, by its key; it begins by seeing the monitor.
+        model_admin: Of what the table belongs to. Who asks may look at it, and whoever posts may change it.
+        request: Of the admin.
+        table: Which.
+        questions: Names and addresses of pages that explain it.
     """
-    wanted: Mapping[str, set[Right]] = {key: set() for key in shown}
-    for box in granted:
-        key, _sign, name = box.rpartition("=")
-        if key in wanted and name in _NAMES:
-            wanted[key].add(Right(name))
-    if added:
-        wanted = {**wanted, added: wanted.get(added, set()) | {Right.VIEW_MONITOR}}
-    before = {holder.key: holder.rights for holder in holders(environment)}
-    changed = 0
-    for key, rights in wanted.items():
-        principal = _principal(key)
-        if principal is None:
-            continue
-        held = before.get(key, frozenset())
-        for right in rights - held:
-            policy.grant(principal, right, environment)
-        for right in held - rights:
-            policy.revoke(principal, right, environment)
-        changed += len(rights ^ held)
-    return changed
+    if request.method == "POST" and not model_admin.has_change_permission(request):
+        raise PermissionDenied
+    status, more = 200, dict[str, Any]()
+    if request.method == "POST":
+        assert isinstance(request.user, User)
+        wishes = granting.read(
+            request.POST.getlist("shown"),
+            request.POST.getlist("granted"),
+            request.POST.get("added", ""),
+            request.POST.getlist("begins"),
+        )
+        try:
+            changed = granting.keep(wishes, table.resolve, request.user)
+        except GrantRefused as error:
+            more, status = _again(error, wishes), 400
+        except RightsChanged as error:
+            more, status = (
+                {"clashes": [_words(clash) for clash in error.clashes], "ticks": wishes.ticked},
+                409,
+            )
+        else:
+            messages.success(request, _kept(changed))
+            return redirect(table.back if request.POST.get("from") == "change" else table.address)
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": table.title,
+        "opts": model_admin.opts,
+        "questions": questions,
+        **table.context(**more),
+    }
+    return TemplateResponse(request, _PAGE, context, status=status)
 
 
-def key_of(principal: Principal) -> str:
-    """Return the name of a principal in forms and in the API: ``group:ops``, ``user:ana``."""
-    return f"user:{principal.username}" if isinstance(principal, User) else f"group:{principal.name}"
+def _again(error: GrantRefused, wishes: granting.Wishes) -> dict[str, Any]:
+    """Return what shows a refused form again, as it was sent: also what it showed first, since that is what was decided on."""
+    ticks, carried = dict(wishes.ticked), dict(wishes.shown)
+    if wishes.added:
+        ticks.pop(wishes.added, None)
+    return {"refusals": error.messages, "ticks": ticks, "carried": carried, "added": wishes.added}
 
 
-def _principal(key: str) -> Principal | None:
-    kind, _sign, name = key.partition(":")
-    if kind == "user":
-        return User.objects.filter(username=name).first()
-    return Group.objects.filter(name=name).first() if kind == "group" else None
+def _kept(changed: int) -> str:
+    if not changed:
+        return _("Nothing was changed.")
+    text = ngettext("One right was changed.", "%(number)d rights were changed.", changed)
+    return text % {"number": changed}
+
+
+def _words(clash: Clash) -> dict[str, str]:
+    """Return a clash as the page names it."""
+    nothing = _("nothing")
+    sides = {"shown": clash.shown, "present": clash.present, "wished": clash.wished}
+    named = {side: grids.written(rights).replace(",", ", ") or nothing for side, rights in sides.items()}
+    return {"label": clash.label, **named}
+
+
+def _candidates(request: HttpRequest) -> list[str]:
+    """Return the keys of the groups and active users that the asker may know of."""
+    groups = (
+        Group.objects.order_by("name") if request.user.has_perm("auth.view_group") else Group.objects.none()
+    )
+    users = User.objects.filter(is_active=True).order_by("username")
+    if not request.user.has_perm("permissions.view_user"):
+        users = users.none()
+    names = [f"group:{name}" for name in groups.values_list("name", flat=True)]
+    return [*names, *(f"user:{name}" for name in users.values_list("username", flat=True))]
+
+
+def _known_rows(environment: Environment | None, reach: Reach, request: HttpRequest) -> Resolve:
+    """Return what finds users and groups by key: those in the table, and those that the asker may know of."""
+    find = granting.rows_of_environment(environment)
+    missing = {
+        kind
+        for kind, permission in (("user", "permissions.view_user"), ("group", "auth.view_group"))
+        if not request.user.has_perm(permission)
+    }
+
+    def resolve(keys: Iterable[str]) -> dict[str, granting.Target]:
+        found = find(keys)
+        if not missing:
+            return found
+        shown = {row.key for row in grids.of_environment(environment, reach)}
+        return {
+            key: target
+            for key, target in found.items()
+            if key in shown or key.partition(":")[0] not in missing
+        }
+
+    return resolve

@@ -19,7 +19,7 @@ class BearerAuthentication(BaseAuthentication):
     keyword = "Bearer"
 
     def authenticate(self, request: Request) -> tuple[User, Any] | None:
-        """Return the token's user, or ``None`` when the request carries no bearer token.
+        """Return the token's user, who carries the token's limits, or ``None`` when the request carries no bearer token.
 
         Raises:
             AuthenticationFailed: The header is malformed, or the token unknown, expired, or of an inactive user.

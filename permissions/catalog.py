@@ -41,6 +41,39 @@ LABELS: Final[dict[Right, StrPromise]] = {
     Right.CREATE: _("Create a job"),
 }
 
+SHORT_LABELS: Final[dict[Right, StrPromise]] = {
+    Right.VIEW_MONITOR: _("See"),
+    Right.APPROVE_ALL: _("Approve"),
+    Right.RESTART: _("Restart"),
+    Right.CANCEL: _("Cancel"),
+    Right.DELETE: _("Delete"),
+    Right.CREATE: _("Create"),
+}
+"""Heads of narrow columns; ``LABELS`` says what is meant."""
+
+RIGHT_OF_ACTION: Final[dict[str, Right]] = {
+    "view": Right.VIEW_MONITOR,
+    "comment": Right.VIEW_MONITOR,
+    "create": Right.CREATE,
+    "approve": Right.APPROVE_ALL,
+    "reject": Right.APPROVE_ALL,
+    "rerun": Right.RESTART,
+    "reschedule": Right.RESTART,
+    "run_now": Right.RESTART,
+    "rollback": Right.RESTART,
+    "retry": Right.RESTART,
+    "skip": Right.RESTART,
+    "abort": Right.RESTART,
+    "pause": Right.RESTART,
+    "resume": Right.RESTART,
+    "cancel": Right.CANCEL,
+    "delete": Right.DELETE,
+}
+"""The right that each action on a job needs, for explanations; the contract's section 5. A test compares it with the actions."""
+
+SIGNING: Final = frozenset({"approve", "reject"})
+"""Actions that a named approver may do without the right."""
+
 BY_CODENAME: Final = {right.codename: right for right in Right}
 EVERYWHERE: Final = "*"
 """The environment of a grant that covers all environments, also those created later."""

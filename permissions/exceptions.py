@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from permissions.catalog import Right
 
 
@@ -29,3 +32,50 @@ class EnvironmentHidden(PermissionsError):
     def __init__(self, environment: str) -> None:
         super().__init__(f"Unknown environment: {environment}.")
         self.environment = environment
+
+
+class TokenRefused(PermissionsError):
+    """A token cannot be made like this."""
+
+    code = "invalid"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field, self.message = field, message
+
+
+class GrantRefused(PermissionsError):
+    """Rights cannot be changed as a form asks; nothing was."""
+
+    code = "invalid"
+
+    def __init__(self, messages: Sequence[str]) -> None:
+        super().__init__(" ".join(messages))
+        self.messages = tuple(messages)
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """One row of a form whose rights are others than it showed.
+
+    Attributes:
+        label: Of the row.
+        shown: What the form showed.
+        present: What is granted now.
+        wished: What the form asks for.
+    """
+
+    label: str
+    shown: frozenset[Right]
+    present: frozenset[Right]
+    wished: frozenset[Right]
+
+
+class RightsChanged(PermissionsError):
+    """Somebody changed the rights since a form showed them; nothing of the form was kept."""
+
+    code = "rights_changed"
+
+    def __init__(self, clashes: Sequence[Clash]) -> None:
+        super().__init__("Somebody changed the rights meanwhile.")
+        self.clashes = tuple(clashes)

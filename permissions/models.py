@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, Permission
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models, transaction
@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from permissions.catalog import LABELS, Right
+from permissions.rights import Limits
 from permissions.variables import DEEPEST, is_keepable
 
 code_validator = RegexValidator(
@@ -56,6 +57,9 @@ class User(AbstractUser):
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True, validators=[validate_time_zone])
     theme = models.CharField(_("theme"), max_length=10, choices=Theme.choices, default=Theme.SYSTEM)
 
+    limits: Limits | None = None
+    """Of the API token that the user came with; ``None`` for a session, and for a token without limits."""
+
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
@@ -64,6 +68,19 @@ class User(AbstractUser):
         """Save in a transaction, so that what listens writes in the same one; Django's own forms open none."""
         with transaction.atomic():
             super().save(*args, **options)
+
+    @property
+    def administers(self) -> bool:
+        """Whether the user may change what belongs to no environment: a superuser, and not through a limited token."""
+        return self.is_active and self.is_superuser and self.limits is None
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """Return whether the user holds a permission of the admin: none through a limited token."""
+        return self.limits is None and super().has_perm(perm, obj)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        """Return whether the user holds any permission of the admin in an app: none through a limited token."""
+        return self.limits is None and super().has_module_perms(app_label)
 
 
 def _empty() -> dict[str, Any]:
@@ -107,11 +124,32 @@ class EnvironmentUserGrant(UserObjectPermissionBase):
 
     content_object = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="user_grants")
 
+    class Meta(UserObjectPermissionBase.Meta):
+        abstract = False
+        verbose_name = _("right of a user")
+        verbose_name_plural = _("rights of users")
+
+    def __str__(self) -> str:
+        return _in_words(f"user:{self.user}", self.permission, self.content_object)
+
 
 class EnvironmentGroupGrant(GroupObjectPermissionBase):
     """A right of a group on one environment."""
 
     content_object = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="group_grants")
+
+    class Meta(GroupObjectPermissionBase.Meta):
+        abstract = False
+        verbose_name = _("right of a group")
+        verbose_name_plural = _("rights of groups")
+
+    def __str__(self) -> str:
+        return _in_words(f"group:{self.group}", self.permission, self.content_object)
+
+
+def _in_words(principal: str, permission: Permission, environment: Environment) -> str:
+    """Return a grant as lists name it."""
+    return f"{principal}: {permission.codename} ({environment})"
 
 
 class ApiToken(models.Model):
@@ -124,11 +162,31 @@ class ApiToken(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
+    rights = models.JSONField(_("rights"), null=True, blank=True)
+    """Names of the rights that it is limited to; ``None`` for no limit."""
+    environments = models.JSONField(_("environments"), null=True, blank=True)
+    """Codes of the environments that it is limited to; ``None`` for no limit."""
 
     class Meta:
         verbose_name = _("API token")
         verbose_name_plural = _("API tokens")
         ordering = ("user", "-created_at")
+        constraints = tuple(
+            models.CheckConstraint(
+                name=f"api_token_{name}_are_a_list_or_no_limit",
+                # Only a list contains the empty list.
+                condition=models.Q(**{f"{name}__isnull": True}) | models.Q(**{f"{name}__contains": []}),
+            )
+            for name in ("rights", "environments")
+        )
 
     def __str__(self) -> str:
         return f"{self.hint}… ({self.user})"
+
+    @property
+    def limits(self) -> Limits | None:
+        """What it is limited to; ``None`` when it opens all that its user may open."""
+        if self.rights is None and self.environments is None:
+            return None
+        rights = None if self.rights is None else frozenset(right for right in Right if right in self.rights)
+        return Limits(rights, None if self.environments is None else frozenset(self.environments))

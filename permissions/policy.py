@@ -21,7 +21,7 @@ from permissions import locks
 from permissions.catalog import BY_CODENAME, EVERYWHERE, Right
 from permissions.exceptions import EnvironmentHidden, RightMissing
 from permissions.models import Environment, EnvironmentGroupGrant, EnvironmentUserGrant, User
-from permissions.rights import NOTHING, Rights
+from permissions.rights import NOTHING, Grant, Limits, Rights
 from permissions.signals import rights_changed
 
 if TYPE_CHECKING:
@@ -32,11 +32,33 @@ Principal = User | Group
 
 
 def rights_of(user: AnyUser) -> Rights:
-    """Read all rights of ``user``; an inactive or anonymous user holds nothing. At most three queries, whatever there is."""
+    """Read all rights of ``user``, as far as the token that the user came with goes.
+
+    An inactive or anonymous user holds nothing. At most three queries, whatever there is, and one more for a token that is
+    limited to environments.
+    """
     if not isinstance(user, User) or not user.is_active:
         return NOTHING
-    if user.is_superuser:
-        return Rights(everything=True)
+    rights = Rights(everything=True) if user.is_superuser else _held_by(user)
+    return rights if user.limits is None else _within(user.limits, rights)
+
+
+def administers(user: AnyUser) -> bool:
+    """Return whether ``user`` may change what belongs to no environment; nobody does with a limited token."""
+    return isinstance(user, User) and user.administers
+
+
+def _within(limits: Limits, rights: Rights) -> Rights:
+    """Return what a token leaves of the rights of its user."""
+    if limits.rights is not None:
+        rights = rights.only(limits.rights)
+    if limits.environments is not None:
+        there = Environment.objects.filter(code__in=limits.environments)
+        rights = rights.only_on(there.values_list("pk", flat=True))
+    return rights
+
+
+def _held_by(user: User) -> Rights:
     held: dict[int, set[Right]] = {}
     codenames = tuple(BY_CODENAME)
     own = EnvironmentUserGrant.objects.filter(user=user, permission__codename__in=codenames)
@@ -147,19 +169,18 @@ def _codenames(rights: Collection[Right]) -> list[str]:
 def granted_on(principal: Principal, environment: Environment | None) -> frozenset[Right]:
     """Return the rights granted to ``principal`` itself on ``environment``, on all of them when ``None``."""
     if environment is None:
-        codenames = _everywhere(principal).filter(content_type__app_label="permissions")
-        found = codenames.values_list("codename", flat=True)
+        found = set(permissions_everywhere(principal).values_list("codename", flat=True))
     else:
-        found = (
-            _rows(principal).filter(content_object=environment).values_list("permission__codename", flat=True)
-        )
+        rows = _rows(principal).filter(content_object=environment)
+        found = set(rows.values_list("permission__codename", flat=True))
     return frozenset(BY_CODENAME[codename] for codename in found if codename in BY_CODENAME)
 
 
 def granted(principal: Principal) -> dict[str, set[Right]]:
     """Return the rights granted to ``principal`` itself, by environment code or ``*``; groups of a user are not followed."""
     found: dict[str, set[Right]] = {}
-    for code, codename in _rows(principal).values_list("content_object__code", "permission__codename"):
+    by_environment = _rows(principal).values_list("content_object__code", "permission__codename")
+    for code, codename in by_environment:
         if codename in BY_CODENAME:
             found.setdefault(code, set()).add(BY_CODENAME[codename])
     for codename in (
@@ -167,6 +188,63 @@ def granted(principal: Principal) -> dict[str, set[Right]]:
     ):
         found.setdefault(EVERYWHERE, set()).add(BY_CODENAME[codename])
     return found
+
+
+def read_grants(
+    *, users: QuerySet[User], groups: QuerySet[Group], environments: QuerySet[Environment]
+) -> list[Grant]:
+    """Return what was granted to these themselves, on these environments and on all of them. Four queries.
+
+    Args:
+        users: Their groups are not followed.
+        groups: What was granted to them, whoever is in them.
+        environments: Where; what was granted on ``*`` is always among the answer.
+    """
+    found: list[Grant] = []
+    on_them: dict[str, Any] = {
+        "content_object__in": environments,
+        "permission__codename__in": tuple(BY_CODENAME),
+    }
+    fields = ("content_object__code", "permission__codename")
+    own = EnvironmentUserGrant.objects.filter(user__in=users, **on_them)
+    theirs = EnvironmentGroupGrant.objects.filter(group__in=groups, **on_them)
+    for name, code, codename in own.values_list("user__username", *fields):
+        found.append(Grant(f"user:{name}", code, BY_CODENAME[codename]))
+    for name, code, codename in theirs.values_list("group__name", *fields):
+        found.append(Grant(f"group:{name}", code, BY_CODENAME[codename]))
+    for name, codename in _permissions().filter(user__in=users).values_list("user__username", "codename"):
+        found.append(Grant(f"user:{name}", EVERYWHERE, BY_CODENAME[codename]))
+    for name, codename in _permissions().filter(group__in=groups).values_list("group__name", "codename"):
+        found.append(Grant(f"group:{name}", EVERYWHERE, BY_CODENAME[codename]))
+    return found
+
+
+def other_permissions(principal: Principal) -> QuerySet[Permission]:
+    """Return the permissions of the admin that ``principal`` holds, those of a user's groups included."""
+    ours = _permissions().values("pk")
+    if isinstance(principal, User):
+        return (
+            Permission.objects.exclude(pk__in=ours)
+            .filter(Q(user=principal) | Q(group__user=principal))
+            .distinct()
+        )
+    return Permission.objects.exclude(pk__in=ours).filter(group=principal)
+
+
+def permissions_of_groups() -> list[tuple[str, str, str]]:
+    """Return name of the group, app and codename of each permission of the admin that a group holds."""
+    found = grantable_permissions().filter(group__isnull=False)
+    return list(found.values_list("group__name", "content_type__app_label", "codename"))
+
+
+def grantable_permissions() -> QuerySet[Permission]:
+    """Return the permissions of the admin alone: rights on environments are granted by ``set_rights``."""
+    return Permission.objects.exclude(pk__in=_permissions().values("pk"))
+
+
+def permissions_everywhere(principal: Principal) -> QuerySet[Permission]:
+    """Return the rights granted to ``principal`` itself on ``*`` as Django keeps them, beside those of the admin."""
+    return _everywhere(principal).filter(pk__in=_permissions().values("pk"))
 
 
 def grants_on(environment: Environment | None) -> list[tuple[Principal, Right]]:

@@ -23,7 +23,13 @@ def holders(right: Right, environment: Environment) -> list[str]:
 
 
 def is_among(user: User, principals: Iterable[str]) -> bool:
-    """Return whether ``user`` is one of these: ``user:ana``, or a member of ``group:qa``. At most one query."""
+    """Return whether ``user`` is one of these: ``user:ana``, or a member of ``group:qa``. At most one query.
+
+    Through a token that is limited to rights without ``approve_all`` a user is nobody: to sign is not among what it was
+    made for.
+    """
+    if user.limits is not None and not user.limits.allows(Right.APPROVE_ALL):
+        return False
     named = set(principals)
     if f"user:{user.get_username()}" in named:
         return True

@@ -21,9 +21,9 @@ class Limits:
     environments: frozenset[str] | None = None
 
     @property
-    def any(self) -> bool:
-        """Whether there is a limit at all."""
-        return self.rights is not None or self.environments is not None
+    def key(self) -> list[list[str] | None]:
+        """The limits as plain data in a stable order: what tells them from others."""
+        return [None if values is None else sorted(values) for values in (self.rights, self.environments)]
 
     def allows(self, right: Right) -> bool:
         """Return whether ``right`` is within the limits, wherever that is."""
@@ -81,6 +81,21 @@ class Rights:
                 key: held | self.by_environment.get(key, frozenset()) for key in set(environment_ids)
             }
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One right that was granted to somebody.
+
+    Attributes:
+        principal: ``group:ops`` or ``user:ana``.
+        environment: Code, or ``*`` for all of them.
+        right: Which.
+    """
+
+    principal: str
+    environment: str
+    right: Right
 
 
 NOTHING = Rights()

@@ -59,10 +59,10 @@ class Answer:
 class Api:
     """Calls as one user, or anonymously."""
 
-    def __init__(self, user: User | None = None) -> None:
-        """Give the user a token."""
+    def __init__(self, user: User | None = None, **limits: Any) -> None:
+        """Give the user a token, limited to ``rights`` and ``environments`` when they are given."""
         self.client = Client(raise_request_exception=True)
-        self.headers = {"Authorization": f"Bearer {tokens.issue(user)}"} if user else {}
+        self.headers = {"Authorization": f"Bearer {tokens.issue(user, **limits)}"} if user else {}
 
     def get(self, path: str, **headers: str) -> Answer:
         """Read ``path``, an address or what follows ``/api/v1/``."""

@@ -65,6 +65,11 @@ def _check(key: str) -> None:
 
 
 def _digest(request: Request) -> str:
-    """Return what tells two requests apart: the same JSON with its names in another order is the same body."""
-    written = json.dumps([request.path, request.data], sort_keys=True)
+    """Return what tells two requests apart: the same JSON with its names in another order is the same body.
+
+    A limited token is told apart too: an answer may show more than it may see.
+    """
+    limits = request.user.limits if isinstance(request.user, User) else None
+    asked = [request.path, request.data] if limits is None else [request.path, request.data, limits.key]
+    written = json.dumps(asked, sort_keys=True)
     return hashlib.sha256(written.encode()).hexdigest()

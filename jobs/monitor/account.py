@@ -10,6 +10,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from jobs.monitor import account_tokens
 from jobs.monitor.forms import AccountForm, SignInForm
 from jobs.monitor.gate import reader, signed_in
 
@@ -35,9 +36,5 @@ def account(request: HttpRequest) -> HttpResponse:
         return redirect("monitor:account")
     if form.errors:
         user.refresh_from_db()
-    return render(
-        request,
-        "monitor/account.html",
-        {"form": form, "section": "account"},
-        status=400 if form.errors else 200,
-    )
+    context = {**account_tokens.section(user), "form": form, "section": "account"}
+    return render(request, "monitor/account.html", context, status=400 if form.errors else 200)

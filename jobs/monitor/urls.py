@@ -6,7 +6,7 @@ from django.shortcuts import redirect
 from django.templatetags.static import static
 from django.urls import path
 
-from jobs.monitor import account, actions, creation, dashboard, log, views
+from jobs.monitor import account, account_tokens, actions, creation, dashboard, log, views
 
 app_name = "monitor"
 
@@ -22,6 +22,8 @@ urlpatterns = [
     path("login/", account.SignIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("account/", account.account, name="account"),
+    path("account/tokens/", account_tokens.make, name="token-make"),
+    path("account/tokens/<int:token_id>/revoke/", account_tokens.revoke, name="token-revoke"),
     path("jobs/new/", creation.create, name="create"),
     path("jobs/<int:job_id>/", dashboard.job, name="job"),
     path("jobs/<int:job_id>/log/", log.log, name="log"),

@@ -22,7 +22,7 @@ class MeView(APIView):
         return Response(
             {
                 "username": user.get_username(),
-                "is_superuser": user.is_superuser,
+                "is_superuser": user.administers,
                 "language": user.language or settings.LANGUAGE_CODE,
                 "time_zone": user.time_zone or settings.TIME_ZONE,
                 "rights": _rights(user),

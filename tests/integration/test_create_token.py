@@ -9,8 +9,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from permissions import tokens
+from permissions import policy, tokens
+from permissions.catalog import Right
 from permissions.models import ApiToken, User
+from tests.factories import EnvironmentFactory, user_with
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +49,10 @@ def test_a_token_may_have_a_life() -> None:
         (["ana", "--name", "n" * 101], "at most 100 characters"),
         (["ana", "--expires-in", "soon"], "'soon' is not a duration"),
         (["ana", "--expires-in", "0d"], "'0d' is not a duration"),
-        (["ana", "--expires-in", "999999999d"], "'999999999d' is not a duration"),
+        (["ana", "--expires", "999999999d"], "'999999999d' is not a duration"),
+        (["ana", "--right", "fly"], "There is no right fly; the rights are view_monitor, approve_all"),
+        (["ana", "--right", "cancel"], "Without view_monitor the other rights do not count"),
+        (["ana", "--environment", "DEV"], "There is no environment DEV that ana may see"),
     ],
 )
 def test_a_refusal_says_why_and_makes_no_token(arguments: list[str], reason: str) -> None:
@@ -56,3 +61,14 @@ def test_a_refusal_says_why_and_makes_no_token(arguments: list[str], reason: str
     with pytest.raises(CommandError, match=reason):
         create(*arguments)
     assert not ApiToken.objects.exists()
+
+
+def test_a_token_may_be_limited() -> None:
+    dev = EnvironmentFactory.create(code="DEV")
+    ana = user_with("view_monitor", "cancel", username="ana")
+    arguments = ["--right", "view_monitor", "--right", "restart", "--environment", "DEV", "--expires", "1d"]
+    found = tokens.owner(create("ana", *arguments).strip(), now=timezone.now())
+    assert found == ana
+    assert policy.rights_of(found).on(dev.pk) == {Right.VIEW_MONITOR}
+    made = ApiToken.objects.get()
+    assert (made.rights, made.environments) == (["view_monitor", "restart"], ["DEV"])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 
 from permissions import policy
 from permissions.catalog import Right
@@ -66,7 +67,7 @@ def test_one_word_for_each_change_and_none_for_none(dev: Environment, heard: lis
 
 def test_other_permissions_without_an_object_are_left_alone(dev: Environment) -> None:
     ana = UserFactory.create()
-    ana.user_permissions.add(policy.Permission.objects.get(codename="add_user"))
+    ana.user_permissions.add(Permission.objects.get(codename="add_user"))
     set_rights(ana, None, [VIEW])
     set_rights(ana, None, [])
     assert [permission.codename for permission in ana.user_permissions.all()] == ["add_user"]

@@ -1,0 +1,213 @@
+"""Administration of users and groups, with their rights; administrators who are no superusers hand out no more than they hold."""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import UserChangeForm
+from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import ManyToManyField, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from permissions import admin_grants, admin_questions, locks, policy
+from permissions.admin_deletion import ReadableDeletion
+from permissions.delegation import Reach
+from permissions.models import User
+
+MOST_MEMBERS: Final = 100
+
+
+def reach_of(request: HttpRequest) -> Reach:
+    """Return how far the asker reaches, read once a request."""
+    found = getattr(request, "_clarive_reach", None)
+    if found is None:
+        found = Reach(request.user)
+        request._clarive_reach = found  # type: ignore[attr-defined]
+    return cast("Reach", found)
+
+
+class HolderAdmin(ReadableDeletion[Any]):
+    """What users and groups share: a table of rights on their page, and permissions of the admin within reach."""
+
+    change_form_template = "admin/permissions/holder_change_form.html"
+    view_name = ""
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page of rights."""
+        rights = path(
+            "<int:holder_id>/rights/",
+            self.admin_site.admin_view(self.rights),
+            name=f"{self.view_name}_rights",
+        )
+        return [rights, *super().get_urls()]
+
+    def rights(self, request: HttpRequest, holder_id: int) -> HttpResponse:
+        """Show and keep the rights of one user or group."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        holder = self.get_queryset(request).filter(pk=holder_id).first()
+        if holder is None:
+            raise Http404
+        table = admin_grants.of_principal(holder, request, may_grant=self.may_grant(request))
+        return admin_grants.page(self, request, table, admin_questions.of_principal(holder))
+
+    def may_grant(self, request: HttpRequest) -> bool:
+        """Return whether the asker may change any rights of users or groups, as far as the asker's own go."""
+        return self.has_change_permission(request)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Add the table of rights to the page of what is there already."""
+        holder = kwargs.get("obj")
+        if holder is not None and kwargs.get("change"):
+            table = admin_grants.of_principal(holder, request, may_grant=self.may_grant(request))
+            context = {
+                **context,
+                **table.context(),
+                "from": "change",
+                "questions": admin_questions.of_principal(holder),
+            }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def formfield_for_manytomany(
+        self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Offer what the asker may hand out; rights on environments are in the table of rights."""
+        if db_field.related_model is Permission:
+            kwargs["queryset"] = reach_of(request).permissions().select_related("content_type")
+        if db_field.related_model is Group:
+            kwargs["queryset"] = reach_of(request).groups()
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save under the lock, which is taken before any row."""
+        locks.hold()
+        super().save_model(request, obj, form, change)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Keep the rights on all environments, which Django has among the permissions and the form does not show."""
+        for name, chosen in form.cleaned_data.items():
+            if isinstance(chosen, QuerySet) and chosen.model is Permission:
+                ours = policy.permissions_everywhere(form.instance).values("pk")
+                both = Q(pk__in=chosen.values("pk")) | Q(pk__in=ours)
+                form.cleaned_data[name] = Permission.objects.filter(both)
+        super().save_related(request, form, formsets, change)
+
+
+class UserForm(UserChangeForm[User]):
+    """Refuses to leave the installation without anybody who may do everything."""
+
+    def clean(self) -> dict[str, Any]:
+        """Look for another active superuser, under the lock that whoever demotes that one waits for."""
+        found = super().clean() or self.cleaned_data
+        before = User.objects.filter(pk=self.instance.pk).first()
+        stays = found.get("is_active", True) and found.get("is_superuser", True)
+        if before is not None and before.is_active and before.is_superuser and not stays:
+            locks.hold()
+            if is_last_superuser([before.pk]):
+                name = {"user": before.username}
+                raise ValidationError(
+                    gettext("Without %(user)s there would be no active superuser left."), params=name
+                )
+        return found
+
+
+def is_last_superuser(keys: list[int]) -> bool:
+    """Return whether no active superuser would be left without these users."""
+    active = User.objects.filter(is_active=True, is_superuser=True)
+    return active.filter(pk__in=keys).exists() and not active.exclude(pk__in=keys).exists()
+
+
+class UserAdmin(HolderAdmin, DjangoUserAdmin[User]):
+    """Users, with their rights and what they chose for the pages."""
+
+    view_name = "permissions_user"
+    form = UserForm
+    change_list_template = "admin/permissions/user/change_list.html"
+    delete_confirmation_template = "admin/permissions/user/delete_confirmation.html"
+    fieldsets = (
+        *(DjangoUserAdmin.fieldsets or ()),
+        (_("Pages"), {"fields": ("language", "time_zone", "theme")}),
+    )
+    delegated_fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        (_("Personal info"), {"fields": ("first_name", "last_name", "email")}),
+        (_("Permissions"), {"fields": ("is_active", "groups")}),
+        (_("Pages"), {"fields": ("language", "time_zone", "theme")}),
+    )
+    list_display = ("username", "email", "first_name", "last_name", "is_active", "is_staff", "is_superuser")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the pages that explain rights."""
+        return [*admin_questions.addresses(self), *super().get_urls()]
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Ask those who are no superusers for nothing that only superusers decide."""
+        if obj is None or policy.administers(request.user):
+            return super().get_fieldsets(request, obj)
+        return self.delegated_fieldsets
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Keep names: rules name approvers by them."""
+        found = super().get_readonly_fields(request, obj)
+        return found if obj is None or policy.administers(request.user) else (*found, "username")
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Say no to accounts that may do more than the asker."""
+        return super().has_change_permission(request, obj) and (
+            obj is None or reach_of(request).may_change(obj)
+        )
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Say no to accounts that may do more than the asker."""
+        return super().has_delete_permission(request, obj) and (
+            obj is None or reach_of(request).may_change(obj)
+        )
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Add that somebody must stay who may do everything."""
+        names, counts, missing, protected = super().get_deleted_objects(objs, request)
+        if is_last_superuser([each.pk for each in objs]):
+            missing, protected = set(), [*protected, gettext("There would be no active superuser left.")]
+        return names, counts, missing, protected
+
+
+class GroupAdmin(HolderAdmin):
+    """Groups, with their rights and members."""
+
+    view_name = "auth_group"
+    fields = ("name", "members", "permissions")
+    search_fields = ("name",)
+    ordering = ("name",)
+    filter_horizontal = ("permissions",)
+
+    @admin.display(description=_("members"))
+    def members(self, group: Group) -> str:
+        """Name those who are in the group."""
+        names = User.objects.filter(groups=group).order_by("username").values_list("username", flat=True)
+        shown = list(names[: MOST_MEMBERS + 1])
+        more = ", …" if len(shown) > MOST_MEMBERS else ""
+        return ", ".join(shown[:MOST_MEMBERS]) + more if shown else "–"
+
+    def get_fields(self, request: HttpRequest, obj: Group | None = None) -> Any:
+        """Leave the members of a new group out."""
+        return self.fields if obj else ("name", "permissions")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> Any:
+        """Keep names: rules name approvers by them."""
+        return ("members",) if obj is None or policy.administers(request.user) else ("members", "name")
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Say no to groups that give more than the asker holds."""
+        return super().has_change_permission(request, obj) and (obj is None or reach_of(request).covers(obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Say no to groups that give more than the asker holds."""
+        return super().has_delete_permission(request, obj) and (obj is None or reach_of(request).covers(obj))
