@@ -2,7 +2,9 @@
 
 from importlib import import_module
 
+from axes.apps import AppConfig as AxesConfig
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class WiringConfig(AppConfig):
@@ -13,3 +15,9 @@ class WiringConfig(AppConfig):
     def ready(self) -> None:
         """Import the Celery application, so that tasks are sent with its settings."""
         import_module("clarive_monitor.celery")
+
+
+class SignInsConfig(AxesConfig):  # type: ignore[misc]
+    """django-axes under a name that says what it keeps."""
+
+    verbose_name = _("Sign-ins")

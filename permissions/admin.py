@@ -12,12 +12,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from permissions import admin_grants, tokens
+from permissions import admin_grants, admin_sign_in, tokens
 from permissions.models import ApiToken, Environment, User
 
 admin.site.site_header = _("Clarive Monitor: administration")
 admin.site.site_title = _("Clarive Monitor")
 admin.site.index_title = _("Administration")
+
+__all__ = ["admin_sign_in"]
 
 
 @admin.register(User)

@@ -29,3 +29,17 @@ class EnvironmentHidden(PermissionsError):
     def __init__(self, environment: str) -> None:
         super().__init__(f"Unknown environment: {environment}.")
         self.environment = environment
+
+
+class SignInRefused(PermissionsError):
+    """Somebody whom a provider or directory knows does not get in.
+
+    Attributes:
+        reason: ``inactive``, ``taken``, ``unknown``, ``name``, or one of those of ``permissions.oidc``.
+    """
+
+    code = "sign_in_refused"
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(detail or reason)
+        self.reason = reason
