@@ -325,6 +325,8 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {"level": "INFO", "handlers": [], "propagate": True},
+        # What it counts and keeps is in its tables; here it would say each thing several times, without names.
+        "axes": {"level": "WARNING"},
         # They write every address that is asked and every connection: what there is to say of it is in the job's log.
         "asyncssh": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},

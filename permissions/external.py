@@ -85,6 +85,7 @@ def _account_of(person: Person, rules: Rules, now: datetime) -> User:
         .first()
     )
     if identity is None:
+        _check_name(person.username)
         user = _prepared(person, rules) or _new(person, rules)
         identity = ExternalIdentity.objects.create(user=user, issuer=person.issuer, subject=person.subject)
     if identity.user.is_active:
@@ -121,14 +122,17 @@ def _new(person: Person, rules: Rules) -> User:
         raise SignInRefused("unknown")
     user = User(username=person.username)
     user.set_unusable_password()
-    try:
-        UnicodeUsernameValidator()(person.username)
-    except ValidationError:
-        raise SignInRefused("name") from None
-    if not 0 < len(person.username) <= _LONGEST_NAME:
-        raise SignInRefused("name")
     user.save()
     return user
+
+
+def _check_name(username: str) -> None:
+    try:
+        UnicodeUsernameValidator()(username)
+    except ValidationError:
+        raise SignInRefused("name") from None
+    if len(username) > _LONGEST_NAME:
+        raise SignInRefused("name")
 
 
 def _describe(user: User, person: Person) -> None:

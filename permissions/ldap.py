@@ -135,7 +135,7 @@ class Directory:
             raise DirectoryFailed(f"{dn} has no {self.id_attribute}.")
         if self.id_attribute.lower() == "objectguid":
             return str(uuid.UUID(bytes_le=values[0]))
-        return values[0].decode("utf-8", "replace")[:255]
+        return values[0].decode("utf-8", "replace").replace("\x00", "")[:255]
 
     @contextmanager
     def _connection(self, dn: str, password: str) -> Iterator[Any]:
@@ -168,7 +168,11 @@ class Directory:
             connection.bind(read_server_info=False)
             yield connection
         finally:
+            # Where connecting failed, unbinding leaves the socket open.
+            left = connection.socket
             connection.unbind()
+            if left is not None:
+                left.close()
 
 
 def _texts(attributes: Mapping[str, list[bytes]], name: str) -> list[str]:

@@ -128,7 +128,9 @@ def locked_out(request: HttpRequest, original: HttpResponse | None, credentials:
         "minutes": -(-wait // 60),
         **_ways(_following(request)),
     }
-    return render(request, "monitor/locked.html", context, status=429, headers={"Retry-After": str(wait)})  # type: ignore[call-arg]
+    answer = render(request, "monitor/locked.html", context, status=429)
+    answer["Retry-After"] = str(wait)
+    return answer
 
 
 @never_cache

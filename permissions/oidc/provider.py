@@ -221,8 +221,8 @@ def _check_ours(claims: Mapping[str, Any], client_id: str, nonce: str) -> None:
     several = isinstance(audience, list) and len(audience) > 1
     if claims.get("azp", client_id) != client_id or (several and "azp" not in claims):
         raise SignInRefused("untrusted", "The token was given to another client.")
-    if not 0 < len(claims["sub"]) <= 255:
-        raise SignInRefused("untrusted", "The subject is too long.")
+    if not 0 < len(claims["sub"]) <= 255 or "\x00" in claims["sub"]:
+        raise SignInRefused("untrusted", "The subject cannot be used.")
 
 
 def _ask(method: str, address: str, **arguments: Any) -> Mapping[str, Any]:
