@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from permissions.exceptions import SignInRefused
 from permissions.models import ExternalIdentity, User
@@ -20,6 +20,7 @@ from permissions.models import ExternalIdentity, User
 CREATE: Final = "create"
 LINK: Final = "link"
 _LONGEST_NAME: Final = 150
+_FIRST_SIGN_INS: Final = 0x636C61726976_0042
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def account_of(person: Person, rules: Rules, *, now: datetime) -> User:
     try:
         user = _account_of(person, rules, now)
     except IntegrityError:
-        # Somebody else's first sign-in made the same account or identity meanwhile: now it is there.
+        # An account of the name was made on another way meanwhile: now it is there.
         user = _account_of(person, rules, now)
     if not user.is_active:
         raise SignInRefused("inactive")
@@ -78,14 +79,14 @@ def account_of(person: Person, rules: Rules, *, now: datetime) -> User:
 
 @transaction.atomic
 def _account_of(person: Person, rules: Rules, now: datetime) -> User:
-    identity = (
-        ExternalIdentity.objects.select_for_update(of=("self",))
-        .select_related("user")
-        .filter(issuer=person.issuer, subject=person.subject)
-        .first()
-    )
+    identity = _identity_of(person)
     if identity is None:
         _check_name(person.username)
+        with connection.cursor() as cursor:
+            # First sign-ins are rare and come one after the other: two of one person make one account.
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_FIRST_SIGN_INS])
+        identity = _identity_of(person)
+    if identity is None:
         user = _prepared(person, rules) or _new(person, rules)
         identity = ExternalIdentity.objects.create(user=user, issuer=person.issuer, subject=person.subject)
     if identity.user.is_active:
@@ -93,6 +94,11 @@ def _account_of(person: Person, rules: Rules, now: datetime) -> User:
         _describe(identity.user, person)
         _synchronise(identity.user, person, rules)
     return identity.user
+
+
+def _identity_of(person: Person) -> ExternalIdentity | None:
+    found = ExternalIdentity.objects.select_for_update(of=("self",)).select_related("user")
+    return found.filter(issuer=person.issuer, subject=person.subject).first()
 
 
 def _prepared(person: Person, rules: Rules) -> User | None:

@@ -13,7 +13,8 @@ from ldaptor.inmemory import fromLDIFFile
 from ldaptor.interfaces import IConnectedLDAPEntry
 from ldaptor.protocols import pureldap
 from ldaptor.protocols.ldap.ldapserver import LDAPServer
-from twisted.internet import reactor, ssl
+from twisted.internet import reactor as the_reactor
+from twisted.internet import ssl
 from twisted.internet.protocol import ServerFactory
 from twisted.python.components import registerAdapter
 
@@ -101,7 +102,7 @@ class Server(LDAPServer):  # type: ignore[misc]
     extendedRequest_StartTLS.oid = pureldap.LDAPStartTLSRequest.oid  # type: ignore[attr-defined]
 
 
-class Factory(ServerFactory):  # type: ignore[misc]
+class Factory(ServerFactory):
     """Makes a server for each connection; ``options`` are what StartTLS uses."""
 
     protocol = Server
@@ -112,20 +113,21 @@ class Factory(ServerFactory):  # type: ignore[misc]
 
 def main() -> None:
     """Serve until killed."""
-    options = ssl.DefaultOpenSSLContextFactory(sys.argv[2], sys.argv[1])
-    registerAdapter(lambda factory: factory.root, Factory, IConnectedLDAPEntry)
+    reactor: Any = the_reactor
+    options = ssl.DefaultOpenSSLContextFactory(sys.argv[2], sys.argv[1])  # type: ignore[no-untyped-call]
+    registerAdapter(lambda factory: factory.root, Factory, IConnectedLDAPEntry)  # type: ignore[no-untyped-call]
 
     def serve(root: Any) -> None:
         factory = Factory(root, options)
         ports = [
-            reactor.listenTCP(0, factory, interface="127.0.0.1"),  # type: ignore[attr-defined]
-            reactor.listenSSL(0, factory, options, interface="127.0.0.1"),  # type: ignore[attr-defined]
+            reactor.listenTCP(0, factory, interface="127.0.0.1"),
+            reactor.listenSSL(0, factory, options, interface="127.0.0.1"),
         ]
         sys.stdout.write(" ".join(str(port.getHost().port) for port in ports) + "\n")
         sys.stdout.flush()
 
     fromLDIFFile(io.BytesIO(TREE)).addCallback(serve)
-    reactor.run()  # type: ignore[attr-defined]
+    reactor.run()
 
 
 if __name__ == "__main__":

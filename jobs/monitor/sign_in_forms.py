@@ -35,7 +35,7 @@ class SignInForm(AuthenticationForm):
         super().__init__(*args, **kwargs)
         mark_invalid(self)
 
-    def confirm_login_allowed(self, user: User) -> None:  # type: ignore[override]
+    def confirm_login_allowed(self, user: User) -> None:
         """Count once more: of many guesses sent at once, only those up to the limit may tell that they were right."""
         super().confirm_login_allowed(user)
         name = self.cleaned_data["username"]

@@ -195,13 +195,13 @@ def test_groups_follow_the_directory(directory: Directory, settings: Any) -> Non
 def test_a_directory_that_cannot_be_trusted_is_not_told_a_password(
     directory: Directory, settings: Any, tmp_path: Path, what: str
 ) -> None:
-    changes: dict[str, Any] = {
+    ways: dict[str, dict[str, Any]] = {
         "no trust": {"ca_file": certificate(tmp_path, "other")[0]},
         "another name": {"url": f"ldaps://localhost.localdomain:{directory.tls_port}", "start_tls": False},
         "no certificate file": {"ca_file": ""},
         "wrong service password": {"bind_password": "wrong"},
-    }[what]
-    configure(settings, directory, **changes)
+    }
+    configure(settings, directory, **ways[what])
     person("ana")
     assert not gets_in("eva", EVAS)
     assert gets_in("ana", WORD)

@@ -94,7 +94,7 @@ def test_a_forgotten_password_is_replaced_through_a_letter() -> None:
     _ask("Ana@Example.org")
     (letter,) = mail.outbox
     assert letter.to == ["ana@example.org"]
-    found = re.search(r"http://testserver(/login/new/\S+)", letter.body)
+    found = re.search(r"http://testserver(/login/new/\S+)", str(letter.body))
     assert found is not None
     browser = Browser("192.0.2.7")
     browser.fail("ana", 9)
