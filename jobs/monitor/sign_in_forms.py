@@ -15,6 +15,7 @@ from django.contrib.auth.forms import (
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
+from django.forms import BaseForm
 from django.http import HttpRequest
 from django.template import loader
 from django.utils import translation
@@ -51,6 +52,7 @@ class ChangePasswordForm(PasswordChangeForm):
         """Keep the request, whose wrong old passwords are counted."""
         self.request = request
         super().__init__(*args, **kwargs)
+        _describe_rules(self)
         mark_invalid(self)
 
     def clean_old_password(self) -> str:
@@ -65,8 +67,9 @@ class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
     """The new password, twice, for who came by a link."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Tie errors to their fields."""
+        """Tie rules and errors to their fields."""
         super().__init__(*args, **kwargs)
+        _describe_rules(self)
         mark_invalid(self)
 
 
@@ -117,3 +120,9 @@ class ForgottenForm(PasswordResetForm):
             text = loader.render_to_string("monitor/mail/new_password.txt", context)
             subject = gettext("New password for Clarive Monitor")
         return EmailMessage(subject, text, None, [user.email])
+
+
+def _describe_rules(form: BaseForm) -> None:
+    """Tie the list of what a password has to be like to the field for it."""
+    form.fields["new_password1"].widget.attrs["aria-describedby"] = "password-rules"
+    form.fields["new_password2"].help_text = ""

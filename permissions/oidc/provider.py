@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import hmac
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -233,7 +235,9 @@ def _ask(method: str, address: str, **arguments: Any) -> Mapping[str, Any]:
     """
     try:
         # No redirects: what is sent is for this address alone.
-        with httpx.Client(timeout=_TIMEOUT, headers={"Accept": "application/json"}) as client:
+        with httpx.Client(
+            timeout=_TIMEOUT, headers={"Accept": "application/json"}, verify=_authorities()
+        ) as client:
             answer = client.request(method, address, **arguments)
         found = answer.json() if len(answer.content) <= _LONGEST_ANSWER else None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
@@ -242,6 +246,14 @@ def _ask(method: str, address: str, **arguments: Any) -> Mapping[str, Any]:
         said = found.get("error") if isinstance(found, dict) else None
         raise SignInRefused("provider", f"{address} answered {answer.status_code} {said or ''}".rstrip())
     return found
+
+
+@functools.cache
+def _authorities() -> ssl.SSLContext:
+    """Return whom to believe about certificates: the system's authorities, with an organisation's own, and the usual ones."""
+    context = httpx.create_ssl_context()
+    context.load_default_certs()
+    return context
 
 
 def _with_query(address: str, query: Mapping[str, str]) -> str:

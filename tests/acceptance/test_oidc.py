@@ -14,9 +14,11 @@ from permissions.models import ExternalIdentity, User
 from permissions.oidc import provider as client
 from tests.oidc_provider import Claims, OidcProvider
 from tests.pages import words
-from tests.signing_in import Browser, person
+from tests.signing_in import Browser, person, quick_hashes
 
-pytestmark = pytest.mark.django_db
+__all__ = ["quick_hashes"]
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_hashes")]
 
 UNVERIFIED: Final = "The provider's answer could not be verified"
 UNREACHABLE: Final = "The provider cannot be reached"
@@ -59,7 +61,7 @@ def leave(browser: Browser, following: str = "") -> str:
     """Go to the provider and return the address that it sends the browser back to."""
     away = browser.get(f"/login/oidc/{f'?next={following}' if following else ''}")
     assert away.status_code == 302
-    back = httpx.get(away["Location"], follow_redirects=False)
+    back = httpx.get(away["Location"], verify=False)
     return back.headers["Location"].removeprefix("http://testserver")
 
 
