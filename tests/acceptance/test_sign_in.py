@@ -8,6 +8,7 @@ from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
+from clarive_monitor.celery import app
 from permissions import housekeeping
 from permissions.models import ResetRequest
 from tests.factories import UserFactory
@@ -204,6 +205,13 @@ def test_superusers_see_what_happened_and_unlock() -> None:
     assert answer.status_code == 302
     assert browser.sign_in("ana").status_code == 302
     assert AccessFailureLog.objects.filter(username="ana", locked_out=True).count() == 1
+
+
+def test_the_daemons_workers_know_the_housekeeping(settings: Any) -> None:
+    app.loader.import_default_modules()
+    planned = settings.CELERY_BEAT_SCHEDULE["permissions.housekeeping"]["task"]
+    app.tasks[planned]()
+    assert settings.CELERY_TASK_ROUTES[planned] == {"queue": "daemon"}
 
 
 def test_what_is_kept_is_kept_for_a_while(settings: Any) -> None:

@@ -14,6 +14,7 @@ from django.db import close_old_connections, connection
 from django.utils import timezone
 
 from permissions import external, reset
+from permissions.exceptions import SignInRefused
 from permissions.models import ExternalIdentity, ResetRequest, User
 from tests.factories import UserFactory
 from tests.signing_in import WORD, Browser
@@ -89,7 +90,7 @@ def test_one_name_is_one_persons() -> None:
         person = external.Person("https://id.example", f"u-{number}", "eva")
         try:
             external.account_of(person, external.Rules("both"), now=timezone.now())
-        except external.SignInRefused as refusal:
+        except SignInRefused as refusal:
             return refusal.reason
         return "in"
 
