@@ -87,9 +87,10 @@ class OidcProvider:
         self.requests.append(address.path)
         form = {name: values[0] for name, values in parse_qs(body or address.query).items()}
         name = address.path.removeprefix("/realms/test/")
-        if name == "auth":
+        if name in {"auth", "logout"}:
+            there = self._authorise(form) if name == "auth" else form["post_logout_redirect_uri"]
             handler.send_response(302)
-            handler.send_header("Location", self._authorise(form))
+            handler.send_header("Location", there)
             handler.end_headers()
             return
         answers: dict[str, Callable[[], Any]] = {
