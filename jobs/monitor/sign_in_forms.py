@@ -17,7 +17,7 @@ from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.forms import BaseForm
 from django.http import HttpRequest
-from django.template import loader
+from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -117,7 +117,18 @@ class ForgottenForm(PasswordResetForm):
     def _letter(self, context: dict[str, Any]) -> EmailMessage:
         user: User = context["user"]
         with translation.override(user.language or translation.get_language()):
-            text = loader.render_to_string("monitor/mail/new_password.txt", context)
+            address = reverse("monitor:new_password", args=[context["uid"], context["token"]])
+            text = "\n\n".join(
+                (
+                    gettext(
+                        "Somebody, perhaps you, asked for a new password for %(name)s in Clarive Monitor."
+                    )
+                    % {"name": user.get_username()},
+                    gettext("Choose it here; the link can be used once, within one hour:"),
+                    f"{context['protocol']}://{context['domain']}{address}",
+                    gettext("If it was not you, nothing needs to be done: your password stays as it is."),
+                )
+            )
             subject = gettext("New password for Clarive Monitor")
         return EmailMessage(subject, text, None, [user.email])
 
