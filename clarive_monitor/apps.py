@@ -2,8 +2,10 @@
 
 from importlib import import_module
 
+from axes.apps import AppConfig as AxesConfig
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class AdministrationConfig(AdminConfig):
@@ -20,3 +22,9 @@ class WiringConfig(AppConfig):
     def ready(self) -> None:
         """Import the Celery application, so that tasks are sent with its settings."""
         import_module("clarive_monitor.celery")
+
+
+class SignInsConfig(AxesConfig):  # type: ignore[misc]
+    """django-axes under a name that says what it keeps."""
+
+    verbose_name = _("Sign-ins")

@@ -4,7 +4,7 @@ import os
 import socket
 from datetime import timedelta
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import django_stubs_ext
 import environ
@@ -64,6 +64,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "clarive_monitor.apps.SignInsConfig",
     "csp",
     "django_celery_beat",
     "django_htmx",
@@ -72,6 +73,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "permissions.addresses.ClientAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "clarive_monitor.static_files.StaticFilesMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -80,12 +82,14 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "permissions.sessions.SessionLimitsMiddleware",
     "permissions.middleware.PreferencesMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     # The last one with a process_view: it runs the administration's views itself.
     "jobs.middleware.ActingMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 TEMPLATES = [
@@ -130,24 +134,59 @@ def _database(url: str, *, pool_size: int) -> dict[str, Any]:
 DATABASES = {"default": _database(CONFIGURATION.database_url, pool_size=CONFIGURATION.pool_size)}
 
 # --- Who signs in ---
+SIGN_IN = CONFIGURATION.sign_in
+CLARIVE_PROXIES = SIGN_IN.proxies
+CLARIVE_LOCAL_PASSWORDS = SIGN_IN.local_passwords
+CLARIVE_MAIL_IS_SENT = CONFIGURATION.mail_is_sent
+CLARIVE_SESSION_HOURS = SIGN_IN.session_hours
+CLARIVE_SESSION_IDLE_MINUTES = SIGN_IN.session_idle_minutes
+CLARIVE_LOGIN_ADDRESS_FAILURES = SIGN_IN.address_failures
+CLARIVE_LOGIN_HISTORY_DAYS = SIGN_IN.history_days
+CLARIVE_OIDC = SIGN_IN.oidc
+CLARIVE_LDAP = SIGN_IN.ldap
 AUTH_USER_MODEL = "permissions.User"
 AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
+    "axes.backends.AxesStandaloneBackend",
+    "permissions.backends.LocalBackend",
+    # These two are always known, so that a test can switch them on; without their setting they let nobody in.
+    "permissions.backends.LdapBackend",
+    "permissions.backends.OidcBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]
 ANONYMOUS_USER_NAME = None
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": SIGN_IN.password_min_length},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/login/"
+PASSWORD_RESET_TIMEOUT = int(timedelta(hours=1).total_seconds())
+
+# --- Failed sign-ins: kept in the database, so that every web process counts the same ---
+AXES_HANDLER = "permissions.throttle.Handler"
+AXES_FAILURE_LIMIT = SIGN_IN.failures
+# The second has a limit of its own, which the handler brings to the scale of the first.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
+AXES_COOLOFF_TIME = timedelta(minutes=SIGN_IN.lockout_minutes)
+AXES_RESET_ON_SUCCESS = True
+# Who tries on while locked out does not wait longer for it.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_ENABLE_ACCESS_FAILURE_LOG = True
+AXES_USERNAME_CALLABLE = "permissions.throttle.counted_name"
+AXES_CLIENT_IP_CALLABLE = "permissions.addresses.client_address"
+AXES_LOCKOUT_CALLABLE = "jobs.monitor.sign_in.locked_out"
+# What was typed is kept without these; the first is always hidden.
+AXES_SENSITIVE_PARAMETERS = [
+    "password", "username", "ip_address", "csrfmiddlewaretoken", "old_password", "new_password1", "new_password2",
+]  # fmt: skip
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 
 # --- Language and time ---
 LANGUAGE_CODE = CLARIVE_LANGUAGE
@@ -178,7 +217,7 @@ CLARIVE_HTTPS = CONFIGURATION.https
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CLARIVE_HTTPS
-SESSION_COOKIE_AGE = int(timedelta(days=7).total_seconds())
+SESSION_COOKIE_AGE = int(timedelta(hours=CLARIVE_SESSION_HOURS).total_seconds())
 SESSION_COOKIE_NAME = "clarive_session"
 CSRF_COOKIE_NAME = "clarive_csrf"
 CSRF_COOKIE_SAMESITE = "Lax"
@@ -191,13 +230,18 @@ SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if CLARIVE_HTTPS 
 # Behind a proxy that ends TLS; without CLARIVE_HTTPS the header is not believed.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CLARIVE_HTTPS else None
 X_FRAME_OPTIONS = "DENY"
+# Browsers ask the policy also where a form's answer leads to: signing out may lead to the provider.
+_provider = SIGN_IN.oidc["issuer"] if SIGN_IN.oidc and SIGN_IN.oidc["signs_out"] else ""
 CONTENT_SECURITY_POLICY: dict[str, Any] = {
     "DIRECTIVES": {
         "default-src": [SELF],
         "img-src": [SELF, "data:"],
         "object-src": [NONE],
         "frame-ancestors": [NONE],
-        "form-action": [SELF],
+        "form-action": [
+            SELF,
+            *(["{0.scheme}://{0.netloc}".format(urlsplit(_provider))] if _provider else []),
+        ],
         "base-uri": [NONE],
     }
 }
@@ -256,6 +300,7 @@ CELERY_TASK_ROUTES = {
     "jobs.create_job": {"queue": "create"},
     "jobs.run_schedules": {"queue": "create"},
     "jobs.tick": {"queue": "daemon"},
+    "permissions.housekeeping": {"queue": "daemon"},
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
@@ -264,7 +309,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=CLARIVE_TICK_SECONDS),
         # A tick nobody took in time is worth nothing: the next one sees all it would have seen.
         "options": {"queue": "daemon", "expires": 3 * CLARIVE_TICK_SECONDS},
-    }
+    },
+    "permissions.housekeeping": {
+        "task": "permissions.housekeeping",
+        "schedule": timedelta(hours=1),
+        "options": {"queue": "daemon", "expires": 3600},
+    },
 }
 
 # --- Log: one line an event, to the terminal or the supervisor's file ---
@@ -278,6 +328,8 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {"level": "INFO", "handlers": [], "propagate": True},
+        # What it counts and keeps is in its tables; here it would say each thing several times, without names.
+        "axes": {"level": "WARNING"},
         # They write every address that is asked and every connection: what there is to say of it is in the job's log.
         "asyncssh": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},

@@ -2,8 +2,10 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from jobs.api.probes import healthz, readyz
+from jobs.monitor import sign_in
 
 handler400 = "jobs.api.errors.bad_request"
 handler403 = "jobs.api.errors.permission_denied"
@@ -13,6 +15,10 @@ handler500 = "jobs.api.errors.server_error"
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
+    # One door: the administration's own pages for these would not know of all ways to sign in.
+    path("admin/login/", sign_in.admin_login),
+    path("admin/logout/", sign_in.SignOut.as_view()),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="monitor:password")),
     path("admin/", admin.site.urls),
     path("api/", include("jobs.api.urls")),
     path("", include("jobs.monitor.urls")),

@@ -79,3 +79,17 @@ class RightsChanged(PermissionsError):
     def __init__(self, clashes: Sequence[Clash]) -> None:
         super().__init__("Somebody changed the rights meanwhile.")
         self.clashes = tuple(clashes)
+
+
+class SignInRefused(PermissionsError):
+    """Somebody whom a provider or directory knows does not get in.
+
+    Attributes:
+        reason: ``inactive``, ``taken``, ``unknown``, ``name``, or one of those of ``permissions.oidc``.
+    """
+
+    code = "sign_in_refused"
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(detail or reason)
+        self.reason = reason

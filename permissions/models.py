@@ -56,6 +56,8 @@ class User(AbstractUser):
     language = models.CharField(_("language"), max_length=10, blank=True, choices=settings.LANGUAGES)
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True, validators=[validate_time_zone])
     theme = models.CharField(_("theme"), max_length=10, choices=Theme.choices, default=Theme.SYSTEM)
+    # Raising it ends all sessions of the user.
+    session_generation = models.PositiveIntegerField(default=0, editable=False)
 
     limits: Limits | None = None
     """Of the API token that the user came with; ``None`` for a session, and for a token without limits."""
@@ -81,6 +83,11 @@ class User(AbstractUser):
     def has_module_perms(self, app_label: str) -> bool:
         """Return whether the user holds any permission of the admin in an app: none through a limited token."""
         return self.limits is None and super().has_module_perms(app_label)
+
+    def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
+        """Return what sessions are checked against: it changes with the password, and when all sessions are ended."""
+        of_password: str = super()._get_session_auth_hash(secret=secret)  # type: ignore[misc]
+        return f"{of_password}{self.session_generation:x}" if self.session_generation else of_password
 
 
 def _empty() -> dict[str, Any]:
@@ -190,3 +197,47 @@ class ApiToken(models.Model):
             return None
         rights = None if self.rights is None else frozenset(right for right in Right if right in self.rights)
         return Limits(rights, None if self.environments is None else frozenset(self.environments))
+
+
+class ExternalIdentity(models.Model):
+    """Who a user is elsewhere: at an OpenID Connect provider or in a directory.
+
+    Found by issuer and subject, which never change hands there; names and addresses do.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="identities", verbose_name=_("user")
+    )
+    issuer = models.CharField(
+        _("issuer"),
+        max_length=300,
+        help_text=_("The address of the provider, or ldap: and the base of the directory's users."),
+    )
+    subject = models.CharField(
+        _("subject"), max_length=255, help_text=_("What the issuer calls the person, and never anybody else.")
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("identity elsewhere")
+        verbose_name_plural = _("identities elsewhere")
+        ordering = ("user", "issuer")
+        constraints = (
+            models.UniqueConstraint(fields=["issuer", "subject"], name="external_identity_has_one_user"),
+            models.UniqueConstraint(fields=["user", "issuer"], name="external_identity_one_per_issuer"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.subject} ({self.issuer})"
+
+
+class ResetRequest(models.Model):
+    """That somebody asked for a new password, kept for an hour to bound how often; the e-mail only as a digest."""
+
+    at = models.DateTimeField(db_index=True)
+    address = models.GenericIPAddressField(null=True)
+    digest = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.address or ''}"

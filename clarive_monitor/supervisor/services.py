@@ -34,6 +34,8 @@ def web(layout: Layout, environment: Mapping[str, str], *, host: str, port: int)
             sys.executable, "-m", "uvicorn", "clarive_monitor.asgi:application",
             "--host", host, "--port", str(port), "--timeout-graceful-shutdown", "3",
             "--lifespan", "off", "--no-access-log", "--no-server-header",
+            # Whose word on addresses counts is decided in permissions.addresses.
+            "--no-proxy-headers",
         ),
         log=layout.logs / "web.log",
         ready=lambda _child: answers_http(host, port),

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
@@ -22,15 +21,6 @@ from rules.models import Rule
 
 MINUTES: Final = "%Y-%m-%dT%H:%M"
 _MOST_TEXT: Final = 20_000
-
-
-class SignInForm(AuthenticationForm):
-    """User name and password, with what browsers need to fill them in."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Mark fields for password managers."""
-        super().__init__(*args, **kwargs)
-        mark_invalid(self)
 
 
 class AccountForm(forms.ModelForm[User]):

@@ -1,12 +1,21 @@
 """Addresses of the pages."""
 
-from django.contrib.auth.views import LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.templatetags.static import static
 from django.urls import path
 
-from jobs.monitor import account, account_tokens, actions, creation, dashboard, log, views
+from jobs.monitor import (
+    account,
+    account_tokens,
+    actions,
+    creation,
+    dashboard,
+    log,
+    passwords,
+    sign_in,
+    views,
+)
 
 app_name = "monitor"
 
@@ -19,11 +28,17 @@ def favicon(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("", views.monitor, name="list"),
     path("favicon.ico", favicon, name="favicon"),
-    path("login/", account.SignIn.as_view(), name="login"),
-    path("logout/", LogoutView.as_view(), name="logout"),
+    path("login/", sign_in.SignIn.as_view(), name="login"),
+    path("login/oidc/", sign_in.oidc_start, name="oidc"),
+    path("login/oidc/callback/", sign_in.oidc_callback, name="oidc_callback"),
+    path("login/forgotten/", passwords.forgotten, name="forgotten"),
+    path("login/new/<uidb64>/<token>/", passwords.NewPassword.as_view(), name="new_password"),
+    path("logout/", sign_in.SignOut.as_view(), name="logout"),
     path("account/", account.account, name="account"),
     path("account/tokens/", account_tokens.make, name="token-make"),
     path("account/tokens/<int:token_id>/revoke/", account_tokens.revoke, name="token-revoke"),
+    path("account/password/", passwords.change, name="password"),
+    path("account/sessions/end/", account.end_sessions, name="end_sessions"),
     path("jobs/new/", creation.create, name="create"),
     path("jobs/<int:job_id>/", dashboard.job, name="job"),
     path("jobs/<int:job_id>/log/", log.log, name="log"),

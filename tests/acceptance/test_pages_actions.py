@@ -18,7 +18,7 @@ from jobs.log.reader import read_entries
 from jobs.models import AuditRecord, Job, Trap
 from jobs.monitor.dialogs import DIALOGS
 from permissions.catalog import Right
-from tests.factories import PASSWORD, JobFactory, ProjectFactory, user_with
+from tests.factories import JobFactory, ProjectFactory, user_with
 from tests.life import Cast, fresh, state, work
 from tests.pages import Reader, text, words
 
@@ -483,7 +483,7 @@ def test_what_the_table_refuses_is_said_in_words(cast: Cast) -> None:
 def test_a_form_from_elsewhere_does_nothing(cast: Cast) -> None:
     job = work(cast.job(PLAIN))
     client = Client(enforce_csrf_checks=True)
-    assert client.login(username=cast["op"].username, password=PASSWORD)
+    client.force_login(cast["op"])
     assert client.post(f"/jobs/{job.pk}/delete/", seen(job)).status_code == 403
     assert Job.objects.filter(pk=job.pk).exists()
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, no_translations
 from django.db import transaction
@@ -31,7 +32,7 @@ class Command(BaseCommand):
         """Make what is missing and print a last line of JSON: whom it made and where the passwords are.
 
         Raises:
-            CommandError: The administrator's name cannot be used, or the demo cannot be made.
+            CommandError: The administrator's name or password cannot be used, or the demo cannot be made.
         """
         kept = SignIn(settings.CONFIGURATION.layout.sign_in)
         try:
@@ -55,6 +56,8 @@ def _administrator(kept: SignIn) -> dict[str, str]:
         return {}
     user = User(username=name, is_staff=True, is_superuser=True)
     password = settings.CLARIVE_ADMIN_PASSWORD or kept.password_of(name) or secrets.token_urlsafe(12)
+    if settings.CLARIVE_ADMIN_PASSWORD and not _is_loopback(settings.CONFIGURATION.host):
+        _refuse_weak(password, user)
     user.set_password(password)
     try:
         user.full_clean(exclude={"email"})
@@ -62,6 +65,14 @@ def _administrator(kept: SignIn) -> dict[str, str]:
         raise CommandError(f"CLARIVE_ADMIN_USER cannot be used: {' '.join(error.messages)}") from None
     user.save()
     return {name: password}
+
+
+def _refuse_weak(password: str, user: User) -> None:
+    """Hold the first password to the rules where others can reach the pages."""
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise CommandError(f"CLARIVE_ADMIN_PASSWORD cannot be used: {' '.join(error.messages)}") from None
 
 
 def _demo(kept: SignIn, *, now: datetime) -> dict[str, str]:

@@ -38,6 +38,11 @@ function showConnection(isLost) {
   document.querySelector("[data-offline]").hidden = !isLost;
 }
 
+// What the page asks by itself says nothing about whether somebody is there.
+document.addEventListener("htmx:configRequest", (event) => {
+  if (event.detail.triggeringEvent?.type === "poll") event.detail.headers["X-Clarive-Poll"] = "1";
+});
+
 const started = Date.now();
 setInterval(() => ask(), 250);
 document.addEventListener("visibilitychange", () => ask(true));
