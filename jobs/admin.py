@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from jobs import audit, selectors, semaphores
+from jobs import admin_dry_run, audit, selectors, semaphores
 from jobs.actions import base
 from jobs.admin_secrets import SecretAdmin
 from jobs.audit import Author
@@ -36,8 +36,10 @@ from jobs.models import (
 from jobs.monitor import standing
 from permissions import policy
 from permissions.models import User
+from rules.admin import MORE_PAGES
 
 admin.site.register(Secret, SecretAdmin)
+MORE_PAGES.append(admin_dry_run.pages)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):

@@ -56,6 +56,19 @@ STEP_HELP: Final[Mapping[str, Any]] = {
     "POST": _("After PRE or RUN ended, well or badly: report, clean up."),
 }
 
+KEYBOARD: Final = (
+    ("Tab, Shift-Tab", _("Indent, and back.")),
+    (_("Esc, then Tab"), _("Leave the editor. Ctrl-M makes Tab always leave it, and back again.")),
+    ("Ctrl-Space", _("Offer what can be written here; arrow keys choose, Enter takes, Esc closes.")),
+    ("F8, Shift-F8", _("Go to the next or the previous mistake.")),
+    ("Ctrl-S", _("Check now.")),
+    ("Ctrl-Enter", _("Publish a new version.")),
+    ("Ctrl-F", _("Search and replace.")),
+    ("Ctrl-Z, Ctrl-Y", _("Undo, and redo.")),
+    ("Ctrl-/", _("Comment lines out, and in.")),
+)
+"""What the editor's keys do, for people to read; on a Mac Ctrl is Cmd."""
+
 
 @dataclass(frozen=True, slots=True)
 class Argument:

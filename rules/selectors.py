@@ -95,6 +95,24 @@ def check_draft(parsed: Draft) -> ParseResult:
     return parsed.among(_newest_tree, Rule.objects.values_list("slug", flat=True))
 
 
+def linked_draft(parsed: Draft) -> tuple[ParseResult, dict[str, int]]:
+    """Return a rule that is not saved yet with the rules it calls put in, and the versions they are in.
+
+    Its tree is ``None`` when there are mistakes.
+    """
+    result = check_draft(parsed)
+    if result.tree is None:
+        return result, {}
+    numbers: dict[str, int] = {}
+
+    def resolve(slug: str) -> RuleTree | None:
+        newest = newest_version(slug)
+        numbers[slug] = newest.number
+        return load_tree(newest.pk)
+
+    return ParseResult(link(result.tree, resolve), (), result.operations), numbers
+
+
 def _newest_tree(slug: str) -> RuleTree | None:
     try:
         return load_tree(newest_version(slug).pk)

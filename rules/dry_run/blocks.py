@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from rules.dry_run import texts
 from rules.dry_run.planner import Around, Failing, Handler, Outcome, Planner
-from rules.dry_run.shapes import Line, PlannedBlock
+from rules.dry_run.shapes import Line, PlannedBlock, PlannedOperation
 from rules.dry_run.values import OF_A_FAILURE, OF_ITEMS, NotKnownYet, Reason, Unknown
 from rules.engine.arguments import ArgumentError
 from rules.marking import gettext_noop
@@ -145,8 +145,8 @@ def _while(planner: Planner, node: RuleNode, path: str, around: Around) -> Outco
 
 def _parallel(planner: Planner, node: RuleNode, path: str, around: Around) -> Outcome:
     before = around.names.stash.copy()
-    operations = []
-    failures = []
+    operations: list[PlannedOperation] = []
+    failures: list[str] = []
     for index, child in enumerate(node.blocks.get("parallel", ())):
         stash = before.copy()
         inside = replace(around, names=around.names.with_stash(stash))
