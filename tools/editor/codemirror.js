@@ -14,7 +14,7 @@ export { yaml } from "@codemirror/lang-yaml";
 export {
   HighlightStyle,
   bracketMatching,
-  indentOnInput,
+  indentService,
   indentUnit,
   syntaxHighlighting,
 } from "@codemirror/language";

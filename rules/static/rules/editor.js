@@ -197,6 +197,16 @@
     return true;
   }
 
+  // A new line goes below the key of the line before, or one level deeper when that key has its value still to come.
+  function indentation(context, position) {
+    if (context.simulatedBreak !== position) return undefined;
+    const { text, from } = context.state.doc.lineAt(position);
+    const before = text.slice(0, position - from);
+    const lead = /^\s*(?:-\s+)*/.exec(before)[0].length;
+    const opens = /^\s*(?:-\s+)*[\w.-]+:\s*(?:[|>][+-]?)?\s*$/.test(before);
+    return opens ? lead + 2 : lead;
+  }
+
   // --- the editor itself: in a shadow root its styles are adopted, which the pages' policy allows ---------------------
 
   const root = place.attachShadow({ mode: "open" });
@@ -209,7 +219,7 @@
       extensions: [
         Prec.highest(keymap.of(keys)),
         cm.lineNumbers(), cm.highlightActiveLine(), cm.highlightActiveLineGutter(),
-        cm.history(), cm.drawSelection(), cm.indentOnInput(), cm.bracketMatching(), cm.indentUnit.of("  "),
+        cm.history(), cm.drawSelection(), cm.bracketMatching(), cm.indentService.of(indentation), cm.indentUnit.of("  "),
         EditorState.tabSize.of(2),
         cm.yaml(), cm.syntaxHighlighting(colours), cm.search({ top: true }), cm.highlightSelectionMatches(),
         cm.lintGutter(),
