@@ -83,7 +83,10 @@
     running = new AbortController();
     const source = view.state.doc.toString();
     const body = new URLSearchParams({ source, rule: data.rule });
-    if (source.length > LONGEST_ASKED) return;
+    if (source.length > LONGEST_ASKED) {
+      say(words.lost, "lost");
+      return;
+    }
     try {
       const answer = await fetch(data.check, {
         method: "POST",
@@ -92,10 +95,12 @@
         headers: { "X-CSRFToken": form.elements.csrfmiddlewaretoken.value },
       });
       if (mine !== asked) return;
-      if (answer.redirected || answer.status === 403) return say(words.signed_out, "lost");
-      if (!answer.ok) return say(words.lost, "lost");
-      const found = await answer.json();
-      if (mine === asked) show(found);
+      if (answer.redirected || answer.status === 403) say(words.signed_out, "lost");
+      else if (!answer.ok) say(words.lost, "lost");
+      else {
+        const found = await answer.json();
+        if (mine === asked) show(found);
+      }
     } catch (error) {
       if (error.name !== "AbortError" && mine === asked) say(words.lost, "lost");
     }

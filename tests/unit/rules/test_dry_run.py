@@ -114,6 +114,21 @@ def test_a_condition_is_false_already_when_its_known_half_is() -> None:
     assert statuses(dry('- log: a\n  when: environment == "QA" and outcome == "x"')) == {"RUN/0": "maybe"}
 
 
+def test_reading_what_is_not_known_leaves_the_evaluation_as_it_was() -> None:
+    operations = """
+        - log: a
+          when: "len([x for x in [1, 2] if outcome == x]) > 0"
+        - log: "{% for x in [1, 2] %}{{ job.id }}{% endfor %}"
+        - log: "{{ environment }}"
+          when: environment == "QA"
+        """
+    for _ in range(2):
+        found = by_path(dry(operations))
+        assert [one.status.value for one in found.values()] == ["maybe", "runs", "runs"]
+        assert found["RUN/1"].lines[0].reason == LATER.reason
+        assert text_of(found["RUN/2"]) == "QA"
+
+
 def test_secrets_appear_by_name_only() -> None:
     found = by_path(dry('- run: curl -H "{{ secrets.token }}"\n- log: a\n  when: secrets.token == "b"'))
     assert text_of(found["RUN/0"]) == 'curl -H "{{ secrets.token }}"'
