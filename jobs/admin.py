@@ -11,7 +11,7 @@ from django.forms import ModelChoiceField, ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 
-from jobs import admin_schedules, audit, semaphores
+from jobs import admin_dry_run, admin_schedules, audit, semaphores
 from jobs.admin_audit import AuditRecordAdmin
 from jobs.admin_base import ReadOnlyAdmin, author_of
 from jobs.admin_jobs import JobAdmin
@@ -33,6 +33,7 @@ from jobs.models import (
     WorkerSeen,
 )
 from permissions import policy
+from rules.admin import MORE_PAGES
 
 admin.site.register(AuditRecord, AuditRecordAdmin)
 admin.site.register(Job, JobAdmin)
@@ -40,6 +41,7 @@ admin.site.register(Nature, NatureAdmin)
 admin.site.register(Secret, SecretAdmin)
 admin_schedules.register(admin.site)
 admin.site.register(WorkerSeen, WorkerAdmin)
+MORE_PAGES.append(admin_dry_run.pages)
 
 
 class ProjectEnvironmentInline(admin.TabularInline[ProjectEnvironment, Project]):

@@ -28,3 +28,12 @@ def merge(layers: Mapping[str, Mapping[str, Any]]) -> dict[str, Variable]:
         for name, value in layers.get(origin, {}).items():
             found[name] = Variable(value, origin)
     return found
+
+
+def given(layers: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Variable, ...]]:
+    """Return everything that ``layers`` say of each variable, the strongest first: the others are overridden by it."""
+    found: dict[str, tuple[Variable, ...]] = {}
+    for origin in ORIGINS:
+        for name, value in layers.get(origin, {}).items():
+            found[name] = (Variable(value, origin), *found.get(name, ()))
+    return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from difflib import unified_diff
-from typing import Any
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -15,12 +16,17 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 
+from rules import admin_check, admin_versions, guide
 from rules.actions.publish_rule import publish_rule
-from rules.exceptions import RuleInvalid
-from rules.forms import PublishForm
+from rules.engine.registry import registry
+from rules.exceptions import RuleInvalid, VersionChanged
+from rules.forms import PublishForm, changed
 from rules.models import Rule, RuleVersion
-from rules.wording import hint_of, message_of
+
+MORE_PAGES: Final[list[Callable[[RuleAdmin], list[URLPattern]]]] = []
+"""Makers of further pages under the address of rules: an app above may add what needs more than rules."""
 
 BEGINNING = """\
 name: my-rule
@@ -71,8 +77,13 @@ class RuleAdmin(admin.ModelAdmin[Rule]):
         """Add the pages of versions."""
         view = self.admin_site.admin_view
         return [
+            path("check/", view(require_POST(self.check_text)), name="rules_rule_check"),
             path("<int:rule_id>/versions/<int:number>/", view(self.version), name="rules_rule_version"),
+            path(
+                "<int:rule_id>/versions/<int:number>/restore/", view(self.restore), name="rules_rule_restore"
+            ),
             path("<int:rule_id>/diff/", view(self.diff), name="rules_rule_diff"),
+            *(pattern for make in MORE_PAGES for pattern in make(self)),
             *super().get_urls(),
         ]
 
@@ -112,76 +123,96 @@ class RuleAdmin(admin.ModelAdmin[Rule]):
             "seen": newest.number if newest else None,
         }
         form = PublishForm(request.POST or None, rule=rule, newest=newest, initial=initial)
+        is_checked = False
         if request.method == "POST":
             if not may_publish:
                 raise PermissionDenied
             if form.is_valid():
-                answer = self._publish(request, form)
+                is_checked = "check" in request.POST
+                answer = None if is_checked else self._publish(request, form)
                 if answer is not None:
                     return answer
         title = gettext("New rule") if rule is None else rule.slug
-        context = {"form": form, "versions": versions, "may_publish": may_publish, "problems": _worded(form)}
-        return self._page(request, "editor", rule, title, context, 422 if form.errors else 200)
+        context = {
+            "form": form,
+            "versions": list(pairwise([*versions, None])),
+            "newest": newest,
+            "may_publish": may_publish,
+            "is_checked": is_checked,
+            "problems": admin_check.worded(form.problems),
+            "families": guide.families(registry) if may_publish else [],
+            "keyboard": guide.KEYBOARD,
+            "options": guide.OPTION_HELP.items(),
+            "editor": admin_check.for_the_script(rule) if may_publish else {},
+        }
+        return self.page(request, "editor", rule, title, context, 422 if form.errors else 200)
 
     def _publish(self, request: HttpRequest, form: PublishForm) -> HttpResponse | None:
         """Publish what the form holds; ``None`` when something came in between, which the form then says."""
         source, comment = form.cleaned_data["source"], form.cleaned_data["comment"]
         try:
             version, is_new = publish_rule(
-                source=source, author=request.user, comment=comment, now=timezone.now()
+                source=source,
+                author=request.user,
+                comment=comment,
+                now=timezone.now(),
+                seen=form.cleaned_data["seen"],
             )
         except RuleInvalid as error:
             form.problems = error.problems
             form.add_error("source", gettext("The rule has mistakes; nothing was published."))
             return None
+        except VersionChanged as error:
+            form.add_error(None, changed(error.number))
+            return None
         if is_new:
-            note = gettext("Published version %(number)d.") % {"number": version.number}
-            (self.log_addition if version.number == 1 else self.log_change)(request, version.rule, note)
-            messages.success(request, note)
+            self.note(request, version)
         else:
             messages.info(
                 request, gettext("The source is that of the current version; nothing was published.")
             )
         return HttpResponseRedirect(reverse("admin:rules_rule_change", args=[version.rule_id]))
 
+    def check_text(self, request: HttpRequest) -> HttpResponse:
+        """Answer, as JSON, what is wrong with a source, for the editor while somebody types."""
+        if not (self.has_add_permission(request) or self.has_change_permission(request)):
+            raise PermissionDenied
+        return admin_check.answer(request)
+
     def version(self, request: HttpRequest, rule_id: int, number: int) -> HttpResponse:
         """Show a version as it was published."""
-        rule = self._visible(request, rule_id)
-        found = get_object_or_404(RuleVersion.objects.select_related("author"), rule=rule, number=number)
-        title = gettext("%(rule)s, version %(number)d") % {"rule": rule.slug, "number": number}
-        return self._page(
-            request, "version", rule, title, {"version": found, "lines": found.source.split("\n")}
-        )
+        return admin_versions.version(self, request, self.visible(request, rule_id), number)
 
     def diff(self, request: HttpRequest, rule_id: int) -> HttpResponse:
         """Show what changed from one version (``from``) to another (``to``)."""
-        rule = self._visible(request, rule_id)
-        before, after = (self._asked(request, rule, name) for name in ("from", "to"))
-        lines = unified_diff(
-            before.source.split("\n"), after.source.split("\n"), lineterm="", n=4,
-            fromfile=f"{rule.slug} {before.number}", tofile=f"{rule.slug} {after.number}",
-        )  # fmt: skip
-        title = gettext("%(rule)s, from version %(before)d to %(after)d") % {
-            "rule": rule.slug,
-            "before": before.number,
-            "after": after.number,
-        }
-        context = {"before": before, "after": after, "lines": [(_kind(line), line) for line in lines]}
-        return self._page(request, "diff", rule, title, context)
+        return admin_versions.diff(self, request, self.visible(request, rule_id))
 
-    def _visible(self, request: HttpRequest, rule_id: int) -> Rule:
+    def restore(self, request: HttpRequest, rule_id: int, number: int) -> HttpResponse:
+        """Ask, and publish an older version again."""
+        rule = self.visible(request, rule_id)
+        if not self.has_change_permission(request, rule):
+            raise PermissionDenied
+        return admin_versions.restore(self, request, rule, number)
+
+    def visible(self, request: HttpRequest, rule_id: int) -> Rule:
+        """Return a rule.
+
+        Raises:
+            Http404: There is none.
+            PermissionDenied: It is not for this user to see.
+        """
         rule = get_object_or_404(Rule, pk=rule_id)
         if not self.has_view_or_change_permission(request, rule):
             raise PermissionDenied
         return rule
 
-    def _asked(self, request: HttpRequest, rule: Rule, name: str) -> RuleVersion:
-        number = request.GET.get(name, "")
-        if not (number.isascii() and number.isdecimal() and len(number) < 10):
-            raise Http404
-        return get_object_or_404(RuleVersion, rule=rule, number=int(number))
+    def note(self, request: HttpRequest, version: RuleVersion) -> None:
+        """Tell the publisher and the admin's own history of a new version."""
+        note = gettext("Published version %(number)d.") % {"number": version.number}
+        (self.log_addition if version.number == 1 else self.log_change)(request, version.rule, note)
+        messages.success(request, note)
 
-    def _page(
+    def page(
         self,
         request: HttpRequest,
         name: str,
@@ -190,19 +221,6 @@ class RuleAdmin(admin.ModelAdmin[Rule]):
         context: dict[str, Any],
         status: int = 200,
     ) -> HttpResponse:
+        """Return one of the pages of rules."""
         context |= {**self.admin_site.each_context(request), "opts": self.opts, "rule": rule, "title": title}
         return TemplateResponse(request, f"admin/rules/rule/{name}.html", context, status=status)
-
-
-def _worded(form: PublishForm) -> list[dict[str, Any]]:
-    return [
-        {"line": one.line, "column": one.column, "message": message_of(one), "hint": hint_of(one)}
-        for one in form.problems
-    ]
-
-
-def _kind(line: str) -> str:
-    """Return the class under which a line of a diff is drawn."""
-    if line.startswith(("+++", "---")):
-        return "file"
-    return {"+": "added", "-": "removed", "@": "place"}.get(line[:1], "same")

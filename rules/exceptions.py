@@ -64,6 +64,17 @@ class RuleNotFound(RuleError):
         self.slug = slug
 
 
+class VersionChanged(RuleError):
+    """Another version was published since whoever publishes looked; ``number`` is the newest."""
+
+    code = "version_changed"
+
+    def __init__(self, number: int) -> None:
+        """Keep the number of the newest version."""
+        super().__init__(f"Version {number} was published meanwhile.")
+        self.number = number
+
+
 class TextError(RuleError):
     """An expression or a template that does not compile or cannot be worked out.
 

@@ -33,12 +33,14 @@ class PublishForm(forms.Form):
         self.rule = rule
         self.newest = newest
         self.problems: tuple[RuleProblem, ...] = ()
+        self.operations = 0
 
     def clean_source(self) -> str:
         """Refuse a source with mistakes, or of another rule. Browsers end lines with CR LF, rules with LF."""
         source: str = self.cleaned_data["source"].replace("\r\n", "\n")
         result = check_source(source)
         self.problems = result.problems
+        self.operations = result.operations
         if result.tree is None:
             raise forms.ValidationError(_("The rule has mistakes; nothing was published."), code="invalid")
         if self.rule is not None and result.tree.name != self.rule.slug:
@@ -60,8 +62,18 @@ class PublishForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or {}
         seen = cleaned.get("seen")
         if self.newest is not None and seen is not None and seen != self.newest.number:
-            message = _(
-                "Version %(number)d was published meanwhile. Compare it with yours, then publish again."
-            )
-            raise forms.ValidationError(message, code="changed", params={"number": self.newest.number})
+            raise changed(self.newest.number)
         return cleaned
+
+
+def changed(number: int) -> forms.ValidationError:
+    """Return what is said when version ``number`` was published since the page was made."""
+    message = _("Version %(number)d was published meanwhile. Compare it with yours, then publish again.")
+    return forms.ValidationError(message, code="changed", params={"number": number})
+
+
+class RestoreForm(forms.Form):
+    """The comment under which an older version is published again, and the newest one that the page showed."""
+
+    comment = forms.CharField(label=_("Comment"), required=False, max_length=2000)
+    seen = forms.IntegerField(widget=forms.HiddenInput)

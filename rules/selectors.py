@@ -140,6 +140,24 @@ def _newest_with(word: str) -> QuerySet[RuleVersion]:
     return RuleVersion.objects.filter(pk__in=newest, source__contains=word).only("pk", "rule_id")
 
 
+def linked_draft(parsed: Draft) -> tuple[ParseResult, dict[str, int]]:
+    """Return a rule that is not saved yet with the rules it calls put in, and the versions they are in.
+
+    Its tree is ``None`` when there are mistakes.
+    """
+    result = check_draft(parsed)
+    if result.tree is None:
+        return result, {}
+    numbers: dict[str, int] = {}
+
+    def resolve(slug: str) -> RuleTree | None:
+        newest = newest_version(slug)
+        numbers[slug] = newest.number
+        return load_tree(newest.pk)
+
+    return ParseResult(link(result.tree, resolve), (), result.operations), numbers
+
+
 def _newest_tree(slug: str) -> RuleTree | None:
     try:
         return load_tree(newest_version(slug).pk)

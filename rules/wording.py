@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from collections.abc import Mapping
+from typing import Any, Final
 
 from django.utils.translation import gettext, gettext_noop
 
 from rules.exceptions import RuleProblem
+from rules.problem_words import KINDS
 
 WAITING_AND_UNDOING: Final = (
     gettext_noop("The rule %(name)s can make the job wait, which is not possible inside %(holder)s."),
@@ -38,11 +41,35 @@ WAITING_AND_UNDOING: Final = (
 """What the parser says of waits, traps and rollbacks: it knows no Django, so the catalogue learns its words here."""
 
 
+_KINDS: Final = re.compile(
+    rf"({'|'.join(re.escape(kind) for kind in sorted(KINDS, key=len, reverse=True))})"
+    rf"( or (?:{'|'.join(re.escape(kind) for kind in KINDS)}))*"
+)
+
+
 def message_of(problem: RuleProblem) -> str:
     """Return what is wrong."""
-    return gettext(problem.template) % problem.params
+    return gettext(problem.template) % _worded(problem.params)
 
 
 def hint_of(problem: RuleProblem) -> str:
     """Return what to write instead, or an empty text."""
-    return gettext(problem.hint_template) % problem.params if problem.hint_template else problem.hint
+    return gettext(problem.hint_template) % _worded(problem.params) if problem.hint_template else problem.hint
+
+
+def _worded(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the params with the kinds of values in the reader's language; names and values stay as they are."""
+    return {
+        name: _kinds(value) if name in {"found", "wanted"} and isinstance(value, str) else value
+        for name, value in params.items()
+    }
+
+
+def _kinds(text: str) -> str:
+    if _KINDS.fullmatch(text) is None:
+        return text
+    if text in KINDS:
+        return gettext(text)
+    # One of the kinds holds the word between them.
+    parts = text.replace("true or false", "true_or_false").split(" or ")
+    return gettext(" or ").join(gettext(part.replace("true_or_false", "true or false")) for part in parts)

@@ -156,7 +156,7 @@ def make_plan(wish: Wish, actor: Actor, now: datetime) -> Plan:
         urgent=wish.urgent,
         comment=wish.comment,
         variables=dict(wish.variables),
-        layers=_layers(project, environment),
+        layers=layers_of(project, environment),
     )
 
 
@@ -205,7 +205,7 @@ def mistakes_in_words(wish: Wish) -> dict[str, list[str]]:
     if mistake := _mistake_in(wish.comment, MOST_COMMENT):
         errors["comment"] = [mistake]
     _check_revisions(wish, errors)
-    if mistakes := _mistakes_in_variables(wish.variables):
+    if mistakes := mistakes_in_variables(wish.variables):
         errors["variables"] = mistakes
     return errors
 
@@ -226,7 +226,8 @@ def _mistake_in(text: str, most: int) -> str | None:
     return f"At most {most} characters." if len(text) > most else mistake_in_text(text)
 
 
-def _mistakes_in_variables(variables: Mapping[str, Any]) -> list[str]:
+def mistakes_in_variables(variables: Mapping[str, Any]) -> list[str]:
+    """Return why a job cannot be given these variables; nothing when it can."""
     if mistake := mistake_in_object(dict(variables)):
         return [mistake]
     return [
@@ -260,7 +261,8 @@ def _dates(
     return dates
 
 
-def _layers(project: Project | None, environment: Environment) -> dict[str, Mapping[str, Any]]:
+def layers_of(project: Project | None, environment: Environment) -> dict[str, Mapping[str, Any]]:
+    """Return the variables that a project and an environment give to a job, by origin."""
     layers: dict[str, Mapping[str, Any]] = {"environment": environment.variables}
     if project is not None:
         layers["project"] = project.variables

@@ -231,6 +231,11 @@ _WITH_WORDS: Final = (
     gettext_noop("%(path)s changed while it was copied."),
     gettext_noop("%(host)s refuses %(word)s: %(error)s."),
     gettext_noop("%(word)s is no address: write user:NAME, group:NAME or an address."),
+    gettext_noop("The name %(word)s is not known here. Did you mean %(meant)s?"),
+    gettext_noop("There is no %(word)s in the mapping. Did you mean %(meant)s?"),
+    gettext_noop("There is no %(word)s in the mapping."),
+    gettext_noop("There is no %(word)s in %(place)s. Did you mean %(meant)s?"),
+    gettext_noop("There is no %(word)s in %(place)s."),
 )
 _PATTERNS: Final = tuple(
     (re.compile(re.sub(r"%\\\((\w+)\\\)s", r"(?P<\1>.+)", re.escape(text)), re.DOTALL), text)

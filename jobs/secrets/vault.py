@@ -112,6 +112,14 @@ def open_for(environment_id: int, project_id: int | None) -> Opened:
     return Opened(MappingProxyType(values), tuple(sorted(unreadable)), Mask(every)) if rows else NONE
 
 
+def names_for(environment_id: int, project_id: int | None) -> list[str]:
+    """Return the names of the secrets that jobs in an environment, of a project or of none, may read; no value is opened."""
+    rows = Secret.objects.filter(
+        Q(environment=None) | Q(environment_id=environment_id), Q(project=None) | Q(project_id=project_id)
+    )
+    return sorted(set(rows.values_list("name", flat=True)))
+
+
 def _strength(row: Secret) -> tuple[bool, bool]:
     return row.environment_id is not None, row.project_id is not None
 

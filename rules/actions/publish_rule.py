@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.db import connection, transaction
 
-from rules.exceptions import RuleInvalid
+from rules.exceptions import RuleInvalid, VersionChanged
 from rules.models import Rule, RuleVersion
 from rules.parser import draft
 from rules.selectors import check_draft
@@ -22,7 +22,12 @@ _LOCK: Final = 0x52554C45
 
 
 def publish_rule(
-    *, source: str, author: AbstractBaseUser | AnonymousUser | None, comment: str, now: datetime
+    *,
+    source: str,
+    author: AbstractBaseUser | AnonymousUser | None,
+    comment: str,
+    now: datetime,
+    seen: int | None = None,
 ) -> tuple[RuleVersion, bool]:
     """Save ``source`` as the next version of the rule it names, which is made when it is not there.
 
@@ -31,6 +36,7 @@ def publish_rule(
         author: Who publishes it, ``None`` for a file.
         comment: Why.
         now: The moment, in UTC.
+        seen: Number of the version that the author knows as the newest, ``None`` to publish after whatever there is.
 
     Returns:
         The version, and whether it is new: the newest source again makes none.
@@ -38,6 +44,7 @@ def publish_rule(
     Raises:
         RuleInvalid: The source has mistakes, calls a rule that is not there, reads a name that nobody saves, or
             rules would call each other in a circle. All of them are in it.
+        VersionChanged: Somebody published another version than ``seen`` meanwhile.
     """
     parsed = draft(source)
     with transaction.atomic():
@@ -53,6 +60,8 @@ def publish_rule(
         newest = rule.versions.order_by("-number").first()
         if newest is not None and newest.source == source:
             return newest, False
+        if seen is not None and newest is not None and newest.number != seen:
+            raise VersionChanged(newest.number)
         number = 1 if newest is None else newest.number + 1
         return _save(rule, number, tree, source=source, author=author, comment=comment, now=now), True
 

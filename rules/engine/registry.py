@@ -71,6 +71,7 @@ class OperationType:
             that operations in its blocks may read; never rendered); any other string is a template.
             ``"x-hint"`` helps whoever got it wrong.
         help: One paragraph for the editor.
+        example: The operation as a rule may write it, for the editor; without the ``-`` before it.
         blocks: Child blocks.
         may_wait: It can make the job wait for a person or a slot, so CHECK and INIT refuse it.
         not_in: Steps whose rules may not use it.
@@ -90,6 +91,7 @@ class OperationType:
     pure: bool = False
     sets_variables: bool = False
     keeps_arguments: bool = False
+    example: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a type that is neither leaf nor composite."""

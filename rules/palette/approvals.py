@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from rules.engine.call import Call
 from rules.engine.outcomes import Suspended, Waiting
 from rules.engine.registry import OperationType, registry
-from rules.palette import schemas
+from rules.palette import examples, schemas
 
 
 def _approval(call: Call) -> NoReturn:
@@ -36,5 +36,6 @@ registry.register(
         may_wait=True,
         pure=True,
         keeps_arguments=True,
+        example=examples.APPROVAL,
     )
 )

@@ -10,7 +10,7 @@ from rules.engine.frames import Frame
 from rules.engine.interpreter import Walker
 from rules.engine.outcomes import OperationFailed, TimedOut
 from rules.engine.registry import OperationType, registry
-from rules.palette import schemas
+from rules.palette import examples, schemas
 
 MAX_ITEMS: Final = 100_000
 
@@ -118,11 +118,18 @@ def _holds(frame: Frame, written: str | bool) -> bool:
 
 registry.register(
     OperationType(
-        "group", schemas.GROUP_SCHEMA, schemas.GROUP_HELP, walk=_walk_group, blocks=schemas.GROUP_BLOCKS
+        "group",
+        schemas.GROUP_SCHEMA,
+        schemas.GROUP_HELP,
+        walk=_walk_group,
+        blocks=schemas.GROUP_BLOCKS,
+        example=examples.GROUP,
     )
 )
 registry.register(
-    OperationType("if", schemas.IF_SCHEMA, schemas.IF_HELP, walk=_walk_if, blocks=schemas.IF_BLOCKS)
+    OperationType(
+        "if", schemas.IF_SCHEMA, schemas.IF_HELP, walk=_walk_if, blocks=schemas.IF_BLOCKS, example=examples.IF
+    )
 )
 registry.register(
     OperationType(
@@ -132,11 +139,17 @@ registry.register(
         walk=_walk_foreach,
         blocks=schemas.FOREACH_BLOCKS,
         keeps_arguments=True,
+        example=examples.FOREACH,
     )
 )
 registry.register(
     OperationType(
-        "while", schemas.WHILE_SCHEMA, schemas.WHILE_HELP, walk=_walk_while, blocks=schemas.WHILE_BLOCKS
+        "while",
+        schemas.WHILE_SCHEMA,
+        schemas.WHILE_HELP,
+        walk=_walk_while,
+        blocks=schemas.WHILE_BLOCKS,
+        example=examples.WHILE,
     )
 )
 registry.register(
@@ -146,11 +159,26 @@ registry.register(
         schemas.PARALLEL_HELP,
         walk=_walk_parallel,
         blocks=schemas.PARALLEL_BLOCKS,
+        example=examples.PARALLEL,
     )
 )
 registry.register(
-    OperationType("try", schemas.TRY_SCHEMA, schemas.TRY_HELP, walk=_walk_try, blocks=schemas.TRY_BLOCKS)
+    OperationType(
+        "try",
+        schemas.TRY_SCHEMA,
+        schemas.TRY_HELP,
+        walk=_walk_try,
+        blocks=schemas.TRY_BLOCKS,
+        example=examples.TRY,
+    )
 )
 registry.register(
-    OperationType("rule", schemas.RULE_SCHEMA, schemas.RULE_HELP, walk=_walk_rule, blocks=schemas.RULE_BLOCKS)
+    OperationType(
+        "rule",
+        schemas.RULE_SCHEMA,
+        schemas.RULE_HELP,
+        walk=_walk_rule,
+        blocks=schemas.RULE_BLOCKS,
+        example=examples.RULE,
+    )
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rules.engine.call import Call
 from rules.engine.outcomes import OperationFailed
 from rules.engine.registry import OperationType, registry
-from rules.palette import schemas
+from rules.palette import examples, schemas
 
 
 def _write(call: Call) -> dict[str, int | str]:
@@ -20,4 +20,6 @@ def _write(call: Call) -> dict[str, int | str]:
     return {"path": str(path), "bytes": len(content)}
 
 
-registry.register(OperationType("write", schemas.WRITE_SCHEMA, schemas.WRITE_HELP, execute=_write))
+registry.register(
+    OperationType("write", schemas.WRITE_SCHEMA, schemas.WRITE_HELP, execute=_write, example=examples.WRITE)
+)

@@ -6,7 +6,7 @@ from rules.engine.call import Call
 from rules.engine.frames import timed_out
 from rules.engine.outcomes import OperationFailed
 from rules.engine.registry import OperationType, registry
-from rules.palette import schemas
+from rules.palette import examples, schemas
 
 
 def _git(call: Call) -> dict[str, str]:
@@ -22,4 +22,6 @@ def _git(call: Call) -> dict[str, str]:
     return {"sha": sha, "directory": str(directory)}
 
 
-registry.register(OperationType("git", schemas.GIT_SCHEMA, schemas.GIT_HELP, execute=_git))
+registry.register(
+    OperationType("git", schemas.GIT_SCHEMA, schemas.GIT_HELP, execute=_git, example=examples.GIT)
+)

@@ -6,7 +6,7 @@ from typing import Any
 
 from rules.engine.call import Call
 from rules.engine.registry import OperationType, registry
-from rules.palette import schemas
+from rules.palette import examples, schemas
 
 
 def _create_job(call: Call) -> dict[str, Any]:
@@ -36,5 +36,6 @@ registry.register(
         execute=_create_job,
         not_in=schemas.CREATE_JOB_NOT_IN,
         keeps_arguments=True,
+        example=examples.CREATE_JOB,
     )
 )

@@ -8,7 +8,7 @@ from typing import Any, Final
 from rules.engine.call import Call
 from rules.engine.outcomes import OperationFailed
 from rules.engine.registry import OperationType, registry
-from rules.palette import schemas
+from rules.palette import examples, schemas
 
 _LONGEST_SUBJECT: Final = 500
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
@@ -30,4 +30,8 @@ def _notify(call: Call) -> dict[str, Any]:
     return {"to": list(mailed.addresses)}
 
 
-registry.register(OperationType("notify", schemas.NOTIFY_SCHEMA, schemas.NOTIFY_HELP, execute=_notify))
+registry.register(
+    OperationType(
+        "notify", schemas.NOTIFY_SCHEMA, schemas.NOTIFY_HELP, execute=_notify, example=examples.NOTIFY
+    )
+)

@@ -11,7 +11,7 @@ from rules.engine.frames import timed_out
 from rules.engine.host import Stream as LogStream
 from rules.engine.outcomes import OperationFailed
 from rules.engine.registry import OperationType, registry
-from rules.palette import schemas
+from rules.palette import examples, schemas
 from rules.palette.output import Output
 from rules.processes.client import Command, CommandNotStarted, Ended, LauncherLost, Stream, get_launcher
 
@@ -61,4 +61,6 @@ def _judge(call: Call, ended: Ended, output: str) -> dict[str, Any]:
     return value
 
 
-registry.register(OperationType("run", schemas.RUN_SCHEMA, schemas.RUN_HELP, execute=_run))
+registry.register(
+    OperationType("run", schemas.RUN_SCHEMA, schemas.RUN_HELP, execute=_run, example=examples.RUN)
+)

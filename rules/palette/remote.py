@@ -6,7 +6,7 @@ from typing import Any
 
 from rules.engine.call import Call
 from rules.engine.registry import OperationType, registry
-from rules.palette import schemas
+from rules.palette import examples, schemas
 
 
 def _ssh(call: Call) -> dict[str, Any]:
@@ -22,5 +22,9 @@ def _copy(call: Call) -> dict[str, int]:
     return copy(call)
 
 
-registry.register(OperationType("ssh", schemas.SSH_SCHEMA, schemas.SSH_HELP, execute=_ssh))
-registry.register(OperationType("copy", schemas.COPY_SCHEMA, schemas.COPY_HELP, execute=_copy))
+registry.register(
+    OperationType("ssh", schemas.SSH_SCHEMA, schemas.SSH_HELP, execute=_ssh, example=examples.SSH)
+)
+registry.register(
+    OperationType("copy", schemas.COPY_SCHEMA, schemas.COPY_HELP, execute=_copy, example=examples.COPY)
+)

@@ -9,7 +9,7 @@ from rules.engine.call import Call
 from rules.engine.frames import timed_out
 from rules.engine.outcomes import Interrupted, OperationFailed
 from rules.engine.registry import OperationType, registry
-from rules.palette import schemas
+from rules.palette import examples, schemas
 
 
 def _sleep(call: Call) -> None:
@@ -27,4 +27,6 @@ def _sleep(call: Call) -> None:
         raise timed_out(call.deadline)
 
 
-registry.register(OperationType("sleep", schemas.SLEEP_SCHEMA, schemas.SLEEP_HELP, execute=_sleep))
+registry.register(
+    OperationType("sleep", schemas.SLEEP_SCHEMA, schemas.SLEEP_HELP, execute=_sleep, example=examples.SLEEP)
+)

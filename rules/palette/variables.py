@@ -7,7 +7,7 @@ from typing import Any
 from rules.engine.call import Call
 from rules.engine.outcomes import OperationFailed
 from rules.engine.registry import OperationType, registry
-from rules.palette import schemas
+from rules.palette import examples, schemas
 
 
 def _set(call: Call) -> dict[str, Any]:
@@ -34,7 +34,14 @@ registry.register(
         pure=True,
         sets_variables=True,
         keeps_arguments=True,
+        example=examples.SET,
     )
 )
-registry.register(OperationType("log", schemas.LOG_SCHEMA, schemas.LOG_HELP, execute=_log, pure=True))
-registry.register(OperationType("fail", schemas.FAIL_SCHEMA, schemas.FAIL_HELP, execute=_fail, pure=True))
+registry.register(
+    OperationType("log", schemas.LOG_SCHEMA, schemas.LOG_HELP, execute=_log, pure=True, example=examples.LOG)
+)
+registry.register(
+    OperationType(
+        "fail", schemas.FAIL_SCHEMA, schemas.FAIL_HELP, execute=_fail, pure=True, example=examples.FAIL
+    )
+)

@@ -6,7 +6,7 @@ from typing import Any
 
 from rules.engine.call import Call
 from rules.engine.registry import OperationType, registry
-from rules.palette import schemas
+from rules.palette import examples, schemas
 
 
 def _http(call: Call) -> dict[str, Any]:
@@ -16,4 +16,6 @@ def _http(call: Call) -> dict[str, Any]:
     return ask(call)
 
 
-registry.register(OperationType("http", schemas.HTTP_SCHEMA, schemas.HTTP_HELP, execute=_http))
+registry.register(
+    OperationType("http", schemas.HTTP_SCHEMA, schemas.HTTP_HELP, execute=_http, example=examples.HTTP)
+)

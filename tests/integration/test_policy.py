@@ -11,6 +11,7 @@ from permissions import policy
 from permissions.catalog import Right
 from permissions.exceptions import EnvironmentHidden, RightMissing
 from permissions.models import Environment
+from permissions.rights import NOTHING
 from tests.factories import EnvironmentFactory, GroupFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -87,7 +88,7 @@ def test_superusers_hold_all_inactive_and_anonymous_ones_nothing(dev: Environmen
     inactive = UserFactory.create(is_active=False)
     policy.grant(inactive, Right.VIEW_MONITOR, dev)
     policy.grant(inactive, Right.VIEW_MONITOR, None)
-    assert policy.rights_of(inactive) == policy.NOTHING
+    assert policy.rights_of(inactive) == NOTHING
     assert list(policy.environments_for(inactive)) == []
 
 
