@@ -15,6 +15,7 @@ from permissions.catalog import Right
 from permissions.models import Environment, User
 from permissions.policy import set_rights
 from tests.factories import EnvironmentFactory, UserFactory
+from tests.pages import Reader
 
 WISHES: Final = (
     frozenset({Right.VIEW_MONITOR, Right.RESTART, Right.CREATE}),
@@ -85,3 +86,23 @@ def test_the_lock_lasts_as_long_as_the_transaction() -> None:
             assert pool.submit(waits).result()
         assert not pool.submit(waits).result()
     assert policy.granted_on(ana, dev) == {Right.CREATE}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_forms_that_show_the_same_one_is_told() -> None:
+    ana, dev, barrier = UserFactory.create(), EnvironmentFactory.create(code="DEV"), Barrier(2)
+    readers = [Reader(UserFactory.create(is_staff=True, is_superuser=True)) for _ in range(2)]
+
+    def save(reader: Reader, right: Right) -> int:
+        close_old_connections()
+        try:
+            barrier.wait(timeout=10)
+            form = {"shown": ["DEV="], "granted": ["DEV=view_monitor", f"DEV={right.value}"]}
+            return reader.post(f"/admin/permissions/user/{ana.pk}/rights/", form).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(save, readers, (Right.CANCEL, Right.CREATE))) == [302, 409]
+    kept = policy.granted_on(ana, dev)
+    assert kept in ({Right.VIEW_MONITOR, Right.CANCEL}, {Right.VIEW_MONITOR, Right.CREATE})
