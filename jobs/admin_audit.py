@@ -17,13 +17,18 @@ from django.http import HttpRequest, HttpResponseBadRequest, StreamingHttpRespon
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
+from django.utils.functional import Promise
+from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from jobs.admin_base import CappedPaginator, ReadOnlyAdmin, VisibleEnvironmentFilter
+from jobs.audit import GRANT
+from jobs.choices import StatusChoice
 from jobs.models import AuditRecord
 from jobs.monitor.log import off_the_loop
+from jobs.monitor.wording import ACTION_LABELS
 from permissions import policy
 
 COLUMNS: Final = (
@@ -43,7 +48,54 @@ COLUMNS: Final = (
     "comment",
 )
 _BATCH: Final = 1000
+_SHOWN: Final = 300
+_STATUSES: Final = dict(StatusChoice.choices)
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+_VERBS: Final[dict[str, Promise]] = {
+    "create": _("Create"),
+    "change": _("Change"),
+    "delete": _("Delete"),
+    "set": _("Set"),
+    "drain": _("Drain"),
+    "resume": _("Resume"),
+}
+_KINDS: Final[dict[str, Promise]] = {
+    "user": _("user"),
+    "group": _("group"),
+    "environment": _("environment"),
+    "project": _("project"),
+    "nature": _("nature"),
+    "rule": _("rule"),
+    "token": _("token"),
+    "schedule": _("schedule"),
+    "semaphore": _("semaphore"),
+    "secret": _("secret"),
+    "identity": _("identity elsewhere"),
+    "worker": _("worker"),
+}
+
+
+def worded(action: str) -> str:
+    """Return what an action of a record is called: one of a job as its button, one of the configuration with its kind."""
+    if action == GRANT:
+        return gettext("Grant of rights")
+    if action in ACTION_LABELS:
+        return str(ACTION_LABELS[action])
+    verb, _sign, kind = action.partition("_")
+    if verb in _VERBS and kind in _KINDS:
+        return f"{_VERBS[verb]}: {_KINDS[kind]}"
+    return action
+
+
+class ActionFilter(admin.AllValuesFieldListFilter):
+    """The actions that there are, in the reader's words."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        """Return the choices with their words."""
+        for choice in super().choices(changelist):
+            yield {**choice, "display": worded(str(choice["display"]))}
 
 
 class UserFilter(admin.SimpleListFilter):
@@ -76,22 +128,11 @@ class UserFilter(admin.SimpleListFilter):
 class AuditRecordAdmin(ReadOnlyAdmin):
     """Who did what. The records outlive their jobs."""
 
-    list_display = (
-        "at",
-        "user",
-        "action",
-        "job_name",
-        "environment",
-        "from_status",
-        "to_status",
-        "source",
-        "address",
-        "comment",
-    )
+    list_display = ("at", "user", "did", "about", "environment", "became", "source")
     list_filter = (
         ("at", admin.DateFieldListFilter),
         UserFilter,
-        "action",
+        ("action", ActionFilter),
         "source",
         VisibleEnvironmentFilter,
     )
@@ -111,6 +152,23 @@ class AuditRecordAdmin(ReadOnlyAdmin):
         if rights.sees_all:
             return found.exclude(environment="")
         return found.filter(environment__in=policy.environments_for(request.user).values("code"))
+
+    @admin.display(description=_("action"), ordering="action")
+    def did(self, record: AuditRecord) -> str:
+        """Show what was done in the reader's words."""
+        return worded(record.action)
+
+    @admin.display(description=_("what"))
+    def about(self, record: AuditRecord) -> str:
+        """Show the job and why, or what was changed; all of it is on the record's own page."""
+        return Truncator(" · ".join(filter(None, (record.job_name, record.comment)))).chars(_SHOWN)
+
+    @admin.display(description=_("status"))
+    def became(self, record: AuditRecord) -> str:
+        """Show what the decision made of the job's status."""
+        if record.from_status == record.to_status:
+            return _label(record.to_status)
+        return " → ".join(_label(status) for status in (record.from_status, record.to_status) if status)
 
     def get_urls(self) -> list[URLPattern]:
         """Add the export."""
@@ -133,6 +191,10 @@ class AuditRecordAdmin(ReadOnlyAdmin):
         answer = StreamingHttpResponse(content, content_type="text/csv; charset=utf-8")
         answer["Content-Disposition"] = 'attachment; filename="audit.csv"'
         return answer
+
+
+def _label(status: str) -> str:
+    return str(_STATUSES.get(status, status))
 
 
 def _pieces(records: QuerySet[AuditRecord]) -> Iterator[bytes]:

@@ -47,9 +47,9 @@ class KeepsReferenced(admin.ModelAdmin[Any]):
             return [], {}, set(), kept
         shown = super().get_deleted_objects
         listed, counts, lacking, protected = shown(objs, request)
-        if protected:  # it began to refer to it at this moment
-            return [], {}, set(), _kept(rows, request.user) or [_("others")]
         by_django = getattr(shown, "__func__", None) is admin.ModelAdmin.get_deleted_objects
+        if protected:  # something began to refer to it at this moment, or the page knows another reason
+            return [], {}, set(), _kept(rows, request.user) or ([_("others")] if by_django else protected)
         if by_django and not policy.rights_of(request.user).sees_all:
             listed = [format_html("{} {}", row._meta.verbose_name, row) for row in rows]
             counts = {str(self.opts.verbose_name_plural): len(rows)}

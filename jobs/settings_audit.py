@@ -26,7 +26,7 @@ from jobs.audit_words import Hidden
 from jobs.models import Nature, Project, ProjectEnvironment, Secret, Semaphore
 from permissions import locks, policy
 from permissions.catalog import BY_CODENAME, EVERYWHERE, Right
-from permissions.models import ApiToken, Environment, User
+from permissions.models import ApiToken, Environment, ExternalIdentity, User
 from permissions.policy import Principal
 from permissions.signals import rights_changed
 from rules.models import Rule, RuleVersion
@@ -41,6 +41,7 @@ _KINDS: Final[dict[type[models.Model], str]] = {
     ProjectEnvironment: "project",
     Nature: "nature",
     ApiToken: "token",
+    ExternalIdentity: "identity",
 }
 _CHOSEN_BY_ONESELF: Final = frozenset({"language", "time_zone", "theme"})
 """Fields of a user that are no decision when they are their own."""

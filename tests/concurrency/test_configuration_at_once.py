@@ -64,8 +64,8 @@ def test_a_form_waits_for_a_document_and_says_what_it_changed_of_it() -> None:
     root = User.objects.create_superuser("root")
     environment = EnvironmentFactory.create(code="PROD", name="Old", position=1)
     sent = {
-        "code": "PROD", "name": "By hand", "position": 1, "colour": environment.colour, "expiry": "1 00:00:00",
-        "expiry_urgent": "01:00:00", "variables": "{}",
+        "code": "PROD", "name": "By hand", "position": 1, "colour": environment.colour, "expiry": "1d",
+        "expiry_urgent": "1h", "variables": "{}",
     }  # fmt: skip
     address = f"/admin/permissions/environment/{environment.pk}/change/"
     reader = Reader(root)

@@ -156,9 +156,9 @@ def test_mistakes_are_named_with_their_line() -> None:
 
 
 def test_what_a_schedule_refers_to_cannot_be_pruned() -> None:
-    ScheduleFactory.create(environment__code="QA")
+    ScheduleFactory.create(name="nightly", environment__code="QA")
     assert refused_prune() == [
-        "1: environment QA is not in the documents and cannot be removed: it is used by schedule."
+        "1: environment QA is not in the documents and cannot be removed: schedule nightly refers to it."
     ]
 
 

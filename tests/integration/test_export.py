@@ -300,17 +300,26 @@ def test_secrets_are_missed_and_neither_made_nor_removed() -> None:
     assert "words of the language such as if are taken" in str(error.value)
 
 
-@pytest.mark.parametrize("written", ["[1]", "7", '{"a": NaN}', '{"a": "\\u0000"}', "[" * 30 + "]" * 30])
-def test_the_admin_keeps_no_variables_that_documents_cannot_say(written: str) -> None:
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("[1]", "Write a JSON object"),
+        ("7", "Write a JSON object"),
+        ('{"a": NaN}', "Numbers must be finite"),
+        ('{"a": "\\u0000"}', "holds a NUL"),
+        ('{"a": ' + "[" * 30 + "]" * 30 + "}", "nested too deeply"),
+    ],
+)
+def test_the_admin_keeps_no_variables_that_documents_cannot_say(written: str, why: str) -> None:
     environment = EnvironmentFactory.create()
     root = Reader(User.objects.create_superuser("root"), language="en")
     sent = {
-        "code": "PROD", "name": "P", "position": 1, "colour": "#aabbcc", "expiry": "1 00:00:00",
-        "expiry_urgent": "01:00:00", "variables": written,
+        "code": "PROD", "name": "P", "position": 1, "colour": "#aabbcc", "expiry": "1d",
+        "expiry_urgent": "1h", "variables": written,
     }  # fmt: skip
     answer = root.post(f"/admin/permissions/environment/{environment.pk}/change/", sent)
     assert answer.status_code == 200
-    assert "Write a JSON object such as" in text(answer)
+    assert why in text(answer)
     document = "environments:\n  - {code: P, variables: {a: %s}}\n" % ("[" * 30 + "]" * 30)
     with pytest.raises(Exception, match="nested at most 20 deep"):
         applied(document)

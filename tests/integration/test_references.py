@@ -78,7 +78,7 @@ def test_the_admin_deletes_nothing_that_a_job_refers_to(root: Reader, job: Job) 
             root.post(f"/admin/{address}/{row.pk}/delete/", {"post": "yes"}),
         ):
             assert answer.status_code == 409, address
-            assert "stays, because something refers to it" in text(answer)
+            assert "stays, because of what is listed here" in text(answer)
             assert f'<a href="/jobs/{job.pk}/">{job.name}</a>' in answer.content.decode()
         sent = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}
         several = root.post(f"/admin/{address}/", sent)

@@ -55,7 +55,7 @@ def form_of(environment: Environment, **changed: Any) -> dict[str, Any]:
     """Return what the admin's form of an environment sends."""
     return {
         "code": environment.code, "name": environment.name, "position": environment.position,
-        "colour": environment.colour, "expiry": "1 00:00:00", "expiry_urgent": "01:00:00", "variables": "{}",
+        "colour": environment.colour, "expiry": "1d", "expiry_urgent": "1h", "variables": "{}",
         **changed,
     }  # fmt: skip
 
@@ -69,7 +69,7 @@ def test_where_nobody_acts_nothing_is_recorded() -> None:
 
 def test_the_admin_form_leaves_one_record_that_says_what_changed(root: User) -> None:
     environment = EnvironmentFactory.create(code="PROD", name="Production", variables={"a": "s3cret"})
-    sent = form_of(environment, name="Live", expiry="2 00:00:00", variables='{"a": "other", "b": 1}')
+    sent = form_of(environment, name="Live", expiry="2d", variables='{"a": "other", "b": 1}')
     answer = Reader(root).post(f"/admin/permissions/environment/{environment.pk}/change/", sent)
     assert answer.status_code == 302
     assert records() == [
@@ -96,17 +96,20 @@ def test_the_form_of_a_user_is_one_record_with_groups_and_permissions(root: User
     ana = User.objects.create_user("ana", email="ana@example.com")
     ops = Group.objects.create(name="ops")
     view = Permission.objects.get(codename="view_project")
-    everywhere = Permission.objects.get(codename="action.job.restart")
     sent = {
         "username": "ana", "email": "ana@example.com", "is_active": "on", "is_staff": "on", "groups": [ops.pk],
-        "user_permissions": [view.pk, everywhere.pk], "theme": "system", "date_joined_0": "2026-01-01",
+        "user_permissions": [view.pk], "theme": "system", "date_joined_0": "2026-01-01",
         "date_joined_1": "00:00:00",
     }  # fmt: skip
     answer = Reader(root, language="en").post(f"/admin/permissions/user/{ana.pk}/change/", sent)
     assert answer.status_code == 302, text(answer)
     change = ('ana: is_staff false → true; groups [] → ["ops"]; user_permissions [] → ["jobs.view_project"]',)
     assert [record for record in records() if record[0] == "change_user"] == [("change_user", "", *change)]
-    assert ("grant", "", 'user:ana on *: rights [] → ["restart"]') in records()
+    assert len(records()) == 1
+    table = {"shown": "*=", "granted": ["*=restart", "*=view_monitor"]}
+    answer = Reader(root, language="en").post(f"/admin/permissions/user/{ana.pk}/rights/", table)
+    assert answer.status_code == 302, text(answer)
+    assert ("grant", "", 'user:ana on *: rights [] → ["view_monitor", "restart"]') in records()
     assert len(records()) == 2
 
 
