@@ -23,9 +23,8 @@ test: .venv/.ok-dev
 ifdef ARGS
 	$(PYTHON) -m pytest $(ARGS)
 else
-	$(PYTHON) -m pytest $(TWO_AT_A_TIME) -m "not heavy and not alone"
+	$(PYTHON) -m pytest $(TWO_AT_A_TIME) -m "not heavy"
 	$(PYTHON) -m pytest $(TWO_AT_A_TIME) -m heavy
-	$(PYTHON) -m pytest -m alone
 endif
 
 # The model of a job against the real code, for hours instead of minutes, each day with other sequences; and more chaos.

@@ -22,32 +22,28 @@ TESTS = Path(__file__).parent
 BROWSER_TESTS = TESTS / "browser"
 
 
-HEAVY: Final = ("browser", "integration/processes")
+HEAVY: Final = ("browser", "chaos", "integration/processes")
 """Folders of tests that start much or watch the clock: beside those that only compute they would be late."""
 
 HEAVY_FIXTURES: Final = frozenset({"workers", "crew", "running"})
 
 LONGEST: Final = (
-    "model",
-    "integration/test_supervisor_run",
-    "acceptance/test_engine",
+    "model", "matrix", "integration/test_export", "chaos", "integration/test_supervisor_run", "acceptance/test_engine",
     "acceptance/test_rolling",
-)
+)  # fmt: skip
 """What takes longest begins first, while there is something else to do beside it."""
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
-    """Mark what is heavy and what runs alone before markers choose, and order what is left after it was shuffled.
+    """Mark what is heavy before markers choose, and order what is left after it was shuffled.
 
     The browser's tests are last: from the first one on an event loop runs in this thread.
     """
     for item in items:
         place = item.path.relative_to(TESTS).as_posix()
         starts_much = HEAVY_FIXTURES & set(getattr(item, "fixturenames", ()))
-        if place.startswith("chaos"):
-            item.add_marker(pytest.mark.alone)
-        elif starts_much or place.startswith(HEAVY) or "supervisor" in item.path.name:
+        if starts_much or place.startswith(HEAVY) or "supervisor" in item.path.name:
             item.add_marker(pytest.mark.heavy)
     yield
     items.sort(key=lambda item: (item.path.is_relative_to(BROWSER_TESTS), _turn(item)))

@@ -10,7 +10,7 @@ from permissions.models import User
 from rules.models import RuleVersion
 from tests.factories import PASSWORD, UserFactory
 
-pytestmark = [pytest.mark.alone, pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 WRITTEN = """\
 name: shop

@@ -47,6 +47,7 @@ def test_a_part_and_a_file_that_the_reader_has_are_served_too() -> None:
     assert answer.status_code == 304
 
 
+@pytest.mark.django_db
 def test_the_other_kind_of_server_gets_the_same() -> None:
     answer: Any = Client().get("/static/page.css")
     assert isinstance(answer, FileResponse)
