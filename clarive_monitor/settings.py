@@ -57,7 +57,7 @@ INSTALLED_APPS = [
     "permissions",
     "rules",
     "jobs",
-    "django.contrib.admin",
+    "clarive_monitor.apps.AdministrationConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from jobs import audit, selectors, semaphores
 from jobs.actions import base
 from jobs.admin_secrets import SecretAdmin
+from jobs.admin_site import CarefulAdmin
 from jobs.audit import Author
 from jobs.models import (
     Approval,
@@ -40,7 +41,7 @@ from permissions.models import User
 admin.site.register(Secret, SecretAdmin)
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+class ReadOnlyAdmin(CarefulAdmin):
     """For looking only: what is shown here changes by actions, never by hand."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -96,16 +97,29 @@ class ProjectEnvironmentInline(admin.TabularInline[ProjectEnvironment, Project])
 
 
 @admin.register(Project)
-class ProjectAdmin(admin.ModelAdmin[Project]):
+class ProjectAdmin(CarefulAdmin):
     """Projects with their repository and variables."""
 
     list_display = ("code", "name", "repository")
     search_fields = ("code", "name", "repository")
     inlines = (ProjectEnvironmentInline,)
 
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> list[dict[str, dict[str, Any]]]:
+        """Say what was changed without naming environments: whoever may see the project reads its history."""
+        found: list[dict[str, dict[str, Any]]] = super().construct_change_message(
+            request, form, formsets, add
+        )
+        for message in found:
+            for about in message.values():
+                if "object" in about:
+                    about["object"] = str(form.instance)
+        return found
+
 
 @admin.register(Nature)
-class NatureAdmin(admin.ModelAdmin[Nature]):
+class NatureAdmin(CarefulAdmin):
     """Natures with their patterns."""
 
     list_display = ("code", "name", "include", "exclude")
@@ -255,7 +269,7 @@ class RequestInline(admin.TabularInline[SemaphoreRequest, Semaphore]):
 
 
 @admin.register(Semaphore)
-class SemaphoreAdmin(admin.ModelAdmin[Semaphore]):
+class SemaphoreAdmin(CarefulAdmin):
     """Semaphores and how many slots each has. One that somebody holds or waits for stays."""
 
     list_display = ("name", "slots")
