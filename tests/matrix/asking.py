@@ -90,7 +90,10 @@ def cells(door: Door, row: Row) -> Iterator[Cell]:
     """
     ways = HOLDERS[row.access.right]
     if is_admin(door):
-        yield from (Cell(person, SESSION) for person in [*OTHERS, *STAFF] if not person.named)
+        # Our rights mean nothing to the tables of another product, so that few show who may see those.
+        is_ours = "django_celery_beat" not in door.route
+        tried = [*OTHERS, *STAFF] if is_ours else [OTHERS[0], OTHERS[1], *STAFF[:3]]
+        yield from (Cell(person, SESSION) for person in tried if not person.named)
     elif is_api(door):
         yield from (
             Cell(person, TOKEN) for person in [*OTHERS, *ways, *STAFF[:1], *limited()] if person.has_account
