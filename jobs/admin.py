@@ -73,6 +73,19 @@ class ProjectAdmin(admin.ModelAdmin[Project]):
     search_fields = ("code", "name", "repository")
     inlines = (ProjectEnvironmentInline,)
 
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> list[dict[str, dict[str, Any]]]:
+        """Say what was changed without naming environments: whoever may see the project reads its history."""
+        found: list[dict[str, dict[str, Any]]] = super().construct_change_message(
+            request, form, formsets, add
+        )
+        for message in found:
+            for about in message.values():
+                if "object" in about:
+                    about["object"] = str(form.instance)
+        return found
+
 
 class WaitAdmin(ReadOnlyAdmin):
     """What jobs wait for or waited for, of the environments that the administrator may see."""

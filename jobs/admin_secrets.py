@@ -14,6 +14,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
+from jobs import selectors
 from jobs.audit import Author
 from jobs.models import AuditRecord, Secret
 from jobs.secrets import vault
@@ -94,10 +95,21 @@ class SecretAdmin(admin.ModelAdmin[Secret]):
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> forms.ModelChoiceField[Any] | None:
-        """Offer the same ones only."""
+        """Offer the same ones only, and no secret for all environments to whoever does not see all of them."""
         if db_field.name == "environment":
             kwargs["queryset"] = policy.environments_for(request.user)
+            kwargs["required"] = not policy.rights_of(request.user).sees_all
+        elif db_field.name == "project":
+            kwargs["queryset"] = selectors.visible_projects(request.user)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def has_change_permission(self, request: HttpRequest, obj: Secret | None = None) -> bool:
+        """Let only those who see all environments change what jobs in all of them read."""
+        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Secret | None = None) -> bool:
+        """Ask for the same."""
+        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         """Let name and scope be chosen once: the value is tied to them."""
@@ -121,6 +133,11 @@ class SecretAdmin(admin.ModelAdmin[Secret]):
         """Delete several, each with its record."""
         for secret in queryset.select_related("environment", "project"):
             self.delete_model(request, secret)
+
+
+def _may_touch(request: HttpRequest, secret: Secret | None) -> bool:
+    is_for_all = secret is not None and secret.environment_id is None
+    return not is_for_all or policy.rights_of(request.user).sees_all
 
 
 def _author(request: HttpRequest) -> Author:

@@ -52,7 +52,8 @@ def _approval(job: Job, now: datetime) -> Iterator[Blocker]:
         signed = len(approval.signatures.all())
         detail = f"Waits for approval: {signed} of {approval.minimum} signatures."
         until = job.max_start_at if job.run_began_at is None and job.step in {Step.PRE, Step.RUN} else None
-        who = (*approval.approvers, *principals.holders(Right.APPROVE_ALL, job.environment))
+        named = principals.seeing(approval.approvers, job.environment)
+        who = (*named, *principals.holders(Right.APPROVE_ALL, job.environment))
         yield Blocker("approval", detail, approval.began_at, until, tuple(dict.fromkeys(who)))
 
 

@@ -15,6 +15,7 @@ from jobs.models import AuditRecord, DaemonState, Job, JobNature, Nature, Projec
 from permissions import policy
 from permissions.catalog import Right
 from permissions.policy import AnyUser
+from rules.models import Rule
 
 DATE_FIELDS: Final = {
     "created": "created_at",
@@ -122,6 +123,17 @@ def counts_by_status(user: AnyUser, wanted: JobFilter) -> dict[str, int]:
     return {**dict.fromkeys(StatusChoice.values, 0), **dict(rows)}
 
 
+def require_visible(user: AnyUser, job_id: int) -> None:
+    """Do nothing when ``user`` may know of the job.
+
+    Raises:
+        JobNotFound: There is none, or the user may not know of it. Both cost the same.
+    """
+    allowed = policy.environment_filter(policy.rights_of(user), Right.VIEW_MONITOR, "environment_id")
+    if job_id > LARGEST_ID or not Job.objects.filter(allowed, pk=job_id).exists():
+        raise JobNotFound(job_id)
+
+
 def visible_job(user: AnyUser, job_id: int) -> Job:
     """Return one job.
 
@@ -147,6 +159,11 @@ def sees_anything(user: AnyUser) -> bool:
 def visible_projects(user: AnyUser) -> QuerySet[Project]:
     """Return all projects for whoever may see at least one environment; others need no names."""
     return Project.objects.all() if sees_anything(user) else Project.objects.none()
+
+
+def visible_rules(user: AnyUser) -> QuerySet[Rule]:
+    """Return all rules for whoever may see at least one environment."""
+    return Rule.objects.all() if sees_anything(user) else Rule.objects.none()
 
 
 def visible_natures(user: AnyUser) -> QuerySet[Nature]:

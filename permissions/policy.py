@@ -277,6 +277,26 @@ def holders(right: Right, environment: Environment) -> tuple[QuerySet[Group], Qu
     return groups.distinct(), users.distinct()
 
 
+def seeing(
+    environment: Environment, groups: Iterable[str], usernames: Iterable[str]
+) -> tuple[set[str], set[str]]:
+    """Return which of these groups and users may see ``environment``, by name; two queries at most.
+
+    A group counts when it was granted ``view_monitor`` there, or when an active member sees the environment otherwise.
+    """
+    right = Right.VIEW_MONITOR
+    by_group = _holds(EnvironmentGroupGrant, "group", right, environment)
+    own = _holds(EnvironmentUserGrant, "user", right, environment) | Q(is_superuser=True)
+    sees = User.objects.filter(own | Q(groups__in=Group.objects.filter(by_group)), is_active=True)
+    wanted, people = list(groups), list(usernames)
+    found_groups = Group.objects.filter(by_group | Q(pk__in=sees.values("groups")), name__in=wanted)
+    found_users = sees.filter(username__in=people)
+    return (
+        set(found_groups.values_list("name", flat=True)) if wanted else set(),
+        set(found_users.values_list("username", flat=True)) if people else set(),
+    )
+
+
 def _holds(
     table: type[EnvironmentGroupGrant] | type[EnvironmentUserGrant],
     kind: str,

@@ -22,6 +22,22 @@ def holders(right: Right, environment: Environment) -> list[str]:
     ]
 
 
+def seeing(principals: Iterable[str], environment: Environment) -> list[str]:
+    """Return those of ``principals`` to whom being named means something: who may see ``environment``.
+
+    A group is one when it holds ``view_monitor`` there or a member sees the environment otherwise. Two queries at most.
+    """
+    named = list(principals)
+    groups, users = policy.seeing(environment, *(_names(named, kind) for kind in ("group:", "user:")))
+    return [
+        name for name in named if name.partition(":")[2] in (groups if name.startswith("group:") else users)
+    ]
+
+
+def _names(principals: list[str], kind: str) -> list[str]:
+    return [name.removeprefix(kind) for name in principals if name.startswith(kind)]
+
+
 def is_among(user: User, principals: Iterable[str]) -> bool:
     """Return whether ``user`` is one of these: ``user:ana``, or a member of ``group:qa``. At most one query.
 

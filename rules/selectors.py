@@ -81,9 +81,15 @@ def _linked(version_id: int, pinned: tuple[tuple[str, int], ...]) -> RuleTree:
     return link(load_tree(version_id), resolve)
 
 
-def check_source(source: str) -> ParseResult:
-    """Return what is wrong with a source, the rules it calls included, as publishing it now would say."""
-    return check_draft(draft(source))
+def check_source(source: str, *, alone: bool = False) -> ParseResult:
+    """Return what is wrong with a source, the rules it calls included, as publishing it now would say.
+
+    Args:
+        source: Of a rule.
+        alone: As if there were no other rules, for those who may not know of any.
+    """
+    parsed = draft(source)
+    return parsed.among(lambda slug: None, ()) if alone else check_draft(parsed)
 
 
 def check_draft(parsed: Draft) -> ParseResult:

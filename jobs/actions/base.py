@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from django.db import transaction
 
-from jobs import audit, transitions
+from jobs import audit, selectors, transitions
 from jobs.exceptions import InvalidInput, JobChanged, JobNotFound, TransitionNotAllowed
 from jobs.lifecycle import ACTIVE, ENDED, Event, State, Status, Step, next_state
 from jobs.log.writer import append_entry
@@ -94,6 +94,8 @@ class JobAction:
             RightMissing: The actor sees the job but may not do this.
             TransitionNotAllowed: The table refuses; nothing was changed.
         """
+        # Before the lock: what is hidden must not be held up, nor answer later because somebody else holds it.
+        selectors.require_visible(actor.user, job_id)
         job = transitions.lock(job_id)
         asker = Asker(actor.user, policy.rights_of(actor.user).on(job.environment_id))
         if Right.VIEW_MONITOR not in asker.rights:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zoneinfo
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,8 +15,8 @@ from jobs import selectors
 from jobs.choices import JobType
 from permissions import policy
 from permissions.catalog import Right
+from permissions.middleware import known_zones
 from permissions.models import User
-from rules.models import Rule
 
 MINUTES: Final = "%Y-%m-%dT%H:%M"
 _MOST_TEXT: Final = 20_000
@@ -35,7 +34,7 @@ class AccountForm(forms.ModelForm[User]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Offer every zone of the tz database."""
         super().__init__(*args, **kwargs)
-        zones = sorted(zone for zone in zoneinfo.available_timezones() if "/" in zone or zone == "UTC")
+        zones = sorted(zone for zone in known_zones() if "/" in zone or zone == "UTC")
         zone_field, language_field = self.fields["time_zone"], self.fields["language"]
         assert isinstance(zone_field, forms.ChoiceField)
         assert isinstance(language_field, forms.ChoiceField)
@@ -43,12 +42,25 @@ class AccountForm(forms.ModelForm[User]):
         language_field.choices = [("", _("As the browser")), *settings.LANGUAGES]
 
 
+class EnvironmentField(forms.ChoiceField):
+    """Offers the environments in which the reader may create jobs.
+
+    Another one that they see is understood as well: that they lack the right there is for the action to say.
+    """
+
+    visible: frozenset[str] = frozenset()
+
+    def valid_value(self, value: Any) -> bool:
+        """Return whether it is one of those."""
+        return super().valid_value(value) or str(value) in self.visible
+
+
 class JobForm(forms.Form):
     """What a person wishes for in a new job. ``check_message`` is what CHECK said when it refused."""
 
     check_message = ""
 
-    environment = forms.ChoiceField(label=_("Environment"))
+    environment = EnvironmentField(label=_("Environment"))
     rule = forms.ChoiceField(label=_("Rule"))
     project = forms.ChoiceField(label=_("Project"), required=False)
     revisions = forms.CharField(
@@ -95,8 +107,12 @@ class JobForm(forms.Form):
             (row.code, row.code if row.name == row.code else f"{row.code} · {row.name}") for row in allowed
         ]
         self.has_environments = bool(environments)
+        field = self.fields["environment"]
+        assert isinstance(field, EnvironmentField)
+        field.visible = frozenset(policy.environments_for(user).values_list("code", flat=True))
         self._offer("environment", environments)
-        self._offer("rule", [(slug, slug) for slug in Rule.objects.values_list("slug", flat=True)])
+        rules = selectors.visible_rules(user).values_list("slug", flat=True)
+        self._offer("rule", [(slug, slug) for slug in rules])
         projects = selectors.visible_projects(user).values_list("code", "name")
         named = [(code, code if name == code else f"{code} · {name}") for code, name in projects]
         self._offer("project", [("", _("None")), *named])

@@ -168,13 +168,16 @@ class VersionsView(GenericAPIView[RuleVersion]):
             raise Http404
 
 
-class ValidateView(APIView):
+class ValidateView(GenericAPIView[Rule]):
     """``rules/validate/``."""
+
+    queryset = Rule.objects.all()
 
     def post(self, request: Request) -> Response:
         """Return every mistake in a source, without saving anything."""
         body = SourceSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        result = check_source(body.validated_data["source"])
+        knows_rules = self.filter_queryset(self.get_queryset()).exists()
+        result = check_source(body.validated_data["source"], alone=not knows_rules)
         errors = [represent_problem(problem) for problem in result.problems]
         return Response({"valid": not errors, "errors": errors, "operations": result.operations})

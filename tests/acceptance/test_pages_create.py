@@ -160,7 +160,7 @@ def test_only_environments_where_one_may_create_are_offered(dev: Environment) ->
     vera = Reader(user_with("view_monitor", environments=[dev]))
     assert "No puedes crear pases en ningún entorno" in words(vera.get("/jobs/new/"))
     answer = vera.post("/jobs/new/", wish(project="", revisions=""))
-    assert (answer.status_code, Job.objects.exists()) == (400, False)
+    assert (answer.status_code, Job.objects.exists()) == (403, False)
 
 
 def test_a_form_without_its_token_is_refused_in_style(reader: Reader) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from jobs.blockers import blockers
 from jobs.lifecycle import ENDED, RUNNER_STATUSES, State
-from jobs.models import DaemonState, Job, WorkerSeen
+from jobs.models import Approval, DaemonState, Job, WorkerSeen
 from permissions import principals
 from permissions.catalog import Right
 from tests.factories import (
@@ -109,3 +109,27 @@ def test_holders_are_named_once_and_only_when_the_right_counts() -> None:
     through.groups.add(ops)
     UserFactory.create(is_superuser=True, username="root")
     assert principals.holders(Right.RESTART, environment) == ["group:ops", "user:ana", "user:through"]
+
+
+def test_an_approval_names_only_those_who_may_see_the_environment() -> None:
+    environment, other = EnvironmentFactory.create(), EnvironmentFactory.create()
+    groups = {name: GroupFactory.create(name=name) for name in ("seeing", "blind", "mixed", "past")}
+    grant(groups["seeing"], "view_monitor", environments=[environment])
+    user_with("view_monitor", environments=[environment], username="ana").groups.add(groups["mixed"])
+    user_with("view_monitor", environments=[other], username="elsewhere").groups.add(groups["blind"])
+    user_with("view_monitor", username="gone", is_active=False).groups.add(groups["past"])
+    user_with("approve_all", username="sees-nothing")
+    UserFactory.create(is_superuser=True, username="root")
+    named = [
+        *("group:seeing", "group:blind", "group:mixed", "group:past", "group:unknown"),
+        *("user:ana", "user:elsewhere", "user:gone", "user:sees-nothing", "user:root", "user:unknown"),
+    ]
+    expected = ["group:seeing", "group:mixed", "user:ana", "user:root"]
+    assert principals.seeing(named, environment) == expected
+    alive()
+    job = JobFactory.at("RUN", "pending_approval", now=NOW, environment=environment)
+    Approval.objects.create(
+        job=job, attempt=1, step="RUN", path="RUN/0", operation="gate", began_at=NOW, approvers=named
+    )
+    (found,) = blockers(job, NOW)
+    assert (found.kind, list(found.who)) == ("approval", expected)

@@ -1,0 +1,274 @@
+"""Trying a door: the request, its answer, and what the answer should have been."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http.cookies import SimpleCookie
+from typing import Any, Final
+from urllib.parse import quote
+
+from django.db import transaction
+from django.http import StreamingHttpResponse
+from django.test import Client
+from django.urls import reverse
+
+from tests.matrix import access, world
+from tests.matrix.access import ELSEWHERE, HERE, Person
+from tests.matrix.doors import Door
+from tests.matrix.people import HOLDERS, OTHERS, STAFF, limited, username
+from tests.matrix.rows import Here, Row
+from tests.matrix.world import NOBODY, NOWHERE, World, mark_of, people_of
+
+SESSION: Final = "session"
+TOKEN: Final = "token"
+_SECRET: Final = re.compile(rb'(?<=name="csrfmiddlewaretoken" value=")[^"]*|(?<=name="seen_)[^>]*')
+_PARAMETER: Final = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
+_NUMBER: Final = re.compile(r"(?<=/)\d+(?=/)")
+_BORING: Final = frozenset({"Set-Cookie", "Content-Length", "Expires"})
+"""Headers that differ from second to second."""
+
+
+class _Bare(Client):
+    """A client that keeps no templates and contexts of what was rendered: thousands of pages are asked for here."""
+
+    def request(self, **request: Any) -> Any:
+        """Return the answer as the server would send it."""
+        return self.handler(self._base_environ(**request))  # type: ignore[attr-defined]
+
+
+_client: Final = _Bare()
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request."""
+
+    method: str
+    address: str
+    data: Mapping[str, Any]
+    is_json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One person with one kind of key."""
+
+    person: Person
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.person.name} ({self.key})"
+
+
+def is_api(door: Door) -> bool:
+    """Return whether programs come through the door: with a token as well as with a session."""
+    return door.route.startswith("api/")
+
+
+def is_admin(door: Door) -> bool:
+    """Return whether the door belongs to the administration."""
+    return door.route.startswith("admin/")
+
+
+def cells(door: Door, row: Row) -> Iterator[Cell]:
+    """Yield who tries a door: who holds its right in every way, who holds all others, and who they are otherwise.
+
+    Programs come with a token, so the API is tried with one; a session there is the same person with another key,
+    which a few show. The administration asks for staff first: all ways to be staff, and a few who are not.
+    """
+    ways = HOLDERS[row.access.right]
+    if is_admin(door):
+        # Our rights mean nothing to the tables of another product, so that few show who may see those.
+        is_ours = "django_celery_beat" not in door.route
+        tried = [*OTHERS, *STAFF] if is_ours else [OTHERS[0], OTHERS[1], *STAFF[:3]]
+        yield from (Cell(person, SESSION) for person in tried if not person.named)
+    elif is_api(door):
+        yield from (
+            Cell(person, TOKEN) for person in [*OTHERS, *ways, *STAFF[:1], *limited()] if person.has_account
+        )
+        plain_ones = [person for person in [*OTHERS, *ways[:2]] if not person.named]
+        yield from (Cell(person, SESSION) for person in plain_ones)
+        return
+    else:
+        yield from (Cell(person, SESSION) for person in [*OTHERS, *ways, *STAFF[:1]])
+    # A token opens the API alone.
+    yield Cell(next(person for person in OTHERS if person.is_superuser), TOKEN)
+
+
+def expected(door: Door, row: Row, cell: Cell) -> str:
+    """Return what the contract says."""
+    if cell.key == TOKEN and not is_api(door):
+        return row.access.answer(Person("anonymous", has_account=False))
+    return row.access.answer(cell.person)
+
+
+def asked(found: World, door: Door, row: Row, *, exists: bool = True) -> Ask:
+    """Return the request with which a door is tried.
+
+    Args:
+        found: What is behind it.
+        door: The door.
+        row: How it is tried.
+        exists: False asks for something that is not there.
+    """
+    values = world.of_the_address(found, door.name, row.job, dict(row.uses))
+    data = {name: _meant(value, found, row, exists=exists) for name, value in row.data.items()}
+    if not exists:
+        values |= world.of_nothing()
+    values["key"] = door.action
+    route = door.route.replace("^", "").removesuffix("$")
+    address = "/" + _PARAMETER.sub(lambda match: quote(str(values[match[1] or match[2]])), route)
+    return Ask(door.method, address + row.query, data, is_api(door))
+
+
+def _meant(value: Any, found: World, row: Row, *, exists: bool) -> Any:
+    if not isinstance(value, Here):
+        return value
+    job = found.jobs[row.job]
+    meant = (
+        {"code": found.here.code, "environment": found.here.pk}
+        if exists
+        else {"code": NOWHERE, "environment": NOBODY}
+    )
+    return {**meant, "attempt": job.attempt, "status": job.status}[value.name]
+
+
+def answer(found: World, ask: Ask, cell: Cell) -> Answer:
+    """Let somebody ask, and take back what that did."""
+    keys = found.keys[cell.person.name]
+    by_token = cell.key == TOKEN
+    _client.cookies = (
+        SimpleCookie()
+        if by_token or not keys.session
+        else SimpleCookie(keys.session.output(header="", sep=";"))
+    )
+    headers = {"Accept-Language": "en", **({"Authorization": f"Bearer {keys.token}"} if by_token else {})}
+    with transaction.atomic():
+        if ask.is_json and ask.method != "GET":
+            body, kind = json.dumps(ask.data), "application/json"
+            response: Any = _client.generic(ask.method, ask.address, body, content_type=kind, headers=headers)
+        elif ask.method == "GET":
+            response = _client.get(ask.address, headers=headers)
+        else:
+            response = _client.post(ask.address, ask.data, headers=headers)
+        content = response.getvalue() if isinstance(response, StreamingHttpResponse) else response.content
+        transaction.set_rollback(True)
+    return Answer(response.status_code, dict(response.items()), content)
+
+
+def mistake(door: Door, row: Row, want: str, got: Answer, nothing: Answer | None) -> str:
+    """Return what is wrong with an answer, empty when it is as the contract says.
+
+    Args:
+        door: Who was tried.
+        row: What the contract says of it.
+        want: The answer that it says.
+        got: The answer.
+        nothing: What the same person gets for what is not there.
+    """
+    if want == access.OK:
+        return "" if got.status in row.success else f"{want} {row.success}, not {got.status}"
+    if want == access.SIGN_IN:
+        return _not_signing_in(door, got)
+    if want == access.ABSENT:
+        return _not_absent(row, got, nothing)
+    _kind, _sign, right = want.partition(": ")
+    if got.status != 403:
+        return f"403, not {got.status}"
+    return "" if right.encode() in got.body else f"403 that names {right}"
+
+
+def _not_signing_in(door: Door, got: Answer) -> str:
+    if is_api(door):
+        return "" if got.status == 401 else f"401, not {got.status}"
+    address = got.headers.get("Location", "")
+    page = "/admin/login/" if is_admin(door) else reverse("monitor:login")
+    return "" if got.status == 302 and address.startswith(page) else f"sign-in, not {got.status} {address}"
+
+
+def _not_absent(row: Row, got: Answer, nothing: Answer | None) -> str:
+    assert nothing is not None
+    if got.status != row.absent:
+        return f"{row.absent} as for nothing, not {got.status}"
+    for name, one, other in (
+        ("status", got.status, nothing.status),
+        ("headers", _headers(got), _headers(nothing)),
+        ("body", got.body, nothing.body),
+    ):
+        if one != other:
+            return f"what is hidden and what is not there differ in their {name}"
+    return ""
+
+
+def _headers(one: Answer) -> dict[str, str]:
+    return {name: value for name, value in one.headers.items() if name not in _BORING}
+
+
+def plain(one: Answer, asks: tuple[Ask, Ask], person: Person) -> Answer:
+    """Return an answer without what it only repeats: of either question, and who asks."""
+    body = _SECRET.sub(b"", one.body)
+    numbers = {number for ask in asks for number in _NUMBER.findall(ask.address)}
+    told = {username(person), HERE, NOWHERE, NOWHERE.lower(), str(NOBODY), *numbers}
+    for repeated in sorted(told, key=len, reverse=True):
+        body = body.replace(repeated.encode(), b"?")
+    headers = {name: value.replace(str(NOBODY), "?") for name, value in one.headers.items()}
+    return Answer(one.status, headers, body)
+
+
+def leaks(cell: Cell, ask: Ask, got: Answer) -> list[str]:
+    """Return the names in an answer that its reader may not know."""
+    person = cell.person
+    said = f"{ask.address} {ask.data}"
+    hidden = []
+    for code, sees in ((ELSEWHERE, person.sees_elsewhere), (HERE, person.sees_here or HERE in said)):
+        if not sees:
+            hidden.append(mark_of(code))
+            # Django's permissions show names of users and groups.
+            hidden += [] if person.permissions is None else [people_of(code)]
+    if not person.sees_anything and person.permissions is not None:
+        hidden.append("zzshared")
+    text = got.body.decode(errors="replace") + str(got.headers)
+    return [name for name in hidden if name in text and name not in said]
+
+
+class Trial:
+    """One door, tried by everybody."""
+
+    def __init__(self, door: Door, row: Row, world: World) -> None:
+        """Keep what is asked, and what is asked for that is not there."""
+        self._door, self._row, self._world = door, row, world
+        self._ask, self._other = asked(world, door, row), asked(world, door, row, exists=False)
+        self._asks = (self._ask, self._other)
+        self._nothing: dict[tuple[str, bool, bool], Answer] = {}
+
+    def problem(self, cell: Cell) -> str:
+        """Return what is wrong in one cell, empty when nothing is."""
+        want = expected(self._door, self._row, cell)
+        got = answer(self._world, self._ask, cell)
+        problems = [f"tells of {name}" for name in leaks(cell, self._ask, got)]
+        nothing = self._not_there(cell) if want == access.ABSENT else None
+        if nothing is not None:
+            got = plain(got, self._asks, cell.person)
+        if found := mistake(self._door, self._row, want, got, nothing):
+            problems.append(f"expected {found}")
+        return f"  {cell}: {'; '.join(problems)}" if problems else ""
+
+    def _not_there(self, cell: Cell) -> Answer:
+        """Return what people like this one get for what is not there."""
+        kind = (cell.key, cell.person.is_staff, cell.person.sees_elsewhere)
+        if kind not in self._nothing:
+            found = answer(self._world, self._other, cell)
+            self._nothing[kind] = plain(found, self._asks, cell.person)
+        return self._nothing[kind]

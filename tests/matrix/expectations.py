@@ -1,0 +1,154 @@
+"""Who may come through which door, written by hand from the contract (PRODUCT.md), never from the code.
+
+To add a door: find the sentence of the contract that says whom it is for, and write a row with that access and the
+section. An address that leads to actions takes its rows from ``ACTIONS``, so a new action is one line there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from permissions.catalog import Right
+from tests.matrix.access import (
+    ADMINISTERS,
+    LISTS,
+    PUBLIC,
+    SEES,
+    SEES_ANYTHING,
+    SIGNED_IN,
+    SIGNS,
+    Access,
+    needs,
+)
+from tests.matrix.expectations_admin import ROWS as ADMIN
+from tests.matrix.rows import CODE, SEEN, Key, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """An action: who may do it, the job at which it is possible, and what it is told."""
+
+    access: Access
+    job: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    success: int = 200
+
+
+_RESTART: Final = needs(Right.RESTART)
+
+ACTIONS: Final[Mapping[str, Act]] = {
+    "rerun": Act(_RESTART, "finished", {"step": "PRE"}),
+    "reschedule": Act(_RESTART, "planned", {"scheduled_at": "2030-01-01T10:00:00Z"}),
+    "run_now": Act(_RESTART, "planned"),
+    "cancel": Act(needs(Right.CANCEL), "planned"),
+    "rollback": Act(_RESTART, "finished"),
+    "approve": Act(SIGNS, "pending"),
+    "reject": Act(SIGNS, "pending", {"comment": "No."}),
+    "retry": Act(_RESTART, "trapped"),
+    "skip": Act(_RESTART, "trapped"),
+    "abort": Act(_RESTART, "trapped"),
+    "pause": Act(_RESTART, "trapped"),
+    "resume": Act(_RESTART, "paused"),
+    "delete": Act(needs(Right.DELETE), "finished", success=204),
+    "comment": Act(SEES, "finished", {"text": "Seen.", "level": "comment"}),
+}
+"""Section 5, the table of what people do."""
+
+TRAP_ANSWERS: Final = ("retry", "skip", "abort", "pause", "resume")
+_SOURCE: Final = "name: {name}\nsteps:\n  RUN:\n    - log: there\n"
+
+
+def _action_rows() -> dict[Key, Row]:
+    found: dict[Key, Row] = {}
+    for key, act in ACTIONS.items():
+        row = Row(act.access, "5", (act.success,), job=act.job, data=act.data)
+        if key in TRAP_ANSWERS:
+            found["api:job-trap", "POST", key] = replace(row, data={**act.data, "action": key})
+        elif key == "delete":
+            found["api:job", "DELETE", key] = row
+        else:
+            found[f"api:job-{key}", "POST", key] = row
+        page = replace(row, section="5, 9", data={**_on_page(act.data), **SEEN})
+        found["monitor:action", "GET", key] = replace(page, success=(200,), data={})
+        found["monitor:action", "POST", key] = replace(page, success=(302,))
+    return found
+
+
+def _on_page(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.removesuffix(":00Z") if name.endswith("_at") else value for name, value in data.items()
+    }
+
+
+API: Final[dict[Key, Row]] = {
+    ("api:jobs", "GET", ""): Row(LISTS, "10"),
+    ("api:jobs", "POST", ""): Row(
+        needs(Right.CREATE), "5, 10", (201,), absent=400, data={"rule": "web-zzshared", "environment": CODE}
+    ),
+    ("api:jobs-summary", "GET", ""): Row(LISTS, "10"),
+    ("api:job", "GET", ""): Row(SEES, "5, 10"),
+    ("api:job-log", "GET", ""): Row(SEES, "5, 10"),
+    ("api:job-log-download", "GET", ""): Row(SEES, "5, 10"),
+    ("api:job-operations", "GET", ""): Row(SEES, "5, 10"),
+    ("api:job-audit", "GET", ""): Row(SEES, "5, 10"),
+    ("api:environments", "GET", ""): Row(LISTS, "10"),
+    ("api:environments", "POST", ""): Row(ADMINISTERS, "10", (201,), data={"code": "NEW"}),
+    ("api:environment", "GET", ""): Row(SEES, "5, 10"),
+    ("api:environment", "PATCH", ""): Row(ADMINISTERS, "10", data={"name": "Renamed"}),
+    ("api:environment", "DELETE", ""): Row(ADMINISTERS, "10", (204,), uses={"code": "SPARE"}),
+    ("api:projects", "GET", ""): Row(LISTS, "10"),
+    ("api:projects", "POST", ""): Row(ADMINISTERS, "10", (201,), data={"code": "new"}),
+    ("api:project", "GET", ""): Row(SEES_ANYTHING, "10"),
+    ("api:project", "PATCH", ""): Row(ADMINISTERS, "10", data={"name": "Renamed"}),
+    ("api:project", "DELETE", ""): Row(ADMINISTERS, "10", (204,), uses={"code": "spare"}),
+    ("api:natures", "GET", ""): Row(LISTS, "10"),
+    ("api:natures", "POST", ""): Row(ADMINISTERS, "10", (201,), data={"code": "new", "include": ["*.x"]}),
+    ("api:nature", "GET", ""): Row(SEES_ANYTHING, "10"),
+    ("api:nature", "PATCH", ""): Row(ADMINISTERS, "10", data={"name": "Renamed"}),
+    ("api:nature", "DELETE", ""): Row(ADMINISTERS, "10", (204,)),
+    ("api:rules", "GET", ""): Row(LISTS, "10"),
+    ("api:rules", "POST", ""): Row(ADMINISTERS, "10", (201,), data={"source": _SOURCE.format(name="new")}),
+    ("api:rules-validate", "POST", ""): Row(SIGNED_IN, "10", data={"source": _SOURCE.format(name="new")}),
+    ("api:rule", "GET", ""): Row(SEES_ANYTHING, "10"),
+    ("api:rule-versions", "GET", ""): Row(SEES_ANYTHING, "10"),
+    ("api:rule-versions", "POST", ""): Row(
+        ADMINISTERS, "10", (201,), data={"source": _SOURCE.format(name="web-zzshared"), "comment": ""}
+    ),
+    ("api:me", "GET", ""): Row(SIGNED_IN, "10"),
+    ("api:nothing", "GET", ""): Row(PUBLIC, "10", (404,)),
+}
+
+PAGES: Final[dict[Key, Row]] = {
+    ("healthz", "GET", ""): Row(PUBLIC, "10"),
+    ("readyz", "GET", ""): Row(PUBLIC, "10", (200, 503)),
+    ("monitor:favicon", "GET", ""): Row(PUBLIC, "9", (302,)),
+    ("monitor:favicon", "POST", ""): Row(PUBLIC, "9", (302,)),
+    ("monitor:login", "GET", ""): Row(PUBLIC, "9", (200, 302)),
+    ("monitor:login", "POST", ""): Row(PUBLIC, "9", (200, 302)),
+    ("monitor:logout", "POST", ""): Row(PUBLIC, "9", (302,)),
+    ("monitor:list", "GET", ""): Row(LISTS, "9"),
+    ("monitor:account", "GET", ""): Row(SIGNED_IN, "9"),
+    ("monitor:account", "POST", ""): Row(
+        SIGNED_IN, "9", (302,), data={"language": "en", "time_zone": "UTC", "theme": "dark"}
+    ),
+    ("monitor:create", "GET", ""): Row(SIGNED_IN, "9"),
+    ("monitor:create", "POST", ""): Row(
+        needs(Right.CREATE),
+        "5, 9",
+        (302,),
+        absent=400,
+        data={"rule": "web-zzshared", "environment": CODE, "type": "promote"},
+    ),
+    ("monitor:job", "GET", ""): Row(SEES, "5, 9"),
+    ("monitor:log", "GET", ""): Row(SEES, "5, 9"),
+    ("monitor:download", "GET", ""): Row(SEES, "5, 9"),
+}
+
+ROWS: Final[Mapping[Key, Row]] = {**PAGES, **API, **_action_rows(), **ADMIN}
+
+PENDING: Final[Mapping[str, str]] = {
+    "admin:permissions_environment": "the pages of environments do not yet ask for our rights",
+}
+"""Beginnings of names of doors whose answers are known to differ, and why; an entry goes when the door is right."""

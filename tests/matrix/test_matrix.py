@@ -1,0 +1,85 @@
+"""Section 5 through every door: P7, tried with every right and every way to hold it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from django.db import transaction
+from pytest_django.plugin import DjangoDbBlocker
+
+from jobs.actions import create
+from jobs.actions.base import actions
+from jobs.models import CreationRequest
+from permissions.models import Environment
+from tests.factories import JobFactory
+from tests.matrix import asking, table
+from tests.matrix.doors import Door, doors
+from tests.matrix.expectations import ACTIONS, PENDING, ROWS
+from tests.matrix.world import World, build
+
+pytestmark = pytest.mark.django_db
+
+DOORS = doors()
+TRIED = [door for door in DOORS if (door.name, door.method, door.action) in ROWS]
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker, broker: str) -> Iterator[World]:
+    """What is behind the doors, made once; each request is taken back, and all of it at the end."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        # A refusal is what is tried here, nothing to warn of a thousand times.
+        logging.disable(logging.ERROR)
+        yield build()
+        logging.disable(logging.NOTSET)
+        transaction.set_rollback(True)
+
+
+def _worker(request: CreationRequest, seconds: float) -> None:
+    """Make the job that is asked for, in the place of the worker, which is another process."""
+    environment = Environment.objects.get(pk=request.wish["environment_id"])
+    request.job = JobFactory.create(environment=environment, created_by=request.actor)
+    request.state = CreationRequest.State.DONE
+
+
+def test_every_door_has_a_row() -> None:
+    missing = [door for door in DOORS if (door.name, door.method, door.action) not in ROWS]
+    assert not missing, (
+        "Nobody has said whom these doors are for. Look in PRODUCT.md, sections 5, 9 and 10, and add a row for each to "
+        f"tests/matrix/expectations.py: {', '.join(map(str, missing))}"
+    )
+
+
+def test_every_row_has_a_door() -> None:
+    there = {(door.name, door.method, door.action) for door in DOORS}
+    left = [" ".join(key) for key in ROWS if key not in there]
+    assert not left, f"These rows of tests/matrix/expectations.py are about doors that are not there: {left}"
+
+
+def test_every_action_has_an_expected_right() -> None:
+    known, wanted = set(actions()), set(ACTIONS)
+    assert known <= wanted, (
+        "Nobody has said whom these actions are for. Look in PRODUCT.md, section 5, and add a line for each to ACTIONS in "
+        f"tests/matrix/expectations.py, with a job at which it is possible: {sorted(known - wanted)}"
+    )
+    assert wanted <= known, f"ACTIONS names what is no action: {sorted(wanted - known)}"
+    behind = {door.action for door in DOORS if asking.is_api(door)}
+    assert known <= behind, f"These actions have no address in the API: {sorted(known - behind)}"
+
+
+def test_the_table_is_current() -> None:
+    current = table.PATH.exists() and table.PATH.read_text(encoding="utf-8") == table.render()
+    assert current, "Run `python -m tests.matrix --write`: docs/rights.md is not what the matrix says."
+
+
+@pytest.mark.parametrize("door", TRIED, ids=str)
+def test_door(door: Door, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(create, "_wait", _worker)
+    row = ROWS[door.name, door.method, door.action]
+    trial = asking.Trial(door, row, world)
+    wrong = [text for cell in asking.cells(door, row) if (text := trial.problem(cell))]
+    pending = next((why for start, why in PENDING.items() if door.name.startswith(start)), "")
+    if wrong and pending:
+        pytest.xfail(pending)
+    assert not wrong, f"{door}, {row.access.words} (section {row.section}):\n" + "\n".join(wrong)

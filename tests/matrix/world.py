@@ -1,0 +1,250 @@
+"""What is behind the doors: two environments with the same things in both, and the names that nobody may read by chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
+from django.utils import timezone
+from django_celery_beat.models import (
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
+
+from jobs.audit import Actor, Author, record
+from jobs.models import (
+    Approval,
+    AuditRecord,
+    Job,
+    Project,
+    ProjectEnvironment,
+    Secret,
+    Semaphore,
+    SemaphoreRequest,
+    Trap,
+)
+from jobs.secrets import vault
+from permissions import tokens
+from permissions.models import ApiToken, Environment
+from tests.factories import (
+    EnvironmentFactory,
+    GroupFactory,
+    NatureFactory,
+    ProjectFactory,
+    RuleFactory,
+    UserFactory,
+)
+from tests.life import Cast, fresh, work
+from tests.matrix.access import ELSEWHERE, HERE
+from tests.matrix.people import Keys, everybody, name_in_approval
+
+PLAIN: Final = """
+PRE:
+  - log: built
+    id: build
+    rollback: [{log: unbuilt}]
+RUN:
+  - log: deployed
+"""
+TRAP: Final = """
+RUN:
+  - fail: no route to host
+    id: deploy
+    on_error: trap
+    trap: {timeout: 1h}
+"""
+APPROVAL: Final = """
+PRE:
+  - approval: {{approvers: {approvers}}}
+    id: gate
+RUN:
+  - log: deployed
+"""
+NOBODY: Final = 2**31 - 7
+"""A key that nothing has."""
+
+NOWHERE: Final = "NOWHERE"
+"""A code that nothing has."""
+
+
+def mark_of(code: str) -> str:
+    """Return what stands in every name and text of an environment, and nowhere else."""
+    return code.partition("-")[2]
+
+
+def people_of(code: str) -> str:
+    """Return what stands in every name of a user or group that has to do with an environment alone."""
+    return mark_of(code).replace("zz", "yy")
+
+
+@dataclass
+class World:
+    """All that the doors lead to.
+
+    Attributes:
+        jobs: Jobs here by how they are: planned, finished, pending, trapped, paused.
+        things: The key of a row here of each table of the administration, by name.
+        spares: The key of a row that nothing refers to, likewise.
+        keys: What everybody opens doors with, by name.
+    """
+
+    here: Environment
+    elsewhere: Environment
+    jobs: dict[str, Job] = field(default_factory=dict)
+    things: dict[str, Any] = field(default_factory=dict)
+    spares: dict[str, Any] = field(default_factory=dict)
+    keys: dict[str, Keys] = field(default_factory=dict)
+
+
+def build() -> World:
+    """Return the world, just made."""
+    here = EnvironmentFactory.create(code=HERE, name=f"Called {HERE}")
+    elsewhere = EnvironmentFactory.create(code=ELSEWHERE, name=f"Called {ELSEWHERE}")
+    project = ProjectFactory.create(code="shop-zzshared", name="Shop zzshared")
+    world = World(here, elsewhere)
+    for environment in (elsewhere, here):
+        mark = mark_of(environment.code)
+        ProjectEnvironment.objects.create(
+            project=project, environment=environment, variables={"is": f"of-{mark}"}
+        )
+        world.jobs = _jobs(environment, project)
+    signers = GroupFactory.create(name="signers")
+    for person in everybody():
+        world.keys[person.name] = Keys(person, here, elsewhere, signers)
+    _fill(world, project)
+    return world
+
+
+def _jobs(environment: Environment, project: Project) -> dict[str, Job]:
+    """Return a job of each kind in an environment, led there by the real runner."""
+    mark, people = mark_of(environment.code), people_of(environment.code)
+    named = [*(name_in_approval(person) for person in everybody() if person.named), "user:ghost"]
+    cast = Cast(environment, qa=GroupFactory.create(name=f"qa-{people}"))
+    cast.people["ana"] = UserFactory.create(username=f"ana-{people}")
+    options: dict[str, Any] = {
+        "project": project,
+        "comment": f"kept-{mark}",
+        "variables": {"v": {"value": mark, "origin": "job"}},
+    }
+    later = {"scheduled_at": timezone.now() + timedelta(hours=5)}
+    found = {
+        "planned": cast.job(PLAIN, name=f"N.{environment.code}-00000001", **options, **later),
+        "finished": cast.job(PLAIN, name=f"N.{environment.code}-00000002", **options),
+        "pending": cast.job(
+            APPROVAL.format(approvers=named), name=f"N.{environment.code}-00000003", **options
+        ),
+        "trapped": cast.job(TRAP, name=f"N.{environment.code}-00000004", **options),
+        "paused": cast.job(TRAP, name=f"N.{environment.code}-00000005", **options),
+    }
+    work(found["finished"])
+    cast["boss"].username = f"boss-{people}"
+    cast["boss"].save()
+    cast.do(found["paused"], "boss", "pause")
+    for job in found.values():
+        record(Actor(cast["boss"], AuditRecord.Source.API.value), "create", job, now=timezone.now())
+    author = Author(f"boss-{people}", "admin")
+    scope = vault.Scope(environment, None)
+    vault.keep(f"secret_{mark}", "a-long-enough-value", scope, by=author, now=timezone.now())
+    return {name: fresh(job) for name, job in found.items()}
+
+
+def _fill(world: World, project: Project) -> None:
+    """Make one row of each table of the administration, and one to delete."""
+    pending, trapped = world.jobs["pending"], world.jobs["trapped"]
+    semaphore = Semaphore.objects.create(name="slots-zzshared")
+    for job in (pending, Job.objects.filter(environment=world.elsewhere).first()):
+        assert job is not None
+        SemaphoreRequest.objects.create(
+            semaphore=semaphore,
+            job=job,
+            path=f"RUN/{job.environment.code}",
+            asked_at=timezone.now(),
+            granted_at=timezone.now(),
+        )
+    rule = RuleFactory.create(slug="web-zzshared")
+    user = UserFactory.create(username="somebody")
+    tokens.issue(user, name="somebody's")
+    tokens.issue(UserFactory.create(username="somebody-else"), name="spare")
+    world.things = {
+        "jobs_job": world.jobs["finished"].pk,
+        "jobs_approval": Approval.objects.get(job=pending).pk,
+        "jobs_trap": Trap.objects.get(job=trapped).pk,
+        "jobs_auditrecord": AuditRecord.objects.filter(environment=world.here.code).latest("pk").pk,
+        "jobs_project": project.pk,
+        "jobs_nature": NatureFactory.create(code="python-zzshared").pk,
+        "jobs_secret": Secret.objects.get(environment=world.here).pk,
+        "jobs_semaphore": semaphore.pk,
+        "rules_rule": rule.pk,
+        "auth_group": Group.objects.get(name="signers").pk,
+        "permissions_user": user.pk,
+        "permissions_environment": world.here.pk,
+        "permissions_apitoken": ApiToken.objects.get(user=user).pk,
+    } | _beat()
+    world.spares = {
+        **world.things,
+        "jobs_project": ProjectFactory.create(code="spare").pk,
+        "jobs_semaphore": Semaphore.objects.create(name="spare").pk,
+        "rules_rule": RuleFactory.create(slug="spare").pk,
+        "permissions_user": UserFactory.create(username="spare").pk,
+        "permissions_environment": EnvironmentFactory.create(code="SPARE").pk,
+        "django_celery_beat_intervalschedule": IntervalSchedule.objects.create(every=9, period="hours").pk,
+    }
+
+
+def _beat() -> dict[str, Any]:
+    interval = IntervalSchedule.objects.create(every=7, period="hours")
+    return {
+        "django_celery_beat_intervalschedule": interval.pk,
+        "django_celery_beat_crontabschedule": CrontabSchedule.objects.create(minute="7").pk,
+        "django_celery_beat_solarschedule": SolarSchedule.objects.create(
+            event="sunset", latitude=1, longitude=1
+        ).pk,
+        "django_celery_beat_clockedschedule": ClockedSchedule.objects.create(clocked_time=timezone.now()).pk,
+        "django_celery_beat_periodictask": PeriodicTask.objects.create(
+            name="p", task="jobs.tick", interval=interval
+        ).pk,
+    }
+
+
+def of_the_address(world: World, name: str, job: str, uses: dict[str, str]) -> dict[str, Any]:
+    """Return the values of the parameters of an address.
+
+    Args:
+        world: Where they are from.
+        name: Of the address.
+        job: Which of the jobs is meant.
+        uses: Values that differ from the usual ones.
+    """
+    table = name.removeprefix("admin:").rpartition("_")[0]
+    if name.startswith("admin/"):
+        table = "_".join(name.split("/")[1:3])
+    codes = {"api:project": "shop-zzshared", "api:nature": "python-zzshared"}
+    rows = world.spares if uses.get("object_id") == "spare" else world.things
+    found = {
+        "job_id": world.jobs[job].pk,
+        "code": codes.get(name, world.here.code),
+        "slug": "web-zzshared",
+        "object_id": rows.get(table),
+        "environment_id": world.here.pk,
+        "rule_id": world.things["rules_rule"],
+        "number": 1,
+        "id": world.things["permissions_user"],
+        "content_type_id": ContentType.objects.get_for_model(Job).pk,
+        "app_label": "jobs",
+        "url": "nowhere/",
+    }
+    if name == "admin:view_on_site":
+        found["object_id"] = world.jobs[job].pk
+    return {**found, **{key: value for key, value in uses.items() if key != "object_id"}}
+
+
+def of_nothing() -> dict[str, Any]:
+    """Return values of parameters with which an address leads to nothing."""
+    numbers = ("job_id", "object_id", "environment_id", "rule_id", "id")
+    return {**dict.fromkeys(numbers, NOBODY), "code": NOWHERE, "slug": NOWHERE.lower()}
