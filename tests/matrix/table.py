@@ -12,7 +12,7 @@ from tests.matrix.access import Person
 from tests.matrix.asking import is_admin, is_api
 from tests.matrix.doors import Door, doors
 from tests.matrix.expectations import ROWS
-from tests.matrix.people import HOLDERS, OTHERS, STAFF
+from tests.matrix.people import HOLDERS, LIMITED, OTHERS, STAFF
 from tests.matrix.rows import Row
 
 PATH: Final = Path(__file__).parents[2] / "docs" / "rights.md"
@@ -33,7 +33,11 @@ same in the API, **403** a refusal that names the missing right, **404** the ans
 - What lies in an environment that one may not see **does not exist**: 404, an unknown environment when it is named in a
   body (400), and in the administration the way back to the first page; never a refusal that would tell that it is there.
 - **Inactive** users hold nothing: their sessions and tokens are those of nobody. Superusers hold everything.
-- A token is its user, at the addresses of the API alone.
+- A token is its user, at the addresses of the API alone. One that is limited may what its limits and its user's rights
+  both allow, administers nothing, and does not sign for somebody who is only named; the column of limited tokens stands for
+  a user who holds all rights.
+- Administrators who are no superusers hand out only what they themselves hold there (400 otherwise), and change no account
+  and no group that holds more than they do.
 """
 _RIGHTS: Final = {right.value: ways[0] for right, ways in HOLDERS.items()}
 _PEOPLE: Final = {person.name: person for person in [*OTHERS, *STAFF]}
@@ -54,7 +58,6 @@ _STAFF_COLUMNS: Final[dict[str, Person]] = {
     "… and `view_monitor` on `*`": _PEOPLE["staff with Django's permissions, sees *"],
     "superuser": _PEOPLE["superuser"],
 }
-_SCHEDULES: Final = re.compile(r"(?<=django_celery_beat/)\w+")
 
 
 def render() -> str:
@@ -64,7 +67,7 @@ def render() -> str:
     pages = [door for door in found if door not in {*api, *admin}]
     sections = (
         ("Pages", "", pages, _COLUMNS),
-        ("REST API", "", api, _COLUMNS),
+        ("REST API", "", api, {**_COLUMNS, "token limited to `view_monitor`": LIMITED[0]}),
         (
             "Administration",
             "Django's permission is the one that the line names; what belongs to one environment needs `view_monitor` there"
@@ -96,9 +99,10 @@ def _table(found: list[Door], columns: dict[str, Person]) -> Iterator[str]:
 
 
 def _address(door: Door) -> str:
-    route = _SCHEDULES.sub("…", door.route.replace("^", "").removesuffix("$"))
+    route = door.route.replace("^", "").removesuffix("$")
     route = re.sub(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)", lambda match: f"<{match[1] or match[2]}>", route)
-    action = f" ({door.action})" if door.action and "trap" in door.name else ""
+    shown = door.action and "<key>" not in route and not route.rstrip("/").endswith(door.action)
+    action = f" ({door.action})" if shown and door.method != "DELETE" else ""
     return f"`/{route.replace('<key>', door.action)}`{action}"
 
 
@@ -110,4 +114,6 @@ def _cell(door: Door, row: Row, person: Person) -> str:
         return "401" if is_api(door) else "sign in"
     if answer == access.ABSENT:
         return "400" if row.absent == 400 else "404"
-    return "403"
+    if answer == access.BEYOND:
+        return "400"
+    return "refused" if row.done else "403"
