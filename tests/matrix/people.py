@@ -71,8 +71,6 @@ STAFF: Final = [
         is_active=False,
     ),
     Person("Django's permissions without being staff", permissions=None, here=ALL),
-    Person("staff with Django's permissions and all rights here", is_staff=True, permissions=None, here=ALL),
-    Person("staff", is_staff=True),
     Person(
         "staff with Django's permissions, all rights elsewhere",
         is_staff=True,
@@ -80,9 +78,12 @@ STAFF: Final = [
         elsewhere=ALL,
     ),
     Person("staff with Django's permissions, sees here", is_staff=True, permissions=None, here=VIEW),
+    Person("staff with Django's permissions and all rights here", is_staff=True, permissions=None, here=ALL),
     Person("staff with Django's permissions, sees *", is_staff=True, permissions=None, everywhere=VIEW),
+    Person("staff", is_staff=True),
 ]
-"""Those who try the administration; the first five where it does not matter who holds which right where."""
+"""Those who try the administration: the first four where it does not matter who holds which right where, the first six where
+they may read something of an environment."""
 
 STAFF_WITH: Final = {
     right: [

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from permissions.catalog import Right
 from tests.matrix import access
 from tests.matrix.access import Person
+from tests.matrix.acts import ACTIONS
 from tests.matrix.asking import is_admin, is_api
 from tests.matrix.doors import Door, doors
 from tests.matrix.expectations import ROWS
@@ -55,6 +57,7 @@ _STAFF_COLUMNS: Final[dict[str, Person]] = {
     "staff, all rights": _PEOPLE["staff with all rights here"],
     "staff, Django's permission": _PEOPLE["staff with Django's permissions"],
     "… and `view_monitor`": _PEOPLE["staff with Django's permissions, sees here"],
+    "… and all rights there": _PEOPLE["staff with Django's permissions and all rights here"],
     "… and `view_monitor` on `*`": _PEOPLE["staff with Django's permissions, sees *"],
     "superuser": _PEOPLE["superuser"],
 }
@@ -71,12 +74,13 @@ def render() -> str:
         (
             "Administration",
             "Django's permission is the one that the line names; what belongs to one environment needs `view_monitor` there"
-            " as well. Tables that change by actions only are for reading.",
+            " as well. The list of jobs takes an action on several jobs and says of each whether it was done, refused, or is no"
+            " job that is there (404). Tables that change by actions only are for reading.",
             admin,
             _STAFF_COLUMNS,
         ),
     )
-    parts = [_INTRODUCTION]
+    parts = [_INTRODUCTION, _by_right()]
     for heading, note, kind, columns in sections:
         parts.append(
             "\n".join([f"## {heading}", "", *([note, ""] if note else []), *_table(kind, columns), ""])
@@ -84,11 +88,29 @@ def render() -> str:
     return "\n".join(parts)
 
 
+def _by_right() -> str:
+    """Return what each right is for, in the shortest form."""
+    lines = ["## What each right allows", "", "In the environments where it is granted:", ""]
+    lines += ["| right | what one may do |", "| --- | --- |"]
+    for right in Right:
+        found = [key.replace("_", " ") for key, act in ACTIONS.items() if act.access.right is right]
+        if right is Right.VIEW_MONITOR:
+            found = ["see jobs, logs, results and the audit of jobs", *found]
+        if right is Right.APPROVE_ALL:
+            found = [f"{name} (named approvers may without it)" for name in found]
+        if right is Right.CREATE:
+            found = ["create jobs", "make, change and delete schedules (with Django's permission)"]
+        lines.append(f"| `{right.value}` | {', '.join(found)} |")
+    return "\n".join([*lines, ""])
+
+
 def _table(found: list[Door], columns: dict[str, Person]) -> Iterator[str]:
     yield f"| address | method | who | {' | '.join(columns)} |"
     yield "| --- | --- | --- |" + " --- |" * len(columns)
     lines: dict[tuple[str, ...], list[str]] = {}
     for door in found:
+        if door.name.endswith("/<path:object_id>/"):
+            continue  # leads to the page of the same row
         row = ROWS[door.name, door.method, door.action]
         cells = [_cell(door, row, person) for person in columns.values()]
         method = lines.setdefault((_address(door), row.access.words, *cells), [])

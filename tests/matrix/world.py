@@ -27,6 +27,7 @@ from jobs.models import (
 )
 from jobs.secrets import vault
 from permissions import tokens
+from permissions.catalog import Right
 from permissions.models import ApiToken, Environment, ExternalIdentity, User
 from tests.factories import (
     EnvironmentFactory,
@@ -37,6 +38,7 @@ from tests.factories import (
     ScheduleFactory,
     UserFactory,
     publish,
+    user_with,
 )
 from tests.life import Cast, fresh, work
 from tests.matrix.access import ELSEWHERE, HERE, OWNER
@@ -199,7 +201,7 @@ def _fill(world: World, project: Project) -> None:
         "permissions_apitoken": ApiToken.objects.get(user=user).pk,
         "jobs_schedule": schedules[world.here.pk],
         "own token": ApiToken.objects.get(user=world.keys[OWNER].user).pk,
-        "user who holds more": world.keys[OWNER].user.pk,
+        "user who holds more": user_with(*Right, environments=[world.here], username="holds-more").pk,
         "group that gives more": Group.objects.get(name=username(BY_GROUP)).pk,
         "superuser": world.keys[SUPERUSER.name].user.pk,
     } | _others(user)
