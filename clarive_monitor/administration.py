@@ -7,7 +7,7 @@ and get it on the way, as the API's views get their door.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
@@ -16,6 +16,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import SimpleLazyObject
 
 from jobs.admin_references import KeepsReferenced
 from permissions import policy
@@ -50,7 +51,14 @@ class Administration(admin.AdminSite):
         super().register(model_or_iterable, chosen, **options)
 
     def get_log_entries(self, request: HttpRequest) -> QuerySet[LogEntry]:
-        """Leave out what was done to things that the reader may not see now, which may be less than once, or that are gone."""
+        """Leave out what was done to things that the reader may not see now, which may be less than once, or that are gone.
+
+        Every page is given them and hardly any shows them, so they are looked for only then.
+        """
+        found = SimpleLazyObject(lambda: self._log_entries(request))
+        return cast("QuerySet[LogEntry]", found)
+
+    def _log_entries(self, request: HttpRequest) -> QuerySet[LogEntry]:
         entries: QuerySet[LogEntry] = super().get_log_entries(request)
         if policy.rights_of(request.user).sees_all:
             return entries

@@ -15,6 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
 
 from permissions import explain, grids, policy
 from permissions.catalog import LABELS, RIGHT_OF_ACTION, SHORT_LABELS, Right
@@ -93,7 +94,7 @@ def addresses(model_admin: admin.ModelAdmin[User]) -> list[URLPattern]:
             whole = {**model_admin.admin_site.each_context(request), "opts": model_admin.opts, **context}
             return TemplateResponse(request, f"admin/permissions/user/{template}.html", whole, status=status)
 
-        return model_admin.admin_site.admin_view(guarded)
+        return model_admin.admin_site.admin_view(require_safe(guarded))
 
     return [
         path("who-can/", view(who_can), name="permissions_user_who_can"),

@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from rules import admin_check, admin_versions, guide
 from rules.actions.publish_rule import publish_rule
@@ -78,11 +78,15 @@ class RuleAdmin(admin.ModelAdmin[Rule]):
         view = self.admin_site.admin_view
         return [
             path("check/", view(require_POST(self.check_text)), name="rules_rule_check"),
-            path("<int:rule_id>/versions/<int:number>/", view(self.version), name="rules_rule_version"),
+            path(
+                "<int:rule_id>/versions/<int:number>/",
+                view(require_safe(self.version)),
+                name="rules_rule_version",
+            ),
             path(
                 "<int:rule_id>/versions/<int:number>/restore/", view(self.restore), name="rules_rule_restore"
             ),
-            path("<int:rule_id>/diff/", view(self.diff), name="rules_rule_diff"),
+            path("<int:rule_id>/diff/", view(require_safe(self.diff)), name="rules_rule_diff"),
             *(pattern for make in MORE_PAGES for pattern in make(self)),
             *super().get_urls(),
         ]

@@ -18,6 +18,8 @@ OK: Final = "ok"
 SIGN_IN: Final = "sign in"
 ABSENT: Final = "absent"
 FORBIDDEN: Final = "forbidden"
+BEYOND: Final = "beyond"
+"""Refused in a form, since nobody hands out more than they hold."""
 
 
 def forbidden(right: Right) -> str:
@@ -72,6 +74,11 @@ class Person:
         return self._count(self.here | self.group, HERE)
 
     @property
+    def rights_elsewhere(self) -> frozenset[Right]:
+        """The rights that count in the other environment."""
+        return self._count(self.elsewhere, ELSEWHERE)
+
+    @property
     def administers(self) -> bool:
         """Whether they are an administrator; one with a limited token is none."""
         return self.signs_in and self.is_superuser and self.limits is None
@@ -84,7 +91,7 @@ class Person:
     @property
     def sees_elsewhere(self) -> bool:
         """Whether they may see the other environment."""
-        return bool(self._count(self.elsewhere, ELSEWHERE))
+        return bool(self.rights_elsewhere)
 
     @property
     def sees_all(self) -> bool:
@@ -95,8 +102,14 @@ class Person:
 
     @property
     def sees_anything(self) -> bool:
-        """Whether they may see at least one environment."""
-        return self.sees_here or self.sees_elsewhere or self.sees_all
+        """Whether they may see at least one environment; a token may be limited to one that is behind no door."""
+        return self.sees_here or self.sees_elsewhere or self.sees_all or self.sees_another
+
+    @property
+    def sees_another(self) -> bool:
+        """Whether they may see an environment of which no door here is about, to which their token is limited."""
+        codes = self.limits.environments if self.limits is not None else None
+        return any(self._count(NO_RIGHTS, code) for code in codes or ())
 
     @property
     def signs(self) -> bool:
@@ -133,12 +146,14 @@ class Access:
         decide: The answer to somebody who is signed in.
         is_public: Whether it lets everybody in.
         right: The right that it is about.
+        is_local: Whether the answer depends on what somebody holds in which environment.
     """
 
     words: str
     decide: Callable[[Person], str]
     is_public: bool = False
     right: Right = Right.VIEW_MONITOR
+    is_local: bool = True
 
     def answer(self, person: Person) -> str:
         """Return the answer to ``person``."""
@@ -161,26 +176,29 @@ def needs(right: Right) -> Access:
     return _RIGHTS[right]
 
 
-def staff(*permissions: str, where: str = "") -> Access:
+def staff(*permissions: str, every: tuple[str, ...] = (), where: str = "") -> Access:
     """Return the access of a page of the administration.
 
     Args:
         permissions: Django's; any of them is enough. None for every administrator.
-        where: ``here`` for a thing of one environment, ``all`` for what is for all of them.
+        every: More of them; all are needed.
+        where: Which things it is about, and what of our rights it needs, a key of ``PLACES``.
     """
     short = " or ".join(f"`{name}`" for name in permissions)
-    words = ["staff", *([short] if short else []), *([_PLACES[where]] if where else [])]
+    words = ["staff", *([short] if short else []), *(f"`{name}`" for name in every)]
+    if where:
+        words.append(PLACES[where].words)
 
     def decide(person: Person) -> str:
         if not (person.is_staff or person.is_superuser):
             return SIGN_IN
         if permissions and not any(person.has(name) for name in permissions):
             return FORBIDDEN
-        if where == "here" and not person.sees_here:
-            return ABSENT
-        return FORBIDDEN if where == "all" and not person.sees_all else OK
+        if not all(person.has(name) for name in every):
+            return FORBIDDEN
+        return PLACES[where].decide(person) if where else OK
 
-    return Access(" + ".join(words), decide)
+    return Access(" + ".join(words), decide, is_local=bool(where))
 
 
 def _signs(person: Person) -> str:
@@ -193,8 +211,74 @@ def _refused_to_staff(person: Person) -> str:
     return FORBIDDEN if person.is_staff or person.is_superuser else SIGN_IN
 
 
+def _superusers(person: Person) -> str:
+    return OK if person.is_superuser else _refused_to_staff(person)
+
+
+def _holds_all_here(person: Person) -> str:
+    return OK if person.rights == frozenset(Right) else FORBIDDEN
+
+
+def _grants_to_a_superuser(person: Person) -> str:
+    if not person.sees_here:
+        return ABSENT
+    return OK if person.is_superuser else BEYOND
+
+
+def _create_here(person: Person) -> str:
+    if not person.sees_here:
+        return ABSENT
+    return OK if Right.CREATE in person.rights else FORBIDDEN
+
+
+def _create_anywhere(person: Person) -> str:
+    somewhere = Right.CREATE in person.rights | person.rights_elsewhere
+    return OK if somewhere or person.is_superuser else FORBIDDEN
+
+
+def _create_to_make(person: Person) -> str:
+    if _create_anywhere(person) != OK:
+        return FORBIDDEN
+    return OK if Right.CREATE in person.rights else ABSENT
+
+
 _RIGHTS: Final = {right: _right(right) for right in Right}
-_PLACES: Final = {"here": "`view_monitor` in its environment", "all": "`view_monitor` on `*`"}
+_SEES_HERE: Final = "`view_monitor` in its environment"
+_SEES_ALL: Final = "`view_monitor` on `*`"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What of our rights a page of the administration needs.
+
+    Attributes:
+        words: For administrators, in the table.
+        decide: The answer to staff with Django's permission.
+    """
+
+    words: str
+    decide: Callable[[Person], str]
+
+
+PLACES: Final = {
+    "here": Place(_SEES_HERE, lambda person: OK if person.sees_here else ABSENT),
+    "all": Place(_SEES_ALL, lambda person: OK if person.sees_all else FORBIDDEN),
+    # A thing of an environment in which none of those who try was granted anything.
+    "other": Place(_SEES_HERE, lambda person: OK if person.sees_all else ABSENT),
+    "of another": Place("its user, or a superuser", lambda person: OK if person.is_superuser else ABSENT),
+    "grants here": Place(
+        "what is granted, in that environment", lambda person: OK if person.sees_here else ABSENT
+    ),
+    "grants everywhere": Place("what is granted, on `*`", lambda person: OK if person.sees_all else BEYOND),
+    "holds more": Place("all that it holds", _holds_all_here),
+    "superuser": Place("a superuser's", lambda person: OK if person.is_superuser else FORBIDDEN),
+    "grants to a superuser": Place("being a superuser", _grants_to_a_superuser),
+    "creates here": Place("`create` in its environment", _create_here),
+    "creates anywhere": Place("`create` in any environment", _create_anywhere),
+    "creates": Place("`create` in its environment", _create_to_make),
+}
+"""By name: a thing here, what is for all environments, a thing in another one, something of another user, granting
+``view_monitor``, accounts and groups that hold more than some of those who try, and schedules, which create jobs."""
 
 PUBLIC: Final = Access("everybody", lambda person: OK, is_public=True)
 SIGNED_IN: Final = Access("everybody signed in", lambda person: OK)
@@ -209,4 +293,14 @@ SEES_ANYTHING: Final = Access(
 ADMINISTERS: Final = Access(
     "administrators (superusers)", lambda person: OK if person.administers else FORBIDDEN
 )
-NEVER: Final = Access("nobody: for reading only", _refused_to_staff)
+OWNER: Final = "all rights here"
+"""Whose the things are that belong to a user alone, by name."""
+
+OWN: Final = Access(
+    "everybody signed in; own things only", lambda person: OK if person.name == OWNER else ABSENT
+)
+NEVER: Final = Access("nobody: for reading only", _refused_to_staff, is_local=False)
+SUPERUSERS: Final = Access("superusers", _superusers, is_local=False)
+STAFF_GOES_ON: Final = Access(
+    "staff goes on, others are asked to sign in", lambda person: OK if person.is_staff else FORBIDDEN
+)

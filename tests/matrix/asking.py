@@ -15,10 +15,11 @@ from django.http import StreamingHttpResponse
 from django.test import Client
 from django.urls import reverse
 
+from jobs.models import AuditRecord
 from tests.matrix import access, world
 from tests.matrix.access import ELSEWHERE, HERE, Person
 from tests.matrix.doors import Door
-from tests.matrix.people import HOLDERS, OTHERS, STAFF, limited, username
+from tests.matrix.people import HOLDERS, OTHERS, STAFF, STAFF_WITH, SUPERUSER, limited, username
 from tests.matrix.rows import Here, Row
 from tests.matrix.world import NOBODY, NOWHERE, World, mark_of, people_of
 
@@ -26,7 +27,8 @@ SESSION: Final = "session"
 TOKEN: Final = "token"
 _SECRET: Final = re.compile(rb'(?<=name="csrfmiddlewaretoken" value=")[^"]*|(?<=name="seen_)[^>]*')
 _PARAMETER: Final = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
-_NUMBER: Final = re.compile(r"(?<=/)\d+(?=/)")
+_NUMBER: Final = re.compile(r"(?<=/)\d+(?=/)|(?<= )\d+(?=:)")
+_PLACES: Final = ("code", "environment")
 _BORING: Final = frozenset({"Set-Cookie", "Content-Length", "Expires"})
 """Headers that differ from second to second."""
 
@@ -59,6 +61,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    done: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +91,45 @@ def cells(door: Door, row: Row) -> Iterator[Cell]:
     Programs come with a token, so the API is tried with one; a session there is the same person with another key,
     which a few show. The administration asks for staff first: all ways to be staff, and a few who are not.
     """
-    ways = HOLDERS[row.access.right]
     if is_admin(door):
-        # Our rights mean nothing to the tables of another product, so that few show who may see those.
-        is_ours = "django_celery_beat" not in door.route
-        tried = [*OTHERS, *STAFF] if is_ours else [OTHERS[0], OTHERS[1], *STAFF[:3]]
-        yield from (Cell(person, SESSION) for person in tried if not person.named)
+        yield from (Cell(person, SESSION) for person in [OTHERS[0], SUPERUSER, *_staff(door, row)])
     elif is_api(door):
-        yield from (
-            Cell(person, TOKEN) for person in [*OTHERS, *ways, *STAFF[:1], *limited()] if person.has_account
-        )
-        plain_ones = [person for person in [*OTHERS, *ways[:2]] if not person.named]
-        yield from (Cell(person, SESSION) for person in plain_ones)
+        tried = [*_people(door, row), *STAFF[:1], *limited()]
+        yield from (Cell(person, TOKEN) for person in tried if person.has_account)
+        yield from (Cell(person, SESSION) for person in [OTHERS[0], *HOLDERS[row.access.right][:2]])
         return
     else:
-        yield from (Cell(person, SESSION) for person in [*OTHERS, *ways, *STAFF[:1]])
+        yield from (Cell(person, SESSION) for person in [*_people(door, row), *STAFF[:1]])
     # A token opens the API alone.
-    yield Cell(next(person for person in OTHERS if person.is_superuser), TOKEN)
+    yield Cell(SUPERUSER, TOKEN)
+
+
+def _people(door: Door, row: Row) -> list[Person]:
+    """Return who tries a door of the pages or the API.
+
+    Being named as an approver may open the doors of signing; at the others one shows that it does not. What is sent to a
+    door that asks for no right shows nothing, so there are no ways to tell apart.
+    """
+    tried = [person for person in OTHERS if not person.named or row.access is access.SIGNS]
+    if row.access is access.SEES:
+        tried += [person for person in OTHERS if person.named and not person.here and not person.elsewhere]
+    is_the_same = row.access.is_public or (row.access is access.SIGNED_IN and door.method != "GET")
+    return tried if is_the_same else [*tried, *HOLDERS[row.access.right]]
+
+
+def _staff(door: Door, row: Row) -> list[Person]:
+    """Return who tries a door of the administration, beside superusers and who has no account.
+
+    What depends on no environment, and shows nothing of any, is the same for all kinds of staff.
+    """
+    if row.done:
+        plain_ones = [person for person in STAFF if person.permissions is not None or not person.sees_here]
+        return [*plain_ones, *STAFF_WITH[row.access.right]]
+    shows_nothing = door.method != "GET" or row.success == (302,)
+    if row.access.is_local:
+        return STAFF
+    is_the_same = shows_nothing or row.access in (access.NEVER, access.SUPERUSERS)
+    return STAFF[:4] if is_the_same else STAFF[:6]
 
 
 def expected(door: Door, row: Row, cell: Cell) -> str:
@@ -125,7 +150,9 @@ def asked(found: World, door: Door, row: Row, *, exists: bool = True) -> Ask:
     """
     values = world.of_the_address(found, door.name, row.job, dict(row.uses))
     data = {name: _meant(value, found, row, exists=exists) for name, value in row.data.items()}
-    if not exists:
+    if not exists and not any(
+        isinstance(value, Here) and value.name in _PLACES for value in row.data.values()
+    ):
         values |= world.of_nothing()
     values["key"] = door.action
     route = door.route.replace("^", "").removesuffix("$")
@@ -137,16 +164,24 @@ def _meant(value: Any, found: World, row: Row, *, exists: bool) -> Any:
     if not isinstance(value, Here):
         return value
     job = found.jobs[row.job]
-    meant = (
-        {"code": found.here.code, "environment": found.here.pk}
-        if exists
-        else {"code": NOWHERE, "environment": NOBODY}
+    code, environment, number = (
+        (found.here.code, found.here.pk, job.pk) if exists else (NOWHERE, NOBODY, NOBODY)
     )
-    return {**meant, "attempt": job.attempt, "status": job.status}[value.name]
+    if value.name in found.things:
+        return found.things[value.name]
+    meant = {
+        "code": code,
+        "environment": environment,
+        "attempt": job.attempt,
+        "status": job.status,
+        "job": number,
+        "seen": f"{number}:{job.attempt}:{job.status}",
+    }
+    return value.text.format(meant[value.name]) if value.text != "{}" else meant[value.name]
 
 
-def answer(found: World, ask: Ask, cell: Cell) -> Answer:
-    """Let somebody ask, and take back what that did."""
+def answer(found: World, ask: Ask, cell: Cell, action: str = "") -> Answer:
+    """Let somebody ask, and take back what that did; with an action, look in the audit whether it was done."""
     keys = found.keys[cell.person.name]
     by_token = cell.key == TOKEN
     _client.cookies = (
@@ -164,8 +199,9 @@ def answer(found: World, ask: Ask, cell: Cell) -> Answer:
         else:
             response = _client.post(ask.address, ask.data, headers=headers)
         content = response.getvalue() if isinstance(response, StreamingHttpResponse) else response.content
+        done = bool(action) and AuditRecord.objects.filter(pk__gt=found.newest_record, action=action).exists()
         transaction.set_rollback(True)
-    return Answer(response.status_code, dict(response.items()), content)
+    return Answer(response.status_code, dict(response.items()), content, done)
 
 
 def mistake(door: Door, row: Row, want: str, got: Answer, nothing: Answer | None) -> str:
@@ -178,23 +214,28 @@ def mistake(door: Door, row: Row, want: str, got: Answer, nothing: Answer | None
         got: The answer.
         nothing: What the same person gets for what is not there.
     """
+    if got.done != (bool(row.done) and want == access.OK):
+        return f"{want}, and the audit says that it was {'' if got.done else 'not '}done"
     if want == access.OK:
         return "" if got.status in row.success else f"{want} {row.success}, not {got.status}"
     if want == access.SIGN_IN:
         return _not_signing_in(door, got)
     if want == access.ABSENT:
         return _not_absent(row, got, nothing)
+    if want == access.BEYOND:
+        told = got.status == 400 and b"You may not grant" in got.body
+        return "" if told else f"400 that says what may not be granted, not {got.status}"
     _kind, _sign, right = want.partition(": ")
-    if got.status != 403:
-        return f"403, not {got.status}"
-    return "" if right.encode() in got.body else f"403 that names {right}"
+    if got.status != row.refused:
+        return f"{row.refused}, not {got.status}"
+    return "" if right.encode() in got.body else f"a refusal that names {right}"
 
 
 def _not_signing_in(door: Door, got: Answer) -> str:
     if is_api(door):
         return "" if got.status == 401 else f"401, not {got.status}"
     address = got.headers.get("Location", "")
-    page = "/admin/login/" if is_admin(door) else reverse("monitor:login")
+    page = "/admin/login/" if is_admin(door) and door.route != "admin/login/" else reverse("monitor:login")
     return "" if got.status == 302 and address.startswith(page) else f"sign-in, not {got.status} {address}"
 
 
@@ -219,7 +260,9 @@ def _headers(one: Answer) -> dict[str, str]:
 def plain(one: Answer, asks: tuple[Ask, Ask], person: Person) -> Answer:
     """Return an answer without what it only repeats: of either question, and who asks."""
     body = _SECRET.sub(b"", one.body)
-    numbers = {number for ask in asks for number in _NUMBER.findall(ask.address)}
+    numbers = {
+        number for ask in asks for number in _NUMBER.findall(f"{ask.address} {ask.data.get('seen', '')}")
+    }
     told = {username(person), HERE, NOWHERE, NOWHERE.lower(), str(NOBODY), *numbers}
     for repeated in sorted(told, key=len, reverse=True):
         body = body.replace(repeated.encode(), b"?")
@@ -251,12 +294,12 @@ class Trial:
         self._door, self._row, self._world = door, row, world
         self._ask, self._other = asked(world, door, row), asked(world, door, row, exists=False)
         self._asks = (self._ask, self._other)
-        self._nothing: dict[tuple[str, bool, bool], Answer] = {}
+        self._nothing: dict[tuple[str | bool, ...], Answer] = {}
 
     def problem(self, cell: Cell) -> str:
         """Return what is wrong in one cell, empty when nothing is."""
         want = expected(self._door, self._row, cell)
-        got = answer(self._world, self._ask, cell)
+        got = answer(self._world, self._ask, cell, self._row.done)
         problems = [f"tells of {name}" for name in leaks(cell, self._ask, got)]
         nothing = self._not_there(cell) if want == access.ABSENT else None
         if nothing is not None:
@@ -267,7 +310,14 @@ class Trial:
 
     def _not_there(self, cell: Cell) -> Answer:
         """Return what people like this one get for what is not there."""
-        kind = (cell.key, cell.person.is_staff, cell.person.sees_elsewhere)
+        person = cell.person
+        kind = (
+            cell.key,
+            person.is_staff,
+            person.permissions is None,
+            person.sees_elsewhere,
+            person.sees_anything,
+        )
         if kind not in self._nothing:
             found = answer(self._world, self._other, cell)
             self._nothing[kind] = plain(found, self._asks, cell.person)

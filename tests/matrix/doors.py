@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from jobs.actions.base import actions
+from jobs.admin_bulk import KEYS as ACTIONS_OF_THE_LIST
 from jobs.api.actions import TRAP_ANSWERS
 
 WRITING: Final = ("POST", "PUT", "PATCH", "DELETE")
@@ -44,10 +45,13 @@ class Door:
 
 
 def doors() -> list[Door]:
-    """Return all doors in the order of the URL configuration."""
+    """Return all doors in the order of the URL configuration; an address that an earlier one hides is none."""
+    found: dict[str, tuple[str, Callable[..., Any]]] = {}
+    for name, route, view in _addresses(get_resolver(), "", ""):
+        found.setdefault(route, (name, view))
     return [
         Door(name, method, action, route)
-        for name, route, view in _addresses(get_resolver(), "", "")
+        for route, (name, view) in found.items()
         for method in methods_of(view)
         for action in _actions(name, method, view)
     ]
@@ -87,9 +91,13 @@ def _named_methods(view: Callable[..., Any]) -> tuple[str, ...]:
     """Return what ``require_http_methods`` was told, somewhere among the decorators of a view."""
     layer: Any = view
     while layer is not None:
-        known = inspect.getclosurevars(layer).nonlocals if inspect.isfunction(layer) else {}
-        if "request_method_list" in known:
-            return tuple(known["request_method_list"])
+        layer = getattr(layer, "__func__", layer)
+        known = _closure(layer)
+        # A decorator of a method is kept until the method is called.
+        inner = known.get("decorators", ())
+        for each in (known, *map(_closure, inner if isinstance(inner, list | tuple) else (inner,))):
+            if "request_method_list" in each:
+                return tuple(each["request_method_list"])
         name = getattr(layer, "__qualname__", "")
         if name in _ONLY_READ or name.endswith(".history_view"):
             return ("GET",)
@@ -97,11 +105,17 @@ def _named_methods(view: Callable[..., Any]) -> tuple[str, ...]:
     return ("GET", "POST")
 
 
+def _closure(layer: Any) -> Mapping[str, Any]:
+    return inspect.getclosurevars(layer).nonlocals if inspect.isfunction(layer) else {}
+
+
 def _actions(name: str, method: str, view: Callable[..., Any]) -> tuple[str, ...]:
     """Return the actions behind an address, one empty key where there are none."""
     key = str(getattr(getattr(view, "cls", None), "key", ""))
     if name == "monitor:action":
         return tuple(actions())
+    if (name, method) == ("admin:jobs_job_changelist", "POST"):
+        return ACTIONS_OF_THE_LIST
     if key == "trap":
         return TRAP_ANSWERS
     if (name, method) == ("api:job", "DELETE"):

@@ -7,13 +7,25 @@ environments at once is changed by those who see all of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-from tests.matrix.access import NEVER, PUBLIC, Access, staff
-from tests.matrix.rows import ENVIRONMENT, Key, Row
+from tests.matrix.access import (
+    NEVER,
+    PUBLIC,
+    SIGN_IN,
+    STAFF_GOES_ON,
+    SUPERUSERS,
+    Access,
+    Person,
+    staff,
+)
+from tests.matrix.acts import ACTIONS, Act
+from tests.matrix.rows import CHOSEN, CODE, ENVIRONMENT, JOB, WORKER, Here, Key, Row
 
 SECTION: Final = "5, 9"
 _YES: Final = {"post": "yes"}
+_SOURCE: Final = "name: new\nsteps:\n  RUN:\n    - log: there\n"
 _SPARE: Final = {"object_id": "spare"}
 _INLINE: Final = {"-TOTAL_FORMS": "0", "-INITIAL_FORMS": "0"}
 
@@ -27,6 +39,9 @@ def _table(
     name: str,
     *,
     where: str = "",
+    spare: str | None = None,
+    adds: Access | None = None,
+    makes: Access | None = None,
     data: Mapping[str, Any] | None = None,
     changed: Mapping[str, Any] | None = None,
     success: int = 302,
@@ -36,6 +51,9 @@ def _table(
     Args:
         name: ``jobs_project``.
         where: ``here`` when each row belongs to an environment.
+        spare: The same of the row to delete, where that differs.
+        adds: Whom the page lets in that makes a row, where that differs.
+        makes: Who may make the row, where that differs.
         data: Of a new row; without it an empty form is sent, which comes back with its mistakes.
         changed: Of a row that is there.
         success: Status when a row was kept.
@@ -43,13 +61,15 @@ def _table(
     app, _, model = name.rpartition("_")
     add, change, delete, view = (f"{app}.{verb}_{model}" for verb in ("add", "change", "delete", "view"))
     page = f"admin:{name}"
-    adds = staff(add, where=where) if data else staff(add)
+    adds = adds or staff(add)
+    makes = makes or (staff(add, where=where) if data else adds)
+    deletes = staff(delete, where=where if spare is None else spare)
     rows: dict[Key, Row] = {
         **_reading(name, staff(view, change), staff(view, change, where=where)),
         (f"{page}_changelist", "POST", ""): Row(staff(view, change), SECTION, (200, 302)),
-        (f"{page}_add", "GET", ""): Row(staff(add), SECTION),
+        (f"{page}_add", "GET", ""): Row(adds, SECTION),
         (f"{page}_add", "POST", ""): Row(
-            adds, SECTION, (success if data else 200,), absent=200, data=data or {}
+            makes, SECTION, (success if data else 200,), absent=200, data=data or {}
         ),
         (f"{page}_change", "POST", ""): Row(
             staff(change, where=where),
@@ -58,10 +78,8 @@ def _table(
             absent=302,
             data=changed or {},
         ),
-        (f"{page}_delete", "GET", ""): Row(staff(delete, where=where), SECTION, absent=302, uses=_SPARE),
-        (f"{page}_delete", "POST", ""): Row(
-            staff(delete, where=where), SECTION, (302,), absent=302, data=_YES, uses=_SPARE
-        ),
+        (f"{page}_delete", "GET", ""): Row(deletes, SECTION, absent=302, uses=_SPARE),
+        (f"{page}_delete", "POST", ""): Row(deletes, SECTION, (302,), absent=302, data=_YES, uses=_SPARE),
     }
     return rows
 
@@ -92,6 +110,11 @@ def _read_only(name: str, lists: Access, shows: Access) -> dict[Key, Row]:
     }
 
 
+def _superusers(name: str) -> dict[Key, Row]:
+    """Return the rows of a table that superusers read and nobody else."""
+    return _read_only(name, SUPERUSERS, SUPERUSERS)
+
+
 def _waits(name: str) -> dict[Key, Row]:
     app, _, model = name.rpartition("_")
     view = f"{app}.view_{model}"
@@ -100,13 +123,11 @@ def _waits(name: str) -> dict[Key, Row]:
 
 _SITE: Final[dict[Key, Row]] = {
     ("admin:index", "GET", ""): Row(staff(), "9"),
-    ("admin:login", "GET", ""): Row(PUBLIC, "9", (200, 302)),
-    ("admin:login", "POST", ""): Row(PUBLIC, "9", (200, 302)),
-    # Whoever is no administrator is sent to the first page, which asks them to sign in; GET is refused to all others.
-    ("admin:logout", "GET", ""): Row(PUBLIC, "9", (302, 405)),
-    ("admin:logout", "POST", ""): Row(PUBLIC, "9", (200, 302)),
-    ("admin:password_change", "GET", ""): Row(staff(), "9"),
-    ("admin:password_change", "POST", ""): Row(staff(), "9"),
+    # The pages' own, under the addresses that Django's administration has for them.
+    ("admin/login/", "GET", ""): Row(STAFF_GOES_ON, "9", (302,)),
+    ("admin/login/", "POST", ""): Row(STAFF_GOES_ON, "9", (302,)),
+    ("admin/logout/", "POST", ""): Row(PUBLIC, "9", (302,)),
+    ("admin/password_change/", "GET", ""): Row(PUBLIC, "9", (302,)),
     ("admin:password_change_done", "GET", ""): Row(staff(), "9"),
     ("admin:autocomplete", "GET", ""): Row(
         staff("permissions.view_user", "permissions.change_user"),
@@ -119,17 +140,44 @@ _SITE: Final[dict[Key, Row]] = {
     ("admin/(?P<url>.*)$", "GET", ""): Row(staff(), "9", (404,)),
 }
 
+_SEEING_ENVIRONMENTS: Final = ("permissions.view_environment", "permissions.change_environment")
+_SEEING_USERS: Final = ("permissions.view_user", "permissions.change_user")
+_ADDED: Final = {"added": "user:somebody", "begins": "view_monitor"}
+_TICKED: Final = {"shown": Here("code", "{}="), "granted": Here("code", "{}=view_monitor")}
+
+
+def _grants(change: str, where: str, data: Mapping[str, Any]) -> Row:
+    """Return the row of granting ``view_monitor``: who is no superuser hands out only what they hold there."""
+    status = 404 if data is _ADDED else 400
+    return Row(staff(change, where=where), SECTION, (302,), absent=status, data=data)
+
+
 _RIGHTS: Final[dict[Key, Row]] = {
-    ("admin:permissions_environment_rights", method, ""): Row(
-        staff("permissions.change_environment", where="here"), SECTION, success
-    )
-    for method, success in (("GET", (200,)), ("POST", (302,)))
-} | {
-    ("admin:permissions_environment_rights_everywhere", method, ""): Row(
-        staff("permissions.change_environment", where="all"), SECTION, success
-    )
-    for method, success in (("GET", (200,)), ("POST", (302,)))
+    ("admin:permissions_environment_rights", "GET", ""): Row(
+        staff(*_SEEING_ENVIRONMENTS, where="here"), SECTION
+    ),
+    ("admin:permissions_environment_rights", "POST", ""): _grants(
+        "permissions.change_environment", "grants here", _ADDED
+    ),
+    ("admin:permissions_environment_rights_everywhere", "GET", ""): Row(
+        staff(*_SEEING_ENVIRONMENTS), SECTION
+    ),
+    ("admin:permissions_environment_rights_everywhere", "POST", ""): _grants(
+        "permissions.change_environment", "grants everywhere", _ADDED
+    ),
+    ("admin:permissions_user_rights", "GET", ""): Row(staff(*_SEEING_USERS), SECTION),
+    ("admin:permissions_user_rights", "POST", ""): _grants("permissions.change_user", "grants here", _TICKED),
+    ("admin:auth_group_rights", "GET", ""): Row(staff("auth.view_group", "auth.change_group"), SECTION),
+    ("admin:auth_group_rights", "POST", ""): _grants("auth.change_group", "grants here", _TICKED),
+    **{
+        (f"admin:permissions_user_{page}", "GET", ""): Row(staff(*_SEEING_USERS), SECTION)
+        for page in ("who_can", "why_not", "overview")
+    },
 }
+
+_WRITING_RULES: Final = ("rules.add_rule", "rules.change_rule")
+_SEEING_RULES: Final = ("rules.view_rule", "rules.change_rule")
+_TRIED: Final = {"environment": CODE, "type": "promote"}
 
 _RULES: Final[dict[Key, Row]] = {
     **_table("rules_rule", data=None),
@@ -137,28 +185,74 @@ _RULES: Final[dict[Key, Row]] = {
         staff("rules.add_rule"),
         SECTION,
         (302,),
-        data={"source": "name: new\nsteps:\n  RUN:\n    - log: there\n", "comment": ""},
+        data={"source": _SOURCE, "comment": ""},
     ),
     ("admin:rules_rule_change", "POST", ""): Row(
         staff("rules.change_rule"),
         SECTION,
         (302,),
-        data={"source": "name: web-zzshared\nsteps:\n  RUN:\n    - log: new\n", "comment": "", "seen": "1"},
+        data={"source": "name: web-zzshared\nsteps:\n  RUN:\n    - log: new\n", "comment": "", "seen": "2"},
     ),
-    **{
-        (f"admin:rules_rule_{page}", method, ""): Row(
-            staff("rules.view_rule", "rules.change_rule"), SECTION, query=query
-        )
-        for page, query in (("version", ""), ("diff", "?from=1&to=1"))
-        for method in ("GET", "POST")
-    },
+    ("admin:rules_rule_version", "GET", ""): Row(staff(*_SEEING_RULES), SECTION),
+    ("admin:rules_rule_diff", "GET", ""): Row(staff(*_SEEING_RULES), SECTION, query="?from=1&to=2"),
+    ("admin:rules_rule_check", "POST", ""): Row(staff(*_WRITING_RULES), SECTION, data={"source": _SOURCE}),
+    ("admin:rules_rule_restore", "GET", ""): Row(staff("rules.change_rule"), SECTION),
+    ("admin:rules_rule_restore", "POST", ""): Row(
+        staff("rules.change_rule"), SECTION, (302,), data={"comment": "Again", "seen": "2"}
+    ),
+    ("admin:rules_rule_dry_run", "GET", ""): Row(staff(*_SEEING_RULES), SECTION),
+    ("admin:rules_rule_dry_run", "POST", ""): Row(
+        staff(*_SEEING_RULES, where="here"), SECTION, absent=422, data=_TRIED
+    ),
+    ("admin:rules_rule_dry_run_source", "POST", ""): Row(
+        staff(*_WRITING_RULES, where="here"), SECTION, absent=422, data={"source": _SOURCE, **_TRIED}
+    ),
 }
 
+
+def _bulk(act: Act, key: str) -> Row:
+    """Return the row of an action that is chosen for jobs in their list: the page says job by job what was done."""
+    data = {name: value for name, value in act.data.items() if name not in {"text", "level"}}
+    data = {"comment": "Seen."} | data | {"action": f"job_{key}", "confirmed": "1", "seen": CHOSEN}
+    shown = {"_selected_action": JOB}
+    return Row(
+        _of_staff(act.access), SECTION, absent=200, refused=200, done=key, job=act.job, data={**data, **shown}
+    )
+
+
+def _of_staff(inner: Access) -> Access:
+    def decide(person: Person) -> str:
+        return inner.decide(person) if person.is_staff or person.is_superuser else SIGN_IN
+
+    return replace(inner, words=f"staff + {inner.words}", decide=decide)
+
+
+_BULK: Final[dict[Key, Row]] = {
+    ("admin:jobs_job_changelist", "POST", key): _bulk(act, key)
+    for key, act in ACTIONS.items()
+    if key != "reschedule"
+}
+
+_SEEING_NATURES: Final = ("jobs.view_nature", "jobs.change_nature")
+_PATHS: Final = {"paths": "src/app.py"}
+_SCHEDULE: Final = {
+    "enabled": "on", "owner": Here("superuser"), "rule": Here("rules_rule"), "environment": ENVIRONMENT, "project": "",
+    "type": "promote", "revisions": "", "comment": "", "variables": "", "delay": "", "cron": "0 4 * * 1", "interval": "",
+    "time_zone": "UTC", "starts_at_0": "", "starts_at_1": "", "ends_at_0": "", "ends_at_1": "", "overlap": "skip",
+    "catch_up": "latest",
+}  # fmt: skip
+
 _JOBS: Final[dict[Key, Row]] = {
-    **_read_only("jobs_job", staff(), staff(where="here")),
+    **{
+        key: row
+        for key, row in _read_only("jobs_job", staff(), staff(where="here")).items()
+        if key != ("admin:jobs_job_changelist", "POST", "")
+    },
+    **_BULK,
     **_waits("jobs_approval"),
     **_waits("jobs_trap"),
     **_waits("jobs_auditrecord"),
+    ("admin:jobs_auditrecord_export", "GET", ""): Row(staff("jobs.view_auditrecord"), SECTION),
     **_table(
         "jobs_project",
         data={"code": "new", "name": "New", "variables": "{}", **_inline("environments")},
@@ -166,9 +260,47 @@ _JOBS: Final[dict[Key, Row]] = {
     ),
     **_table(
         "jobs_nature",
-        data={"code": "new", "name": "New", "include": '["*.x"]', "exclude": "[]"},
-        changed={"code": "python-zzshared", "name": "New", "include": '["*.x"]', "exclude": "[]"},
+        data={"code": "new", "name": "New", "include": "*.x", "exclude": ""},
+        changed={"code": "python-zzshared", "name": "New", "include": "*.x", "exclude": ""},
     ),
+    ("admin:jobs_nature_try", "GET", ""): Row(staff(*_SEEING_NATURES), SECTION),
+    ("admin:jobs_nature_try", "POST", ""): Row(staff(*_SEEING_NATURES), SECTION, data=_PATHS),
+    ("admin:jobs_nature_trial", "POST", ""): Row(staff(*_SEEING_NATURES), SECTION, data=_PATHS),
+    **_table(
+        "jobs_schedule",
+        where="here",
+        adds=staff("jobs.add_schedule", where="creates anywhere"),
+        makes=staff("jobs.add_schedule", where="creates"),
+        data={"name": "weekly", **_SCHEDULE},
+    ),
+    ("admin:jobs_schedule_change", "POST", ""): Row(
+        staff("jobs.change_schedule", where="creates here"),
+        SECTION,
+        (302,),
+        absent=302,
+        data={"name": "yearly", **_SCHEDULE},
+    ),
+    **{
+        ("admin:jobs_schedule_delete", method, ""): Row(
+            staff("jobs.delete_schedule", where="creates here"), SECTION, success, absent=302, data=data
+        )
+        for method, success, data in (("GET", (200,), {}), ("POST", (302,), _YES))
+    },
+    **_read_only("jobs_workerseen", staff("jobs.view_workerseen"), staff("jobs.view_workerseen")),
+    **{
+        (f"admin:jobs_workerseen_{page}", method, ""): Row(
+            staff(every=("jobs.view_workerseen", "jobs.drain_worker")),
+            SECTION,
+            success,
+            query=query,
+            data=data,
+        )
+        for page in ("drain", "resume")
+        for method, success, query, data in (
+            ("GET", (200,), f"?worker={WORKER}", {}),
+            ("POST", (302,), "", {"worker": WORKER}),
+        )
+    },
     **_table(
         "jobs_secret",
         where="here",
@@ -189,16 +321,79 @@ _PEOPLE: Final[dict[Key, Row]] = {
         ("admin:auth_user_password_change", method, ""): Row(staff("permissions.change_user"), SECTION)
         for method in ("GET", "POST")
     },
-    **_table("permissions_environment", where="here"),
+    **_table(
+        "permissions_environment",
+        where="here",
+        spare="other",
+        adds=staff("permissions.add_environment", where="all"),
+    ),
     **_RIGHTS,
-    **_table("permissions_apitoken"),
+    **_table("permissions_apitoken", where="of another", makes=staff("permissions.add_apitoken")),
     ("admin:permissions_apitoken_change", "POST", ""): Row(NEVER, SECTION),
 }
 
-_BEAT: Final[dict[Key, Row]] = {
+_SUPERUSERS: Final[dict[Key, Row]] = {
     key: row
-    for model in ("intervalschedule", "crontabschedule", "solarschedule", "clockedschedule", "periodictask")
-    for key, row in _table(f"django_celery_beat_{model}").items()
+    for name in (
+        "axes_accessattempt",
+        "axes_accesslog",
+        "axes_accessfailurelog",
+        "django_celery_beat_periodictask",
+        "permissions_externalidentity",
+    )
+    for key, row in _superusers(name).items()
+} | {
+    (f"admin:permissions_externalidentity_{page}", method, ""): Row(
+        SUPERUSERS, SECTION, success, data=_YES if success == (302,) else {}
+    )
+    for page, method, success in (
+        ("add", "GET", (200,)),
+        ("add", "POST", (200,)),
+        ("delete", "GET", (200,)),
+        ("delete", "POST", (302,)),
+    )
 }
 
-ROWS: Final[Mapping[Key, Row]] = {**_SITE, **_RULES, **_JOBS, **_PEOPLE, **_BEAT}
+ROWS: Final[Mapping[Key, Row]] = {**_SITE, **_RULES, **_JOBS, **_PEOPLE, **_SUPERUSERS}
+
+_MORE: Final = {"object_id": "user who holds more"}
+_GIVES_MORE: Final = {"object_id": "group that gives more"}
+_SUPERUSER: Final = {"object_id": "superuser"}
+
+BEYOND_REACH: Final[Mapping[Key, Row]] = {
+    ("admin:permissions_user_change", "POST", "holds more"): Row(
+        staff("permissions.change_user", where="holds more"), SECTION, uses=_MORE
+    ),
+    ("admin:auth_user_password_change", "POST", "holds more"): Row(
+        staff("permissions.change_user", where="holds more"), SECTION, uses=_MORE
+    ),
+    ("admin:permissions_user_delete", "POST", "holds more"): Row(
+        staff("permissions.delete_user", where="holds more"), SECTION, (302,), data=_YES, uses=_MORE
+    ),
+    ("admin:permissions_user_change", "POST", "superuser"): Row(
+        staff("permissions.change_user", where="superuser"), SECTION, uses=_SUPERUSER
+    ),
+    ("admin:auth_user_password_change", "POST", "superuser"): Row(
+        staff("permissions.change_user", where="superuser"), SECTION, uses=_SUPERUSER
+    ),
+    ("admin:permissions_user_rights", "POST", "superuser"): Row(
+        staff("permissions.change_user", where="grants to a superuser"),
+        SECTION,
+        (302,),
+        absent=400,
+        data=_TICKED,
+        uses=_SUPERUSER,
+    ),
+    ("admin:auth_group_change", "POST", "holds more"): Row(
+        staff("auth.change_group", where="holds more"),
+        SECTION,
+        (302,),
+        data={"name": "renamed"},
+        uses=_GIVES_MORE,
+    ),
+    ("admin:auth_group_delete", "POST", "holds more"): Row(
+        staff("auth.delete_group", where="holds more"), SECTION, (302,), data=_YES, uses=_GIVES_MORE
+    ),
+}
+"""Doors once more, with an account or a group behind them that holds more than many who may change the table. What follows the
+method is a word for it."""

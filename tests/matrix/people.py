@@ -55,10 +55,22 @@ OTHERS: Final = [
     Person("superuser, inactive", is_superuser=True, is_staff=True, is_active=False),
 ]
 
+BY_GROUP: Final = next(person for person in HOLDERS[Right.RESTART] if person.group)
+"""Somebody whose group gives more than ``view_monitor``."""
+
+SUPERUSER: Final = next(person for person in OTHERS if person.is_superuser)
+
 STAFF: Final = [
-    Person("staff", is_staff=True),
     Person("staff with all rights here", is_staff=True, here=ALL),
     Person("staff with Django's permissions", is_staff=True, permissions=None),
+    Person(
+        "staff with Django's permissions, inactive",
+        is_staff=True,
+        permissions=None,
+        here=ALL,
+        is_active=False,
+    ),
+    Person("Django's permissions without being staff", permissions=None, here=ALL),
     Person(
         "staff with Django's permissions, all rights elsewhere",
         is_staff=True,
@@ -66,10 +78,22 @@ STAFF: Final = [
         elsewhere=ALL,
     ),
     Person("staff with Django's permissions, sees here", is_staff=True, permissions=None, here=VIEW),
+    Person("staff with Django's permissions and all rights here", is_staff=True, permissions=None, here=ALL),
     Person("staff with Django's permissions, sees *", is_staff=True, permissions=None, everywhere=VIEW),
-    Person("staff with Django's permissions, inactive", is_staff=True, permissions=None, is_active=False),
-    Person("Django's permissions without being staff", permissions=None, here=ALL),
+    Person("staff", is_staff=True),
 ]
+"""Those who try the administration: the first four where it does not matter who holds which right where, the first six where
+they may read something of an environment."""
+
+STAFF_WITH: Final = {
+    right: [
+        Person(f"staff with {right.value} here", is_staff=True, here=VIEW | {right}),
+        Person(f"staff with {right.value} on *", is_staff=True, everywhere=VIEW | {right}),
+        Person(f"staff with all but {right.value} here", is_staff=True, here=ALL - {right}),
+    ]
+    for right in Right
+}
+"""Those who try an action of the administration beside them."""
 
 LIMITED: Final = [
     Person(
@@ -92,7 +116,12 @@ def tokens_have_limits() -> bool:
 
 def everybody() -> list[Person]:
     """Return all who try the doors."""
-    return [*OTHERS, *(person for ways in HOLDERS.values() for person in ways), *STAFF, *limited()]
+    return [
+        *OTHERS,
+        *(person for ways in (*HOLDERS.values(), *STAFF_WITH.values()) for person in ways),
+        *STAFF,
+        *limited(),
+    ]
 
 
 def limited() -> list[Person]:

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from permissions.catalog import Right
 from tests.matrix import access
 from tests.matrix.access import Person
+from tests.matrix.acts import ACTIONS
 from tests.matrix.asking import is_admin, is_api
 from tests.matrix.doors import Door, doors
 from tests.matrix.expectations import ROWS
-from tests.matrix.people import HOLDERS, OTHERS, STAFF
+from tests.matrix.people import HOLDERS, LIMITED, OTHERS, STAFF
 from tests.matrix.rows import Row
 
 PATH: Final = Path(__file__).parents[2] / "docs" / "rights.md"
@@ -33,7 +35,11 @@ same in the API, **403** a refusal that names the missing right, **404** the ans
 - What lies in an environment that one may not see **does not exist**: 404, an unknown environment when it is named in a
   body (400), and in the administration the way back to the first page; never a refusal that would tell that it is there.
 - **Inactive** users hold nothing: their sessions and tokens are those of nobody. Superusers hold everything.
-- A token is its user, at the addresses of the API alone.
+- A token is its user, at the addresses of the API alone. One that is limited may what its limits and its user's rights
+  both allow, administers nothing, and does not sign for somebody who is only named; the column of limited tokens stands for
+  a user who holds all rights.
+- Administrators who are no superusers hand out only what they themselves hold there (400 otherwise), and change no account
+  and no group that holds more than they do.
 """
 _RIGHTS: Final = {right.value: ways[0] for right, ways in HOLDERS.items()}
 _PEOPLE: Final = {person.name: person for person in [*OTHERS, *STAFF]}
@@ -51,10 +57,10 @@ _STAFF_COLUMNS: Final[dict[str, Person]] = {
     "staff, all rights": _PEOPLE["staff with all rights here"],
     "staff, Django's permission": _PEOPLE["staff with Django's permissions"],
     "… and `view_monitor`": _PEOPLE["staff with Django's permissions, sees here"],
+    "… and all rights there": _PEOPLE["staff with Django's permissions and all rights here"],
     "… and `view_monitor` on `*`": _PEOPLE["staff with Django's permissions, sees *"],
     "superuser": _PEOPLE["superuser"],
 }
-_SCHEDULES: Final = re.compile(r"(?<=django_celery_beat/)\w+")
 
 
 def render() -> str:
@@ -64,16 +70,17 @@ def render() -> str:
     pages = [door for door in found if door not in {*api, *admin}]
     sections = (
         ("Pages", "", pages, _COLUMNS),
-        ("REST API", "", api, _COLUMNS),
+        ("REST API", "", api, {**_COLUMNS, "token limited to `view_monitor`": LIMITED[0]}),
         (
             "Administration",
             "Django's permission is the one that the line names; what belongs to one environment needs `view_monitor` there"
-            " as well. Tables that change by actions only are for reading.",
+            " as well. The list of jobs takes an action on several jobs and says of each whether it was done, refused, or is no"
+            " job that is there (404). Tables that change by actions only are for reading.",
             admin,
             _STAFF_COLUMNS,
         ),
     )
-    parts = [_INTRODUCTION]
+    parts = [_INTRODUCTION, _by_right()]
     for heading, note, kind, columns in sections:
         parts.append(
             "\n".join([f"## {heading}", "", *([note, ""] if note else []), *_table(kind, columns), ""])
@@ -81,11 +88,29 @@ def render() -> str:
     return "\n".join(parts)
 
 
+def _by_right() -> str:
+    """Return what each right is for, in the shortest form."""
+    lines = ["## What each right allows", "", "In the environments where it is granted:", ""]
+    lines += ["| right | what one may do |", "| --- | --- |"]
+    for right in Right:
+        found = [key.replace("_", " ") for key, act in ACTIONS.items() if act.access.right is right]
+        if right is Right.VIEW_MONITOR:
+            found = ["see jobs, logs, results and the audit of jobs", *found]
+        if right is Right.APPROVE_ALL:
+            found = [f"{name} (named approvers may without it)" for name in found]
+        if right is Right.CREATE:
+            found = ["create jobs", "make, change and delete schedules (with Django's permission)"]
+        lines.append(f"| `{right.value}` | {', '.join(found)} |")
+    return "\n".join([*lines, ""])
+
+
 def _table(found: list[Door], columns: dict[str, Person]) -> Iterator[str]:
     yield f"| address | method | who | {' | '.join(columns)} |"
     yield "| --- | --- | --- |" + " --- |" * len(columns)
     lines: dict[tuple[str, ...], list[str]] = {}
     for door in found:
+        if door.name.endswith("/<path:object_id>/"):
+            continue  # leads to the page of the same row
         row = ROWS[door.name, door.method, door.action]
         cells = [_cell(door, row, person) for person in columns.values()]
         method = lines.setdefault((_address(door), row.access.words, *cells), [])
@@ -96,9 +121,10 @@ def _table(found: list[Door], columns: dict[str, Person]) -> Iterator[str]:
 
 
 def _address(door: Door) -> str:
-    route = _SCHEDULES.sub("…", door.route.replace("^", "").removesuffix("$"))
+    route = door.route.replace("^", "").removesuffix("$")
     route = re.sub(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)", lambda match: f"<{match[1] or match[2]}>", route)
-    action = f" ({door.action})" if door.action and "trap" in door.name else ""
+    shown = door.action and "<key>" not in route and not route.rstrip("/").endswith(door.action)
+    action = f" ({door.action})" if shown and door.method != "DELETE" else ""
     return f"`/{route.replace('<key>', door.action)}`{action}"
 
 
@@ -110,4 +136,6 @@ def _cell(door: Door, row: Row, person: Person) -> str:
         return "401" if is_api(door) else "sign in"
     if answer == access.ABSENT:
         return "400" if row.absent == 400 else "404"
-    return "403"
+    if answer == access.BEYOND:
+        return "400"
+    return "refused" if row.done else "403"

@@ -6,16 +6,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
-from django_celery_beat.models import (
-    ClockedSchedule,
-    CrontabSchedule,
-    IntervalSchedule,
-    PeriodicTask,
-    SolarSchedule,
-)
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from jobs.audit import Actor, Author, record
 from jobs.models import (
@@ -28,21 +23,27 @@ from jobs.models import (
     Semaphore,
     SemaphoreRequest,
     Trap,
+    WorkerSeen,
 )
 from jobs.secrets import vault
 from permissions import tokens
-from permissions.models import ApiToken, Environment
+from permissions.catalog import Right
+from permissions.models import ApiToken, Environment, ExternalIdentity, User
 from tests.factories import (
     EnvironmentFactory,
     GroupFactory,
     NatureFactory,
     ProjectFactory,
     RuleFactory,
+    ScheduleFactory,
     UserFactory,
+    publish,
+    user_with,
 )
 from tests.life import Cast, fresh, work
-from tests.matrix.access import ELSEWHERE, HERE
-from tests.matrix.people import Keys, everybody, name_in_approval
+from tests.matrix.access import ELSEWHERE, HERE, OWNER
+from tests.matrix.people import BY_GROUP, SUPERUSER, Keys, everybody, name_in_approval, username
+from tests.matrix.rows import WORKER
 
 PLAIN: Final = """
 PRE:
@@ -92,6 +93,7 @@ class World:
         things: The key of a row here of each table of the administration, by name.
         spares: The key of a row that nothing refers to, likewise.
         keys: What everybody opens doors with, by name.
+        newest_record: The key of the newest record of the audit.
     """
 
     here: Environment
@@ -100,6 +102,7 @@ class World:
     things: dict[str, Any] = field(default_factory=dict)
     spares: dict[str, Any] = field(default_factory=dict)
     keys: dict[str, Keys] = field(default_factory=dict)
+    newest_record: int = 0
 
 
 def build() -> World:
@@ -118,6 +121,7 @@ def build() -> World:
     for person in everybody():
         world.keys[person.name] = Keys(person, here, elsewhere, signers)
     _fill(world, project)
+    world.newest_record = AuditRecord.objects.latest("pk").pk
     return world
 
 
@@ -168,6 +172,16 @@ def _fill(world: World, project: Project) -> None:
             granted_at=timezone.now(),
         )
     rule = RuleFactory.create(slug="web-zzshared")
+    publish("name: web-zzshared\nsteps:\n  RUN:\n    - log: second\n")
+    schedules = {
+        environment.pk: ScheduleFactory.create(
+            name=f"nightly-{mark_of(environment.code)}",
+            rule=rule,
+            environment=environment,
+            owner=UserFactory.create(username=f"owner-{people_of(environment.code)}"),
+        ).pk
+        for environment in (world.here, world.elsewhere)
+    }
     user = UserFactory.create(username="somebody")
     tokens.issue(user, name="somebody's")
     tokens.issue(UserFactory.create(username="somebody-else"), name="spare")
@@ -185,29 +199,45 @@ def _fill(world: World, project: Project) -> None:
         "permissions_user": user.pk,
         "permissions_environment": world.here.pk,
         "permissions_apitoken": ApiToken.objects.get(user=user).pk,
-    } | _beat()
+        "jobs_schedule": schedules[world.here.pk],
+        "own token": ApiToken.objects.get(user=world.keys[OWNER].user).pk,
+        "user who holds more": user_with(*Right, environments=[world.here], username="holds-more").pk,
+        "group that gives more": Group.objects.get(name=username(BY_GROUP)).pk,
+        "superuser": world.keys[SUPERUSER.name].user.pk,
+    } | _others(user)
     world.spares = {
         **world.things,
+        "auth_group": GroupFactory.create(name="spare").pk,
         "jobs_project": ProjectFactory.create(code="spare").pk,
         "jobs_semaphore": Semaphore.objects.create(name="spare").pk,
         "rules_rule": RuleFactory.create(slug="spare").pk,
         "permissions_user": UserFactory.create(username="spare").pk,
         "permissions_environment": EnvironmentFactory.create(code="SPARE").pk,
-        "django_celery_beat_intervalschedule": IntervalSchedule.objects.create(every=9, period="hours").pk,
     }
 
 
-def _beat() -> dict[str, Any]:
-    interval = IntervalSchedule.objects.create(every=7, period="hours")
+def _others(user: User) -> dict[str, Any]:
+    """Return rows of tables that belong to no environment: those of beat, of workers and of signing in."""
+    interval, now = IntervalSchedule.objects.create(every=7, period="hours"), timezone.now()
+    came = {
+        "username": "somebody",
+        "ip_address": "192.0.2.1",
+        "user_agent": "",
+        "http_accept": "",
+        "path_info": "/login/",
+    }
+    worker = WorkerSeen.objects.create(
+        name=WORKER, host="host", pid=1, queues=["jobs"], started_at=now, seen_at=now
+    )
+    task = PeriodicTask.objects.create(name="p", task="jobs.tick", interval=interval)
     return {
-        "django_celery_beat_intervalschedule": interval.pk,
-        "django_celery_beat_crontabschedule": CrontabSchedule.objects.create(minute="7").pk,
-        "django_celery_beat_solarschedule": SolarSchedule.objects.create(
-            event="sunset", latitude=1, longitude=1
-        ).pk,
-        "django_celery_beat_clockedschedule": ClockedSchedule.objects.create(clocked_time=timezone.now()).pk,
-        "django_celery_beat_periodictask": PeriodicTask.objects.create(
-            name="p", task="jobs.tick", interval=interval
+        "django_celery_beat_periodictask": task.pk,
+        "jobs_workerseen": worker.pk,
+        "axes_accessattempt": AccessAttempt.objects.create(failures_since_start=1, **came).pk,
+        "axes_accesslog": AccessLog.objects.create(**came).pk,
+        "axes_accessfailurelog": AccessFailureLog.objects.create(**came).pk,
+        "permissions_externalidentity": ExternalIdentity.objects.create(
+            user=user, issuer="ldap:dc=example", subject="s"
         ).pk,
     }
 
@@ -225,16 +255,23 @@ def of_the_address(world: World, name: str, job: str, uses: dict[str, str]) -> d
     if name.startswith("admin/"):
         table = "_".join(name.split("/")[1:3])
     codes = {"api:project": "shop-zzshared", "api:nature": "python-zzshared"}
-    rows = world.spares if uses.get("object_id") == "spare" else world.things
+    named = uses.get("object_id", "")
+    rows = world.spares if named == "spare" else world.things
+    thing = rows.get(named, rows.get(table))
     found = {
         "job_id": world.jobs[job].pk,
         "code": codes.get(name, world.here.code),
         "slug": "web-zzshared",
-        "object_id": rows.get(table),
+        "object_id": thing,
+        "holder_id": thing,
+        "user_id": world.things["permissions_user"],
+        "token_id": world.things["own token"],
+        "uidb64": "MQ",
+        "token": "set-password",
         "environment_id": world.here.pk,
         "rule_id": world.things["rules_rule"],
         "number": 1,
-        "id": world.things["permissions_user"],
+        "id": rows.get(named, world.things["permissions_user"]),
         "content_type_id": ContentType.objects.get_for_model(Job).pk,
         "app_label": "jobs",
         "url": "nowhere/",
@@ -246,5 +283,5 @@ def of_the_address(world: World, name: str, job: str, uses: dict[str, str]) -> d
 
 def of_nothing() -> dict[str, Any]:
     """Return values of parameters with which an address leads to nothing."""
-    numbers = ("job_id", "object_id", "environment_id", "rule_id", "id")
+    numbers = ("job_id", "object_id", "holder_id", "user_id", "token_id", "environment_id", "rule_id", "id")
     return {**dict.fromkeys(numbers, NOBODY), "code": NOWHERE, "slug": NOWHERE.lower()}
