@@ -186,6 +186,6 @@ def test_reading_the_rights_costs_the_same_with_many_environments(
     ana = user_with(*ALL)
     found = tokens.owner(tokens.issue(ana, environments=["DEV"], rights=SEE), now=timezone.now())
     assert found is not None
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         rights = policy.rights_of(found)
     assert rights.on(dev.pk) == {Right.VIEW_MONITOR}
