@@ -118,8 +118,10 @@ def fields_of(cron: str) -> str:
 
 def times(timing: Timing, after: datetime) -> Iterator[datetime]:
     """Yield in UTC when the schedule comes after the moment ``after``, each time once, in order."""
-    if timing.starts_at is not None and after < timing.starts_at:
-        after = timing.starts_at - _INSTANT
+    # Python reckons with two moments of the same zone by the wall clock, which leaps where clocks change.
+    after = after.astimezone(UTC)
+    if timing.starts_at is not None:
+        after = max(after, timing.starts_at.astimezone(UTC) - _INSTANT)
     found = _by_cron(timing, after) if timing.interval is None else _by_interval(timing, after)
     for moment in found:
         if timing.ends_at is not None and moment > timing.ends_at:
@@ -178,9 +180,10 @@ def choose(found: Due, policy: str, now: datetime) -> Choice:
 def _by_interval(timing: Timing, after: datetime) -> Iterator[datetime]:
     assert timing.interval is not None
     begin, least = (timing.anchor, 1) if timing.starts_at is None else (timing.starts_at, 0)
+    begin = begin.astimezone(UTC)
     number = max(least, (after - begin) // timing.interval + 1)
     while True:
-        yield (begin + number * timing.interval).astimezone(UTC)
+        yield begin + number * timing.interval
         number += 1
 
 

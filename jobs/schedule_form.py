@@ -125,6 +125,8 @@ class ScheduleForm(forms.ModelForm[Schedule]):
         if isinstance(field, forms.ChoiceField):
             present = self.instance.time_zone
             field.choices = [(zone, zone) for zone in sorted({*zones, present})]
+            # A declared field knows nothing of the model's default.
+            field.initial = present
 
     def clean_cron(self) -> str:
         """Refuse what cannot be read, in the reader's language."""

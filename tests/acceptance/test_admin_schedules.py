@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -11,9 +11,11 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from jobs import schedules
 from jobs.models import Job, Schedule
+from jobs.recurrence import next_runs
 from permissions.models import Environment, User
 from tests.factories import (
     EnvironmentFactory,
@@ -110,6 +112,32 @@ def test_what_is_wrong_is_said_beside_its_field(
         assert answer.status_code == 200
         assert said in words(answer)
     assert not Schedule.objects.exists()
+
+
+def test_the_form_begins_in_the_zone_of_the_installation_and_keeps_that_of_a_schedule(
+    root: Reader, dev: Environment, settings: SettingsWrapper
+) -> None:
+    settings.TIME_ZONE = "Atlantic/Canary"
+    assert 'value="Atlantic/Canary" selected' in text(root.get(f"{LIST}add/"))
+    schedule: Schedule = ScheduleFactory.create(environment=dev, time_zone="Asia/Tokyo")
+    assert 'value="Asia/Tokyo" selected' in text(root.get(f"{LIST}{schedule.pk}/change/"))
+
+
+def test_an_interval_comes_at_the_same_time_in_preview_and_row(root: Reader, dev: Environment) -> None:
+    year = timezone.now().year + 1
+    change = max(date(year, 10, day) for day in range(25, 32) if date(year, 10, day).weekday() == 6)
+    typed = form(
+        dev, owner=UserFactory.create(is_superuser=True).pk, cron="", interval="1d",
+        starts_at_0=f"{change - timedelta(days=1)}", starts_at_1="03:00",
+    )  # fmt: skip
+    said = words(root.post(f"{LIST}add/", {**typed, "_preview": "1"}))
+    assert "03:00 CEST" in said
+    assert said.count("02:00 CET") >= 4
+    assert root.post(f"{LIST}add/", typed).status_code == 302
+    schedule = Schedule.objects.get()
+    first = datetime.combine(change, time(1), UTC) - timedelta(days=1)
+    assert schedule.next_run_at == first
+    assert next_runs(schedule.timing, first, 1) == [first + timedelta(days=1)]
 
 
 def test_an_environment_where_one_may_not_create_is_no_choice(
