@@ -110,10 +110,23 @@ def fields_of(cron: str) -> str:
     try:
         next(CronSim(found, _ANY_MOMENT))
     except CronSimError as error:
+        if _is_no_day_of_its_month(found):
+            raise NotACron("It never comes.") from error
         raise NotACron(f"The field {str(error).removeprefix('Bad ')} cannot be read.") from error
     except StopIteration:
         raise NotACron("It never comes.") from None
     return found
+
+
+def _is_no_day_of_its_month(fields: str) -> bool:
+    """Return whether each field of a refused expression can be read alone: the simulator refuses 31 February as unreadable."""
+    minute, hour, day, month, weekday = fields.split()
+    try:
+        CronSim(f"{minute} {hour} {day} * {weekday}", _ANY_MOMENT)
+        CronSim(f"{minute} {hour} * {month} {weekday}", _ANY_MOMENT)
+    except CronSimError:
+        return False
+    return True
 
 
 def times(timing: Timing, after: datetime) -> Iterator[datetime]:

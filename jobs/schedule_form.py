@@ -151,6 +151,14 @@ class ScheduleForm(forms.ModelForm[Schedule]):
         if not self.errors:
             self._check_job()
 
+    def _update_errors(self, errors: ValidationError) -> None:
+        """Take the model's mistakes, but not that one of cron and interval is missing when it is only not to be read."""
+        found = dict(errors.error_dict) if hasattr(errors, "error_dict") else None
+        if found is not None and {"cron", "interval"} & set(self.errors):
+            found.pop("cron", None)
+            errors = ValidationError(found)
+        super()._update_errors(errors)  # type: ignore[misc]
+
     def _check_job(self) -> None:
         schedule = self.instance
         if not policy.can(schedule.owner, Right.CREATE, schedule.environment):

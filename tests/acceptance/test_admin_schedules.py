@@ -11,7 +11,6 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from pytest_django import Settings
 
 from jobs import schedules
 from jobs.models import Job, Schedule
@@ -94,6 +93,9 @@ def test_staff_make_a_schedule_of_their_own_where_they_may_create_jobs(
     ("changes", "said"),
     [
         ({"cron": "61 * * * *"}, "The field minute cannot be read."),
+        ({"cron": "0 0 31 2 *"}, "It never comes."),
+        ({"starts_at_0": "1969-07-20", "starts_at_1": "00:00"}, "at the earliest 1970-01-01"),
+        ({"ends_at_0": "2069-07-20", "ends_at_1": "00:00"}, "at most ten years from now"),
         ({"cron": ""}, "Write either a cron expression or an interval."),
         ({"interval": "2h"}, "Write either a cron expression or an interval."),
         ({"cron": "", "interval": "30s"}, "An interval lasts from one minute to 365 days."),
@@ -114,8 +116,22 @@ def test_what_is_wrong_is_said_beside_its_field(
     assert not Schedule.objects.exists()
 
 
+@pytest.mark.parametrize("changes", [{"cron": "0 0 31 2 *"}, {"cron": "", "interval": "often"}])
+def test_what_cannot_be_read_is_one_mistake(staff: Reader, dev: Environment, changes: dict[str, str]) -> None:
+    said = words(staff.post(f"{LIST}add/", form(dev, **changes)))
+    assert "Please correct the error below." in said
+    assert "Write either" not in said
+
+
+def test_an_interval_may_count_from_long_ago(staff: Reader, dev: Environment) -> None:
+    typed = form(dev, cron="", interval="7d", starts_at_0="1999-01-04", starts_at_1="09:00")
+    answer = staff.post(f"{LIST}add/", typed)
+    assert answer.status_code == 302, words(answer)
+    assert f"{Schedule.objects.get().next_run_at:%a}" == "Mon"
+
+
 def test_the_form_begins_in_the_zone_of_the_installation_and_keeps_that_of_a_schedule(
-    root: Reader, dev: Environment, settings: SettingsWrapper
+    root: Reader, dev: Environment, settings: Settings
 ) -> None:
     settings.TIME_ZONE = "Atlantic/Canary"
     assert 'value="Atlantic/Canary" selected' in text(root.get(f"{LIST}add/"))

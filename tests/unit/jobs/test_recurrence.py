@@ -118,7 +118,11 @@ def test_aliases(alias: str, first: str) -> None:
         ("@reboot", "alias"),
         ("61 * * * *", "minute"),
         ("* * * * mon-", "day-of-week"),
-        ("0 0 30 2 *", "day-of-month"),
+        ("0 0 32 2 *", "day-of-month"),
+        ("0 0 31 2 *", "It never comes."),
+        ("0 0 30-31 2 *", "It never comes."),
+        ("0 0 31 4,6 *", "It never comes."),
+        ("0 0 31 13 *", "month"),
     ],
 )
 def test_what_is_no_cron_is_refused_with_the_reason(cron: str, said: str) -> None:
