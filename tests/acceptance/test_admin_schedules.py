@@ -11,6 +11,7 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from jobs import schedules
 from jobs.models import Job, Schedule
@@ -248,6 +249,23 @@ def test_why_there_was_no_job_is_said_in_the_readers_language(root: Reader, dev:
     schedules.serve("test")
     page = words(root.get(f"{LIST}{schedule.pk}/change/"))
     assert "Refused – olga may not create jobs in DEV. The clock" in page
+
+
+def test_deleting_counts_the_runs_and_names_nothing_internal(staff: Reader, dev: Environment) -> None:
+    schedule: Schedule = ScheduleFactory.create(environment=dev, name="nightly")
+    other: Schedule = ScheduleFactory.create(environment=dev, name="weekly")
+    for _ in range(2):
+        staff.client.post(LIST, {"action": "run_by_hand", "_selected_action": [schedule.pk]})
+        schedules.serve("test")
+    assert Schedule.objects.get(name="nightly").runs.filter(requests__isnull=False).exists()
+    bulk = {"action": "delete_selected", "_selected_action": [schedule.pk, other.pk]}
+    for answer in (staff.get(f"{LIST}{schedule.pk}/delete/"), staff.post(LIST, bulk)):
+        said = words(answer)
+        assert "Schedule: nightly 2 runs in its history" in said
+        assert "Runs of schedules: 2" in said
+        assert "equest" not in said
+    assert staff.post(f"{LIST}{schedule.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert [each.name for each in Schedule.objects.all()] == ["weekly"]
 
 
 def test_the_list_asks_the_same_number_of_queries(root: Reader) -> None:
