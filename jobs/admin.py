@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from jobs import admin_dry_run, admin_schedules, audit, semaphores
 from jobs.admin_audit import AuditRecordAdmin
-from jobs.admin_base import ReadOnlyAdmin, author_of
+from jobs.admin_base import BoundedInline, ReadOnlyAdmin, author_of
 from jobs.admin_jobs import JobAdmin
 from jobs.admin_natures import NatureAdmin
 from jobs.admin_secrets import SecretAdmin
@@ -44,11 +44,15 @@ admin.site.register(WorkerSeen, WorkerAdmin)
 MORE_PAGES.append(admin_dry_run.pages)
 
 
-class ProjectEnvironmentInline(admin.TabularInline[ProjectEnvironment, Project]):
+class ProjectEnvironmentInline(BoundedInline):
     """Variables of the project in one environment."""
 
     model = ProjectEnvironment
     extra = 0
+
+    def most_rows(self, request: HttpRequest, obj: Model | None) -> int:
+        """Return how many environments can be chosen."""
+        return policy.environments_for(request.user).count()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProjectEnvironment]:
         """Leave out environments that the administrator may not see."""
@@ -101,7 +105,7 @@ class WaitAdmin(ReadOnlyAdmin):
         return found.filter(job__environment__in=policy.environments_for(request.user))
 
 
-class SignatureInline(admin.TabularInline[ApprovalSignature, Approval]):
+class SignatureInline(BoundedInline):
     """Who signed."""
 
     model = ApprovalSignature
@@ -148,7 +152,7 @@ class TrapAdmin(WaitAdmin):
     list_filter = ("answer", "on_timeout", "step")
 
 
-class RequestInline(admin.TabularInline[SemaphoreRequest, Semaphore]):
+class RequestInline(BoundedInline):
     """Who holds a slot and who waits for one, among the jobs that the administrator may see."""
 
     model = SemaphoreRequest

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
+from django.forms.models import _get_foreign_key
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -67,3 +68,24 @@ class CappedPaginator(Paginator[Any]):
         """Return how many rows there are, at most so many."""
         rows: Any = self.object_list
         return int(rows.order_by()[:MOST_COUNTED].count())
+
+
+class BoundedInline(admin.TabularInline[Any, Any]):
+    """Makes no more forms than there can be rows; Django would make two thousand if a request says that it has as many."""
+
+    spare: ClassVar = 20
+    """Rows may come and go between showing the page and sending it."""
+
+    def most_rows(self, request: HttpRequest, obj: Model | None) -> int:
+        """Return how many rows there can be: those that are there, unless an inline knows better."""
+        if obj is None or obj.pk is None:
+            return 0
+        key = _get_foreign_key(self.parent_model, self.model, fk_name=self.fk_name)
+        return int(self.model._default_manager.filter(**{key.name: obj}).count())
+
+    def get_formset(self, request: HttpRequest, obj: Model | None = None, **kwargs: Any) -> Any:
+        """Return the set of forms with its bound."""
+        bound = self.most_rows(request, obj) + self.spare
+        wanted = self.get_max_num(request, obj)
+        most = bound if wanted is None else min(wanted, bound)
+        return super().get_formset(request, obj, **{"max_num": most, "absolute_max": bound, **kwargs})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -178,24 +177,26 @@ def run_trial(data: QueryDict, *, own: bool) -> Trial:
         own: Whether there are patterns of a form.
     """
     found = Trial(has_own=own, has_saved=not own or bool(data.get("everything")))
-    begun = time.monotonic()
+    try:
+        with natures.within(TRIAL_SECONDS):
+            _try(found, data)
+    except TookTooLong:
+        found.problems.append(gettext("It takes too long: try fewer paths or patterns."))
+    return found
+
+
+def _try(found: Trial, data: QueryDict) -> None:
     matchers = _saved(found, data.get("nature", "")) if found.has_saved else {}
-    if own:
+    if found.has_own:
         include, exclude = patterns_of(data.get("include")), patterns_of(data.get("exclude"))
         try:
             matchers = {_OWN: _matcher(tuple(include), tuple(exclude)), **matchers}
         except PatternsInvalid as error:
             found.problems += _wrong(error, len(natures.mistakes(include)))
-            return found
+            return
     paths = _paths(found, data.get("paths", ""))
-    try:
-        left = max(0.1, TRIAL_SECONDS - (time.monotonic() - begun))
-        decided = natures.decide_all(matchers, paths, seconds=left)
-    except TookTooLong:
-        found.problems.append(gettext("It takes too long: try fewer paths."))
-        return found
+    decided = natures.decide_all(matchers, paths)
     found.rows = [_row(path, verdicts) for path, verdicts in zip(paths, decided, strict=True)]
-    return found
 
 
 def _saved(trial: Trial, but: str) -> dict[str, Matcher]:

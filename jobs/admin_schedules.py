@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Field, ForeignKey, Model, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Field, ForeignKey, Model, OuterRef, QuerySet, Subquery
 from django.forms import ModelChoiceField, ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -23,6 +23,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import get_language, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django_celery_beat.models import (
@@ -117,6 +118,29 @@ class ScheduleAdmin(admin.ModelAdmin[Schedule]):
     def has_delete_permission(self, request: HttpRequest, obj: Schedule | None = None) -> bool:
         """Say yes in the same places."""
         return super().has_delete_permission(request, obj) and _may_create(request, obj)
+
+    def get_deleted_objects(
+        self, objs: QuerySet[Schedule] | Sequence[Schedule], request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
+        """Count the runs that go with a schedule; how its jobs were asked for is of no interest to anybody."""
+        _names, _counts, missing, protected = super().get_deleted_objects(objs, request)
+        chosen = list(objs)
+        found = dict(
+            ScheduleRun.objects.filter(schedule__in=chosen)
+            .order_by("schedule")
+            .values_list("schedule")
+            .annotate(Count("pk"))
+        )
+        names: list[Any] = []
+        for schedule in chosen:
+            names.append(f"{capfirst(self.opts.verbose_name)}: {schedule}")
+            if count := found.get(schedule.pk, 0):
+                said = ngettext("%(count)d run in its history", "%(count)d runs in its history", count)
+                names.append([said % {"count": count}])
+        counts = {str(self.opts.verbose_name_plural): len(chosen)}
+        if found:
+            counts[str(ScheduleRun._meta.verbose_name_plural)] = sum(found.values())
+        return names, counts, missing, protected
 
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any

@@ -108,7 +108,7 @@ class WorkerAdmin(ReadOnlyAdmin):
             "opts": self.opts,
             "row": row,
             "is_drain": is_drain,
-            "others": overview.others_take_work(row.name, now),
+            "without": overview.left_without(row, now),
         }
         return TemplateResponse(request, "admin/jobs/workerseen/confirm.html", context)
 

@@ -77,11 +77,24 @@ def _ping_broker() -> None:
 
 
 def _check_worker(now: datetime) -> Check:
-    """Return whether a worker of jobs is there that takes work."""
-    seen = _check_sign("worker", lambda: selectors.last_worker_sign(dispatch.JOBS_QUEUE), now)
+    """Return whether workers are there that take jobs and that create them; which may be the same one."""
+    jobs = _check_queue(dispatch.JOBS_QUEUE, "worker", "All workers are drained: none takes new work.", now)
+    if not jobs.ok:
+        return jobs
+    creation = _check_queue(
+        dispatch.CREATE_QUEUE,
+        "worker that creates jobs",
+        "All workers that create jobs are drained: no job is created.",
+        now,
+    )
+    return jobs if creation.ok else creation
+
+
+def _check_queue(queue: str, part: str, drained: str, now: datetime) -> Check:
+    seen = _check_sign(part, lambda: selectors.last_worker_sign(queue), now)
     try:
-        if seen.ok and workers.all_drained(dispatch.JOBS_QUEUE, now) is not None:
-            return Check(False, "All workers are drained: none takes new work.")
+        if seen.ok and workers.all_drained(queue, now) is not None:
+            return Check(False, drained)
     except DatabaseError:
         return Check(False, "The database does not answer.")
     return seen

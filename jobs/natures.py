@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -103,6 +105,29 @@ class Verdict:
         return self.result is Result.MATCHED
 
 
+_until: Final[ContextVar[float | None]] = ContextVar("until", default=None)
+"""When all has to be done, by the monotonic clock."""
+
+
+@contextmanager
+def within(seconds: float | None) -> Iterator[None]:
+    """Let what compiles and matches patterns inside raise ``TookTooLong`` once the time is over; ``None`` sets no limit."""
+    if seconds is None:
+        yield
+        return
+    token = _until.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _until.reset(token)
+
+
+def _look_at_the_clock() -> None:
+    until = _until.get()
+    if until is not None and time.monotonic() > until:
+        raise TookTooLong
+
+
 class _Faulty(ValueError):
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.value)
@@ -126,12 +151,22 @@ class _Pattern(GitIgnoreSpecPattern):
 
     @classmethod
     def pattern_to_regex(cls, pattern: Any) -> tuple[Any, bool | None]:
-        """Return the expression, which begins at the path's beginning, and whether it includes."""
+        """Return the expression, which begins at the path's beginning, and whether it includes.
+
+        Raises:
+            TookTooLong: The time given is over; a thousand long patterns take seconds to compile.
+        """
+        _look_at_the_clock()
         regex, include = super().pattern_to_regex(pattern)
         return (regex, include) if regex is None else (_FLAGS + _bounded(regex), include)
 
     def match_file(self, file: Any) -> RegexMatchResult | None:
-        """Match at the beginning; the library would look for one everywhere."""
+        """Match at the beginning; the library would look for one everywhere.
+
+        Raises:
+            TookTooLong: The time given is over; one path may meet a thousand patterns.
+        """
+        _look_at_the_clock()
         found = self.regex.match(file) if self.regex is not None else None
         return None if found is None else RegexMatchResult(found)
 
@@ -300,20 +335,22 @@ def found(matchers: Mapping[str, Matcher], paths: Iterable[str], *, seconds: flo
     """
     missing = {code: (_Sieve([matcher]), matcher) for code, matcher in matchers.items()}
     sieve = _Sieve(matchers.values())
-    for path in _in_time(paths, seconds):
-        if not sieve.lets_through(path):
-            continue
-        hits = [
-            code
-            for code, (own, matcher) in missing.items()
-            if own.lets_through(path) and matcher.decide(path).matches
-        ]
-        for code in hits:
-            del missing[code]
-        if hits:
-            sieve = _Sieve(matcher for _own, matcher in missing.values())
-        if not missing:
-            break
+    with within(seconds):
+        for path in paths:
+            _look_at_the_clock()
+            if not sieve.lets_through(path):
+                continue
+            hits = [
+                code
+                for code, (own, matcher) in missing.items()
+                if own.lets_through(path) and matcher.decide(path).matches
+            ]
+            for code in hits:
+                del missing[code]
+            if hits:
+                sieve = _Sieve(matcher for _own, matcher in missing.values())
+            if not missing:
+                break
     return matchers.keys() - missing.keys()
 
 
@@ -325,15 +362,5 @@ def decide_all(
     Raises:
         TookTooLong: ``seconds`` were not enough.
     """
-    return [
-        {code: matcher.decide(path) for code, matcher in matchers.items()}
-        for path in _in_time(paths, seconds)
-    ]
-
-
-def _in_time(paths: Iterable[str], seconds: float | None) -> Iterator[str]:
-    until = None if seconds is None else time.monotonic() + seconds
-    for path in paths:
-        if until is not None and time.monotonic() > until:
-            raise TookTooLong
-        yield path
+    with within(seconds):
+        return [{code: matcher.decide(path) for code, matcher in matchers.items()} for path in paths]

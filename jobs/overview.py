@@ -16,13 +16,23 @@ from django.conf import settings
 from django.db.models import Count, Min, Q, QuerySet
 
 from jobs import dispatch, health, selectors, workers
-from jobs.models import CreationRequest, DaemonState, Job, SemaphoreRequest, WorkerDrain, WorkerSeen
+from jobs.models import (
+    CreationRequest,
+    DaemonState,
+    Job,
+    Schedule,
+    ScheduleRun,
+    SemaphoreRequest,
+    WorkerDrain,
+    WorkerSeen,
+)
 from permissions import policy
 from permissions.models import User
 
 MOST_LISTED: Final = 100
 _STALLED_TICKS: Final = 5
 _LONG_WAIT: Final = timedelta(seconds=30)
+_QUEUES: Final = (dispatch.JOBS_QUEUE, dispatch.CREATE_QUEUE)
 _UNDER_WAY: Final = (CreationRequest.State.ASKED, CreationRequest.State.CHECKING)
 
 
@@ -122,9 +132,12 @@ class Overview:
         due: Jobs that wait for a worker.
         oldest_due: Since when the first of them waits.
         requests: People and programs that wait for the creation of a job.
+        runs: Runs of schedules that wait for a worker, those included that nobody has taken note of yet.
+        oldest_run: Since when the first of them waits.
         busy: Semaphores in use, at most ``MOST_LISTED``.
         lost: Jobs whose lease ran out and that are not yet declared dead.
-        all_drained: Whether no worker takes jobs because all are drained.
+        taken: Queues that a worker serves which is there and not drained.
+        drained: Queues that no worker serves because all are drained.
         sees_all: Whether the reader sees every environment, so that counts are of everything.
     """
 
@@ -138,16 +151,38 @@ class Overview:
     due: int
     oldest_due: datetime | None
     requests: int
+    runs: int
+    oldest_run: datetime | None
     busy: list[Busy]
     lost: list[Held]
-    all_drained: bool
+    taken: frozenset[str]
+    drained: frozenset[str]
     sees_all: bool
 
     @property
+    def takes_jobs(self) -> bool:
+        """Whether a worker takes jobs."""
+        return dispatch.JOBS_QUEUE in self.taken
+
+    @property
+    def creates_jobs(self) -> bool:
+        """Whether a worker creates jobs, for people and for schedules."""
+        return dispatch.CREATE_QUEUE in self.taken
+
+    @property
+    def all_drained(self) -> bool:
+        """Whether no worker takes jobs because all are drained."""
+        return dispatch.JOBS_QUEUE in self.drained
+
+    @property
+    def all_creators_drained(self) -> bool:
+        """Whether no worker creates jobs because all that do are drained."""
+        return dispatch.CREATE_QUEUE in self.drained
+
+    @property
     def workers_level(self) -> Level:
-        """How well the workers are: a problem when none takes jobs."""
-        taking = [row for row in self.workers if row.is_recent and row.drain is None and _serves_jobs(row)]
-        if not taking:
+        """How well the workers are: a problem when none takes jobs, or none creates them."""
+        if not (self.takes_jobs and self.creates_jobs):
             return Level.PROBLEM
         return Level.WARNING if any(row.level is not Level.OK for row in self.workers) else Level.OK
 
@@ -159,8 +194,8 @@ class Overview:
     @property
     def queue_level(self) -> Level:
         """How well the queue is: a warning when somebody waits long for a worker."""
-        waits_long = self.oldest_due is not None and self.now - self.oldest_due > _LONG_WAIT
-        return Level.WARNING if waits_long else Level.OK
+        waits = [since for since in (self.oldest_due, self.oldest_run) if since is not None]
+        return Level.WARNING if waits and self.now - min(waits) > _LONG_WAIT else Level.OK
 
 
 def overview(user: User, now: datetime) -> Overview:
@@ -174,6 +209,7 @@ def overview(user: User, now: datetime) -> Overview:
     broker_answers = health.check_broker().ok
     due = visible.filter(due_at__lte=now).aggregate(n=Count("pk"), oldest=Min("due_at"))
     daemon = DaemonState.objects.filter(pk=1).first()
+    runs, oldest_run = _runs(user, now)
     return Overview(
         now=now,
         workers=_workers(held, now),
@@ -185,9 +221,12 @@ def overview(user: User, now: datetime) -> Overview:
         due=due["n"],
         oldest_due=due["oldest"],
         requests=_requests(user, now, sees_all=sees_all),
+        runs=runs,
+        oldest_run=oldest_run,
         busy=_busy(visible),
         lost=[each for each in held if each.ran_out],
-        all_drained=workers.all_drained(dispatch.JOBS_QUEUE, now) is not None,
+        taken=frozenset(queue for queue in _QUEUES if workers.taking(queue, now)),
+        drained=frozenset(queue for queue in _QUEUES if workers.all_drained(queue, now) is not None),
         sees_all=sees_all,
     )
 
@@ -199,14 +238,10 @@ def worker_named(user: User, name: str, now: datetime) -> WorkerRow | None:
     return found[0] if found else None
 
 
-def others_take_work(name: str, now: datetime) -> bool:
-    """Return whether a worker of jobs other than ``name`` is there and not drained."""
-    drained = set(WorkerDrain.objects.values_list("name", flat=True))
-    return bool({*selectors.workers_of(dispatch.JOBS_QUEUE, now)} - drained - {name})
-
-
-def _serves_jobs(row: WorkerRow) -> bool:
-    return row.seen is not None and dispatch.JOBS_QUEUE in row.seen.queues
+def left_without(row: WorkerRow, now: datetime) -> set[str]:
+    """Return the queues that nobody serves once ``row`` is drained; that of creation only when ``row`` serves it now."""
+    served = {dispatch.JOBS_QUEUE, *(row.seen.queues if row.seen is not None else ())}
+    return {queue for queue in _QUEUES if queue in served and not workers.taking(queue, now) - {row.name}}
 
 
 def _held(visible: QuerySet[Job], now: datetime) -> list[Held]:
@@ -250,6 +285,19 @@ def _requests(user: User, now: datetime, *, sees_all: bool) -> int:
         return waiting.count()
     keys = set(policy.environments_for(user).values_list("pk", flat=True))
     return sum(key in keys for key in waiting.values_list("wish__environment_id", flat=True))
+
+
+def _runs(user: User, now: datetime) -> tuple[int, datetime | None]:
+    """Return how many runs of schedules wait, and since when: those noted down, and schedules that came and nobody looked."""
+    environments = policy.environments_for(user)
+    noted = ScheduleRun.objects.filter(look_at__lte=now, schedule__environment__in=environments)
+    come = Schedule.objects.filter(next_run_at__lte=now, environment__in=environments)
+    found = [
+        noted.aggregate(n=Count("pk"), oldest=Min("look_at")),
+        come.aggregate(n=Count("pk"), oldest=Min("next_run_at")),
+    ]
+    waits = [each["oldest"] for each in found if each["oldest"] is not None]
+    return sum(each["n"] for each in found), min(waits, default=None)
 
 
 def _busy(visible: QuerySet[Job]) -> list[Busy]:

@@ -110,16 +110,31 @@ def fields_of(cron: str) -> str:
     try:
         next(CronSim(found, _ANY_MOMENT))
     except CronSimError as error:
+        if _is_no_day_of_its_month(found):
+            raise NotACron("It never comes.") from error
         raise NotACron(f"The field {str(error).removeprefix('Bad ')} cannot be read.") from error
     except StopIteration:
         raise NotACron("It never comes.") from None
     return found
 
 
+def _is_no_day_of_its_month(fields: str) -> bool:
+    """Return whether each field of a refused expression can be read alone: the simulator refuses 31 February as unreadable."""
+    minute, hour, day, month, weekday = fields.split()
+    try:
+        CronSim(f"{minute} {hour} {day} * {weekday}", _ANY_MOMENT)
+        CronSim(f"{minute} {hour} * {month} {weekday}", _ANY_MOMENT)
+    except CronSimError:
+        return False
+    return True
+
+
 def times(timing: Timing, after: datetime) -> Iterator[datetime]:
     """Yield in UTC when the schedule comes after the moment ``after``, each time once, in order."""
-    if timing.starts_at is not None and after < timing.starts_at:
-        after = timing.starts_at - _INSTANT
+    # Python reckons with two moments of the same zone by the wall clock, which leaps where clocks change.
+    after = after.astimezone(UTC)
+    if timing.starts_at is not None:
+        after = max(after, timing.starts_at.astimezone(UTC) - _INSTANT)
     found = _by_cron(timing, after) if timing.interval is None else _by_interval(timing, after)
     for moment in found:
         if timing.ends_at is not None and moment > timing.ends_at:
@@ -178,9 +193,10 @@ def choose(found: Due, policy: str, now: datetime) -> Choice:
 def _by_interval(timing: Timing, after: datetime) -> Iterator[datetime]:
     assert timing.interval is not None
     begin, least = (timing.anchor, 1) if timing.starts_at is None else (timing.starts_at, 0)
+    begin = begin.astimezone(UTC)
     number = max(least, (after - begin) // timing.interval + 1)
     while True:
-        yield (begin + number * timing.interval).astimezone(UTC)
+        yield begin + number * timing.interval
         number += 1
 
 

@@ -125,6 +125,8 @@ class ScheduleForm(forms.ModelForm[Schedule]):
         if isinstance(field, forms.ChoiceField):
             present = self.instance.time_zone
             field.choices = [(zone, zone) for zone in sorted({*zones, present})]
+            # A declared field knows nothing of the model's default.
+            field.initial = present
 
     def clean_cron(self) -> str:
         """Refuse what cannot be read, in the reader's language."""
@@ -148,6 +150,14 @@ class ScheduleForm(forms.ModelForm[Schedule]):
         super()._post_clean()  # type: ignore[misc]
         if not self.errors:
             self._check_job()
+
+    def _update_errors(self, errors: ValidationError) -> None:
+        """Take the model's mistakes, but not that one of cron and interval is missing when it is only not to be read."""
+        found = dict(errors.error_dict) if hasattr(errors, "error_dict") else None
+        if found is not None and {"cron", "interval"} & set(self.errors):
+            found.pop("cron", None)
+            errors = ValidationError(found)
+        super()._update_errors(errors)  # type: ignore[misc]
 
     def _check_job(self) -> None:
         schedule = self.instance

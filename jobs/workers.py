@@ -72,6 +72,11 @@ def resume(name: str, author: Author, *, now: datetime) -> bool:
     return gone
 
 
+def taking(queue: str, now: datetime) -> set[str]:
+    """Return the names of the workers of ``queue`` that are there and not drained."""
+    return {*selectors.workers_of(queue, now)} - {*WorkerDrain.objects.values_list("name", flat=True)}
+
+
 def all_drained(queue: str, now: datetime) -> datetime | None:
     """Return since when all workers of ``queue`` that are there are drained, ``None`` when one takes work or none is there."""
     drained = dict(WorkerDrain.objects.values_list("name", "requested_at"))

@@ -101,6 +101,9 @@ def _write(parts: dict[str, _Part], run: Run, *, prune: bool, dry_run: bool) -> 
             if may_prune:
                 _prune(parts, run)
             run.problems.raise_if_any()
+            for kind in KINDS:
+                if kind.key in parts:
+                    kind.remark(list(parts[kind.key].specs.values()), run)
             if dry_run:
                 raise _Undone
     except _Undone:

@@ -47,6 +47,8 @@ class CreationRequest(models.Model):
     )
 
     class Meta:
+        verbose_name = _("creation request")
+        verbose_name_plural = _("creation requests")
         default_permissions = ()
         indexes = (models.Index("created_at", name="creation_request_age"),)
 

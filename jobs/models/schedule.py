@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
@@ -22,6 +22,7 @@ from permissions.models import Environment, code_validator, validate_time_zone
 from rules.models import Rule
 
 LONGEST: Final = timedelta(days=365)
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SAYS_WHEN: Final = ("enabled", "cron", "interval", "time_zone", "starts_at", "ends_at")
 
@@ -166,11 +167,13 @@ class Schedule(models.Model):
 
     def _mistakes_in_dates(self) -> dict[str, Any]:
         now = timezone.now()
-        errors = {
-            field: _("The date is too far away: at most ten years from now.")
-            for field, date in (("starts_at", self.starts_at), ("ends_at", self.ends_at))
-            if date is not None and not -MOST_AHEAD < date - now < MOST_AHEAD
-        }
+        errors: dict[str, Any] = {}
+        for field, date in (("starts_at", self.starts_at), ("ends_at", self.ends_at)):
+            # What is past is no mistake: intervals are counted from there, and a schedule that is over stays.
+            if date is not None and date - now > MOST_AHEAD:
+                errors[field] = _("The date is too far away: at most ten years from now.")
+            elif date is not None and date < EARLIEST:
+                errors[field] = _("The date is too long ago: at the earliest 1970-01-01.")
         if not errors and self.starts_at and self.ends_at and self.ends_at < self.starts_at:
             errors["ends_at"] = _("It lies before the beginning.")
         return errors

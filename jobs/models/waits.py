@@ -28,14 +28,16 @@ class Wait(models.Model):
         closed_at: When somebody or something ended it, ``NULL`` while it is open.
     """
 
-    job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, related_name="+", db_index=False)
-    attempt = models.PositiveIntegerField()
-    step = models.CharField(max_length=5, choices=StepChoice.choices)
-    path = models.TextField()
-    operation = models.TextField()
-    name = models.CharField(max_length=500, blank=True)
-    began_at = models.DateTimeField()
-    closed_at = models.DateTimeField(null=True, blank=True)
+    job = models.ForeignKey(
+        "jobs.Job", on_delete=models.CASCADE, related_name="+", db_index=False, verbose_name=_("job")
+    )
+    attempt = models.PositiveIntegerField(_("attempt"))
+    step = models.CharField(_("step"), max_length=5, choices=StepChoice.choices)
+    path = models.TextField(_("path"))
+    operation = models.TextField(_("operation"))
+    name = models.CharField(_("name"), max_length=500, blank=True)
+    began_at = models.DateTimeField(_("since"))
+    closed_at = models.DateTimeField(_("until"), null=True, blank=True)
 
     class Meta:
         abstract = True
@@ -52,11 +54,19 @@ class Approval(Wait):
         REJECTED = "rejected", _("Rejected")
         VOID = "void", _("Void")
 
-    job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, related_name="approvals", db_index=False)
-    approvers = models.JSONField(default=empty_list, help_text=_("Principals: user:ana, group:qa."))
-    minimum = models.PositiveSmallIntegerField(default=1)
-    exclude_creator = models.BooleanField(default=False)
-    result = models.CharField(max_length=10, choices=Result.choices, default=Result.OPEN)
+    job = models.ForeignKey(
+        "jobs.Job",
+        on_delete=models.CASCADE,
+        related_name="approvals",
+        db_index=False,
+        verbose_name=_("job"),
+    )
+    approvers = models.JSONField(
+        _("approvers"), default=empty_list, help_text=_("Principals: user:ana, group:qa.")
+    )
+    minimum = models.PositiveSmallIntegerField(_("signatures needed"), default=1)
+    exclude_creator = models.BooleanField(_("without the creator"), default=False)
+    result = models.CharField(_("result"), max_length=10, choices=Result.choices, default=Result.OPEN)
 
     class Meta:
         verbose_name = _("approval")
@@ -84,12 +94,18 @@ class ApprovalSignature(models.Model):
     """One person's word on an approval; the second one of the same person violates the constraint."""
 
     approval = models.ForeignKey(
-        Approval, on_delete=models.CASCADE, related_name="signatures", db_index=False
+        Approval,
+        on_delete=models.CASCADE,
+        related_name="signatures",
+        db_index=False,
+        verbose_name=_("approval"),
     )
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    approves = models.BooleanField(default=True)
-    at = models.DateTimeField()
-    comment = models.TextField(blank=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", verbose_name=_("user")
+    )
+    approves = models.BooleanField(_("approves"), default=True)
+    at = models.DateTimeField(_("when"))
+    comment = models.TextField(_("comment"), blank=True)
 
     class Meta:
         verbose_name = _("signature")
@@ -116,19 +132,26 @@ class Trap(Wait):
         ABORT = "abort", _("Aborted")
         VOID = "void", _("Void")
 
-    job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, related_name="traps", db_index=False)
-    error = models.TextField(blank=True)
+    job = models.ForeignKey(
+        "jobs.Job", on_delete=models.CASCADE, related_name="traps", db_index=False, verbose_name=_("job")
+    )
+    error = models.TextField(_("error"), blank=True)
     stash = models.JSONField(
+        _("saved variables"),
         default=empty,
         blank=True,
         help_text=_("Run variables as they were when the operation failed, for an abort."),
     )
-    deadline = models.DateTimeField(null=True, blank=True)
-    remaining = models.DurationField(null=True, blank=True)
-    on_timeout = models.CharField(max_length=10)
-    retries = models.PositiveIntegerField(default=0, help_text=_("How often it was retried before."))
-    max_retries = models.PositiveIntegerField(default=0, help_text=_("0 is without limit."))
-    answer = models.CharField(max_length=10, choices=Answer.choices, default=Answer.OPEN)
+    deadline = models.DateTimeField(_("deadline"), null=True, blank=True)
+    remaining = models.DurationField(_("time left"), null=True, blank=True)
+    on_timeout = models.CharField(_("on timeout"), max_length=10)
+    retries = models.PositiveIntegerField(
+        _("retries"), default=0, help_text=_("How often it was retried before.")
+    )
+    max_retries = models.PositiveIntegerField(
+        _("most retries"), default=0, help_text=_("0 is without limit.")
+    )
+    answer = models.CharField(_("answer"), max_length=10, choices=Answer.choices, default=Answer.OPEN)
 
     class Meta:
         verbose_name = _("trap")
@@ -179,12 +202,18 @@ class SemaphoreRequest(models.Model):
     """An operation's place in the queue of a semaphore, or the slot it holds. The row goes when the slot is free again."""
 
     semaphore = models.ForeignKey(
-        Semaphore, on_delete=models.CASCADE, related_name="requests", db_index=False
+        Semaphore,
+        on_delete=models.CASCADE,
+        related_name="requests",
+        db_index=False,
+        verbose_name=_("semaphore"),
     )
-    job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, related_name="semaphore_requests")
-    path = models.TextField()
-    asked_at = models.DateTimeField()
-    granted_at = models.DateTimeField(null=True, blank=True)
+    job = models.ForeignKey(
+        "jobs.Job", on_delete=models.CASCADE, related_name="semaphore_requests", verbose_name=_("job")
+    )
+    path = models.TextField(_("path"))
+    asked_at = models.DateTimeField(_("asked at"))
+    granted_at = models.DateTimeField(_("granted at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("semaphore request")

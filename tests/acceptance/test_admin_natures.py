@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
 
-from jobs import admin_natures, natures
+from jobs import admin_natures
 from jobs.models import Nature
 from tests.factories import NatureFactory, UserFactory
 from tests.pages import Reader, text, words
@@ -102,12 +103,15 @@ def test_trying_is_bounded(root: Reader, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "Only the first 2 paths are tried. Line 2 is longer than 4096 characters and is left out." in said
     assert "c.py" not in said
     monkeypatch.setattr(admin_natures, "TRIAL_SECONDS", -1)
-    monkeypatch.setattr(natures, "decide_all", _too_long)
-    assert "It takes too long: try fewer paths." in words(root.post(TRIAL, form(paths="a.py")))
+    assert "It takes too long: try fewer paths or patterns." in words(root.post(TRIAL, form(paths="a.py")))
 
 
-def _too_long(*_arguments: Any, **_options: Any) -> None:
-    raise natures.TookTooLong
+def test_the_worst_patterns_and_path_do_not_hold_the_box_up(root: Reader) -> None:
+    worst = "\n".join(f"*{'?' * 480}b*{number:04d}" for number in range(1000))
+    begun = time.monotonic()
+    said = words(root.post(TRIAL, form(include=worst, paths="a" * 4096)))
+    assert "It takes too long: try fewer paths or patterns." in said
+    assert time.monotonic() - begun < 2.5 * admin_natures.TRIAL_SECONDS
 
 
 def test_only_those_who_may_see_natures_try_them() -> None:

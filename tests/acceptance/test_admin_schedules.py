@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -11,9 +11,11 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from jobs import schedules
 from jobs.models import Job, Schedule
+from jobs.recurrence import next_runs
 from permissions.models import Environment, User
 from tests.factories import (
     EnvironmentFactory,
@@ -92,6 +94,9 @@ def test_staff_make_a_schedule_of_their_own_where_they_may_create_jobs(
     ("changes", "said"),
     [
         ({"cron": "61 * * * *"}, "The field minute cannot be read."),
+        ({"cron": "0 0 31 2 *"}, "It never comes."),
+        ({"starts_at_0": "1969-07-20", "starts_at_1": "00:00"}, "at the earliest 1970-01-01"),
+        ({"ends_at_0": "2069-07-20", "ends_at_1": "00:00"}, "at most ten years from now"),
         ({"cron": ""}, "Write either a cron expression or an interval."),
         ({"interval": "2h"}, "Write either a cron expression or an interval."),
         ({"cron": "", "interval": "30s"}, "An interval lasts from one minute to 365 days."),
@@ -110,6 +115,46 @@ def test_what_is_wrong_is_said_beside_its_field(
         assert answer.status_code == 200
         assert said in words(answer)
     assert not Schedule.objects.exists()
+
+
+@pytest.mark.parametrize("changes", [{"cron": "0 0 31 2 *"}, {"cron": "", "interval": "often"}])
+def test_what_cannot_be_read_is_one_mistake(staff: Reader, dev: Environment, changes: dict[str, str]) -> None:
+    said = words(staff.post(f"{LIST}add/", form(dev, **changes)))
+    assert "Please correct the error below." in said
+    assert "Write either" not in said
+
+
+def test_an_interval_may_count_from_long_ago(staff: Reader, dev: Environment) -> None:
+    typed = form(dev, cron="", interval="7d", starts_at_0="1999-01-04", starts_at_1="09:00")
+    answer = staff.post(f"{LIST}add/", typed)
+    assert answer.status_code == 302, words(answer)
+    assert f"{Schedule.objects.get().next_run_at:%a}" == "Mon"
+
+
+def test_the_form_begins_in_the_zone_of_the_installation_and_keeps_that_of_a_schedule(
+    root: Reader, dev: Environment, settings: Settings
+) -> None:
+    settings.TIME_ZONE = "Atlantic/Canary"
+    assert 'value="Atlantic/Canary" selected' in text(root.get(f"{LIST}add/"))
+    schedule: Schedule = ScheduleFactory.create(environment=dev, time_zone="Asia/Tokyo")
+    assert 'value="Asia/Tokyo" selected' in text(root.get(f"{LIST}{schedule.pk}/change/"))
+
+
+def test_an_interval_comes_at_the_same_time_in_preview_and_row(root: Reader, dev: Environment) -> None:
+    year = timezone.now().year + 1
+    change = max(date(year, 10, day) for day in range(25, 32) if date(year, 10, day).weekday() == 6)
+    typed = form(
+        dev, owner=UserFactory.create(is_superuser=True).pk, cron="", interval="1d",
+        starts_at_0=f"{change - timedelta(days=1)}", starts_at_1="03:00",
+    )  # fmt: skip
+    said = words(root.post(f"{LIST}add/", {**typed, "_preview": "1"}))
+    assert "03:00 CEST" in said
+    assert said.count("02:00 CET") >= 4
+    assert root.post(f"{LIST}add/", typed).status_code == 302
+    schedule = Schedule.objects.get()
+    first = datetime.combine(change, time(1), UTC) - timedelta(days=1)
+    assert schedule.next_run_at == first
+    assert next_runs(schedule.timing, first, 1) == [first + timedelta(days=1)]
 
 
 def test_an_environment_where_one_may_not_create_is_no_choice(
@@ -204,6 +249,23 @@ def test_why_there_was_no_job_is_said_in_the_readers_language(root: Reader, dev:
     schedules.serve("test")
     page = words(root.get(f"{LIST}{schedule.pk}/change/"))
     assert "Refused – olga may not create jobs in DEV. The clock" in page
+
+
+def test_deleting_counts_the_runs_and_names_nothing_internal(staff: Reader, dev: Environment) -> None:
+    schedule: Schedule = ScheduleFactory.create(environment=dev, name="nightly")
+    other: Schedule = ScheduleFactory.create(environment=dev, name="weekly")
+    for _ in range(2):
+        staff.client.post(LIST, {"action": "run_by_hand", "_selected_action": [schedule.pk]})
+        schedules.serve("test")
+    assert Schedule.objects.get(name="nightly").runs.filter(requests__isnull=False).exists()
+    bulk = {"action": "delete_selected", "_selected_action": [schedule.pk, other.pk]}
+    for answer in (staff.get(f"{LIST}{schedule.pk}/delete/"), staff.post(LIST, bulk)):
+        said = words(answer)
+        assert "Schedule: nightly 2 runs in its history" in said
+        assert "Runs of schedules: 2" in said
+        assert "equest" not in said
+    assert staff.post(f"{LIST}{schedule.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert [each.name for each in Schedule.objects.all()] == ["weekly"]
 
 
 def test_the_list_asks_the_same_number_of_queries(root: Reader) -> None:

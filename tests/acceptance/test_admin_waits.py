@@ -7,10 +7,20 @@ import re
 import pytest
 from django.contrib.auth.models import Permission
 
-from jobs.models import Approval, ApprovalSignature, AuditRecord, Job, Semaphore, SemaphoreRequest, Trap
+from jobs.admin import ProjectEnvironmentInline, RequestInline
+from jobs.models import (
+    Approval,
+    ApprovalSignature,
+    AuditRecord,
+    Job,
+    Project,
+    Semaphore,
+    SemaphoreRequest,
+    Trap,
+)
 from permissions.catalog import Right
 from permissions.models import Environment
-from tests.factories import EnvironmentFactory, JobFactory, moment, user_with
+from tests.factories import EnvironmentFactory, JobFactory, ProjectFactory, UserFactory, moment, user_with
 from tests.pages import Reader, text, words
 
 pytestmark = pytest.mark.django_db
@@ -104,3 +114,33 @@ def test_a_semaphore_that_somebody_holds_stays(staff: Reader, jobs: list[Job]) -
     for semaphore in (used, unused):
         staff.post(f"/admin/jobs/semaphore/{semaphore.pk}/delete/", {"post": "yes"})
     assert list(Semaphore.objects.values_list("name", flat=True)) == ["used"]
+
+
+def test_a_request_that_claims_very_many_rows_makes_no_more_forms_than_there_can_be(dev: Environment) -> None:
+    root = Reader(UserFactory.create(is_superuser=True, is_staff=True), language="en")
+    semaphore = Semaphore.objects.create(name="deploy")
+    project = ProjectFactory.create()
+    for address, inline, fields in (
+        (f"/admin/jobs/semaphore/{semaphore.pk}/change/", RequestInline, {"slots": "2"}),
+        ("/admin/jobs/project/add/", ProjectEnvironmentInline, {"code": "web", "name": "Web"}),
+        (f"/admin/jobs/project/{project.pk}/change/", ProjectEnvironmentInline, {"code": "x", "name": "X"}),
+    ):
+        prefix = "requests" if inline is RequestInline else "environments"
+        many = {f"{prefix}-TOTAL_FORMS": "99999999999", f"{prefix}-INITIAL_FORMS": "0"}
+        answer = root.post(address, {**fields, **many})
+        assert answer.status_code == 200, "refused, with the page again"
+        assert "Please submit at most" in words(answer)
+        assert text(answer).count(f'id="{prefix}-') < 30
+    assert not Project.objects.filter(code="web").exists()
+
+
+def test_a_project_takes_a_row_for_every_environment() -> None:
+    root = Reader(UserFactory.create(is_superuser=True, is_staff=True), language="en")
+    rows = EnvironmentFactory.create_batch(30)
+    typed = {"environments-TOTAL_FORMS": "30", "environments-INITIAL_FORMS": "0"}
+    for number, environment in enumerate(rows):
+        typed[f"environments-{number}-environment"] = str(environment.pk)
+        typed[f"environments-{number}-variables"] = "{}"
+    answer = root.post("/admin/jobs/project/add/", {"code": "web", "name": "Web", "variables": "{}", **typed})
+    assert answer.status_code == 302, words(answer)
+    assert Project.objects.get().environments.count() == 30

@@ -14,13 +14,15 @@ from jobs.models import (
     CreationRequest,
     DaemonState,
     Job,
+    Schedule,
+    ScheduleRun,
     Semaphore,
     SemaphoreRequest,
     WorkerDrain,
     WorkerSeen,
 )
 from permissions.models import Environment, User
-from tests.factories import EnvironmentFactory, JobFactory, UserFactory, user_with
+from tests.factories import EnvironmentFactory, JobFactory, ScheduleFactory, UserFactory, user_with
 from tests.pages import Reader, text, words
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("broker")]
@@ -154,6 +156,38 @@ def test_draining_is_asked_done_recorded_and_undone(root: Reader, dev: Environme
     ]
     for name in ("", "nobody@h", "a\0b"):
         assert root.post(DRAIN, {"worker": name}).status_code == 404
+
+
+def test_draining_the_only_one_that_creates_jobs_is_warned_of_and_said(
+    root: Reader, dev: Environment
+) -> None:
+    seen("a@h")
+    seen("c@h", queues=("create", "daemon"))
+    assert "creates jobs" not in words(root.get(f"{DRAIN}?worker=a@h"))
+    asked = words(root.get(f"{DRAIN}?worker=c@h"))
+    assert "No other worker creates jobs" in asked
+    assert "No other worker takes jobs" not in asked
+    assert "Workers ✓ Good" in words(root.get(PAGE))
+    root.post(DRAIN, {"worker": "c@h"})
+    said = words(root.get(PAGE))
+    assert "Workers ✕ Problem All workers that create jobs are drained" in said
+    seen("d@h", queues=("create",))
+    assert "No other worker" not in words(root.get(f"{DRAIN}?worker=c@h"))
+    assert "Workers ! Attention" in words(root.get(PAGE))
+    WorkerSeen.objects.exclude(name="a@h").delete()
+    assert "No worker creates jobs: no job is created" in words(root.get(PAGE))
+
+
+def test_runs_of_schedules_that_wait_are_counted(root: Reader, dev: Environment) -> None:
+    hidden = EnvironmentFactory.create(code="HIDDEN")
+    now = timezone.now()
+    for environment in (dev, hidden):
+        come, asked = ScheduleFactory.create_batch(2, environment=environment)
+        Schedule.objects.filter(pk=come.pk).update(next_run_at=now - timedelta(minutes=1))
+        ScheduleRun.objects.create(schedule=asked, due_at=now, look_at=now)
+    assert "Queue ! Attention" in words(root.get(PAGE))
+    assert "Runs of schedules waiting 4" in words(root.get(PAGE))
+    assert "Runs of schedules waiting 2" in words(staff("view_workerseen", environments=[dev]).get(PAGE))
 
 
 def test_who_may(dev: Environment) -> None:

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 
+from jobs.configuration.export import export_text
 from jobs.models import Nature, Project, ProjectEnvironment
 from permissions import policy
 from permissions.catalog import Right
@@ -69,7 +70,10 @@ def test_what_a_job_refers_to_is_kept_and_everything_else_too(tmp_path: Path) ->
 def test_superusers_are_never_removed(tmp_path: Path) -> None:
     User.objects.create_superuser("admin")
     User.objects.create_user("ana")
-    assert prune(tmp_path, "users: []\n") == ["removed user ana"]
+    assert prune(tmp_path, "users: []\n") == [
+        "removed user ana",
+        "note: user admin is a superuser and stays",
+    ]
     assert User.objects.get().username == "admin"
 
 
@@ -103,6 +107,23 @@ def test_a_rule_that_another_calls_is_kept(tmp_path: Path) -> None:
         prune(tmp_path, f"rules:\n{caller}")
     assert prune(tmp_path, f"rules:\n{called}") == ["removed rule caller"]
     assert Rule.objects.get().slug == "called"
+
+
+def test_rules_that_only_name_one_another_are_applied_and_pruned(tmp_path: Path) -> None:
+    rule = "  - source: |\n      name: {}\n      steps:\n        RUN:\n          - create_job: {{rule: {}, environment: DEV}}\n"
+    caller = "  - source: |\n      name: third\n      steps:\n        RUN:\n          - set: {rule: one}\n"
+    document = f"rules:\n{rule.format('one', 'two')}{rule.format('two', 'one')}{caller}"
+    assert len(prune(tmp_path, document)) == 3
+    exported = export_text(["rules"])
+    assert prune(tmp_path, exported) == ["nothing to change"]
+    assert sorted(prune(tmp_path, "rules: []\n")) == [
+        "removed rule one",
+        "removed rule third",
+        "removed rule two",
+    ]
+    assert len(prune(tmp_path, exported)) == 3, "into an empty database"
+    assert export_text(["rules"]) == exported
+    assert prune(tmp_path, f"rules:\n{caller}") == ["removed rule two", "removed rule one"]
 
 
 def test_a_document_with_mistakes_removes_nothing(tmp_path: Path) -> None:

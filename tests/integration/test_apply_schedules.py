@@ -15,7 +15,7 @@ from jobs.configuration.documents import Source
 from jobs.configuration.kinds.schedules import Schedules
 from jobs.configuration.problems import ConfigurationInvalid
 from jobs.models import Schedule
-from tests.factories import ScheduleFactory
+from tests.factories import EnvironmentFactory, RuleFactory, ScheduleFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -120,6 +120,39 @@ def test_what_is_written_changes_and_what_is_not_stays() -> None:
     ]
 
 
+@pytest.mark.parametrize("first", [FULL, SMALL])
+def test_an_export_brings_back_whatever_was_changed(first: str) -> None:
+    run(BASE + first)
+    kept = exported()
+    Schedule.objects.all().delete()
+    run(SMALL if first == FULL else FULL)
+    Schedule.objects.filter(cron="@daily").update(
+        owner=UserFactory.create(), rule=RuleFactory.create(), environment=EnvironmentFactory.create(),
+        enabled=True, type="promote", urgent=False, cron="", interval=timedelta(hours=7), time_zone="Asia/Tokyo",
+    )  # fmt: skip
+    assert exported() != kept
+    changed = run(kept)[-1]
+    for field in Schedules.keys:
+        if field not in ("name", "every"):
+            assert field in changed or first == SMALL, field
+    assert exported() == kept
+    assert run(kept) == []
+
+
+def test_an_owner_who_may_not_create_there_is_noted() -> None:
+    def notes(text: str, **options: Any) -> list[str]:
+        found: list[str] = []
+        run(text, notes=found, **options)
+        return found
+
+    said = ["schedule nightly-qa makes no jobs: its owner ana may not create any in QA"]
+    assert notes(BASE + SMALL) == said
+    granted = "grants: [{principal: 'user:ana', environment: QA, rights: [view_monitor, create]}]\n"
+    assert notes(granted + SMALL) == []
+    assert notes("grants: []\n" + SMALL, prune=True) == said, "as it is once all is done"
+    assert notes(SMALL.replace("name: nightly-qa", "name: nightly-qa, enabled: false")) == []
+
+
 def test_mistakes_are_named_with_their_line() -> None:
     run(BASE)
     assert refused("schedules:\n  - {name: a, enabled: true}\n") == [
@@ -149,6 +182,12 @@ def test_mistakes_are_named_with_their_line() -> None:
         ),
         ("owner: ana", "owner: anna", "1: There is no owner anna. Did you mean ana?"),
         ("environment: QA", "environment: QQ", "1: There is no environment QQ. Known are: QA."),
+        ('"@daily"', '"0 0 31 2 *"', "1: cron: It never comes."),
+        (
+            'cron: "@daily"',
+            "every: often",
+            "1: every must be a duration above zero. Write it as 90s, 15m, 2h or 1d.",
+        ),
         ('cron: "@daily"', "every: 30s", "1: every: An interval lasts from one minute to 365 days."),
     ):
         assert refused(SMALL.replace(old, new)) == [said]

@@ -13,7 +13,8 @@ from django.db import DatabaseError, connection
 from django.test import Client
 from django.utils import timezone
 
-from jobs import health
+from jobs import health, workers
+from jobs.acting import COMMAND
 from jobs.models import DaemonState, WorkerSeen
 
 
@@ -40,7 +41,8 @@ def test_healthz_needs_no_database(client: Client) -> None:
 @pytest.mark.django_db
 def test_ready_when_everything_is_there(client: Client, broker: str) -> None:
     now = timezone.now()
-    WorkerSeen.objects.create(name="w", host="h", pid=1, queues=["jobs"], started_at=now, seen_at=now)
+    both = ["create", "jobs"]
+    WorkerSeen.objects.create(name="w", host="h", pid=1, queues=both, started_at=now, seen_at=now)
     DaemonState.objects.create(pk=1, ticked_at=now, steady_since=now)
     status, body = ready(client)
     assert (status, body["status"]) == (200, "ok"), body
@@ -58,6 +60,23 @@ def test_not_ready_without_worker_and_daemon(client: Client, broker: str) -> Non
     old = timezone.now() - timedelta(minutes=2)
     WorkerSeen.objects.create(name="w", host="h", pid=1, queues=["jobs"], started_at=old, seen_at=old)
     assert "120 s ago" in ready(client)[1]["checks"]["worker"]["detail"]
+
+
+@pytest.mark.django_db
+def test_not_ready_while_no_worker_creates_jobs(client: Client, broker: str) -> None:
+    now = timezone.now()
+    DaemonState.objects.create(pk=1, ticked_at=now, steady_since=now)
+    for name, queues in (("w", ["jobs"]), ("c", ["create"])):
+        WorkerSeen.objects.create(name=name, host="h", pid=1, queues=queues, started_at=now, seen_at=now)
+    assert ready(client)[0] == 200
+    workers.drain("c", COMMAND, now=now)
+    status, body = ready(client)
+    said = "All workers that create jobs are drained: no job is created."
+    assert (status, body["checks"]["worker"]) == (503, {"ok": False, "detail": said})
+    WorkerSeen.objects.filter(name="c").delete()
+    status, body = ready(client)
+    said = "No worker that creates jobs was ever seen."
+    assert (status, body["checks"]["worker"]) == (503, {"ok": False, "detail": said})
 
 
 @pytest.mark.django_db

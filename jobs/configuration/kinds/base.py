@@ -103,6 +103,9 @@ class Kind(ABC, Generic[Spec]):
             run: Takes the notes.
         """
 
+    def remark(self, specs: Sequence[Spec], run: Run) -> None:
+        """Note what is worth knowing once all kinds are saved and pruned; nothing unless a kind says otherwise."""
+
     @abstractmethod
     def export(self) -> list[dict[str, Any]]:
         """Return all items as plain data with the keys that ``parse`` reads, always in the same order."""

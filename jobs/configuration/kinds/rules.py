@@ -10,13 +10,14 @@ from typing import Any, Final
 
 from django.db import transaction
 
-from jobs.configuration.documents import Source, Value, compose
+from jobs.configuration.documents import Source, compose
 from jobs.configuration.items import Item
 from jobs.configuration.kinds.base import Kind, Run, remove
 from jobs.configuration.problems import Place, Problems
 from rules.actions.publish_rule import publish_rule
 from rules.exceptions import RuleInvalid, RuleProblem
 from rules.models import Rule, RuleVersion
+from rules.parser import draft
 
 _LARGEST_FILE: Final = 1_000_000
 
@@ -130,20 +131,8 @@ def outline(source: str) -> tuple[str, frozenset[str]]:
     if root is None or not isinstance(root.data, dict):
         return "", frozenset()
     name = root.data.get("name")
-    calls = frozenset(_calls(root.data["steps"])) if "steps" in root.data else frozenset()
-    return (name.data if name is not None and isinstance(name.data, str) else ""), calls
-
-
-def _calls(value: Value) -> Iterable[str]:
-    """Yield what stands under a key ``rule`` anywhere in the steps."""
-    if isinstance(value.data, list):
-        for child in value.data:
-            yield from _calls(child)
-    elif isinstance(value.data, dict):
-        for key, child in value.data.items():
-            if key == "rule" and isinstance(child.data, str):
-                yield child.data
-            yield from _calls(child)
+    # Not every key "rule" calls one: create_job only names the rule of another job, and variables may be called so.
+    return (name.data if name is not None and isinstance(name.data, str) else ""), draft(source).calls
 
 
 def _called_first(specs: Sequence[RuleSpec]) -> list[RuleSpec]:
@@ -164,7 +153,10 @@ def _callers_first(rows: Iterable[Rule]) -> list[Rule]:
         version.name: outline(version.source)[1] & by_name.keys() for version in newest.distinct("rule_id")
     }
     graph = {name: sorted(calls.get(name, frozenset()) - {name}) for name in sorted(by_name)}
-    return [by_name[name] for name in reversed(list(TopologicalSorter(graph).static_order()))]
+    try:
+        return [by_name[name] for name in reversed(list(TopologicalSorter(graph).static_order()))]
+    except CycleError:  # none can be published, but a database can be written in other ways
+        return list(by_name.values())
 
 
 def _from_source(item: Item) -> tuple[str, Place] | None:

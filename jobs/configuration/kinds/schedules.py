@@ -7,7 +7,7 @@ fields, or ``@daily`` and its like) and ``every`` (``15m``, ``2h``, ``1d``); wri
 ``starts_at`` or ``ends_at`` away. An interval counts from ``starts_at``, else from when the schedule was made. ``overlap`` is
 ``skip`` or ``allow``, ``catch_up`` ``none``, ``latest`` or ``all``.
 
-Whether the owner may create jobs there is not asked here but at each run, as rights come and go.
+Whether the owner may create jobs there is asked at each run, as rights come and go; here a note says so when they may not.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from jobs.configuration.kinds.users import Users
 from jobs.configuration.problems import Place, did_you_mean
 from jobs.exceptions import InvalidInput
 from jobs.models import Project, Schedule
+from permissions import policy
+from permissions.catalog import Right
 from permissions.models import Environment, User
 from rules import durations
 from rules.models import Rule
@@ -101,8 +103,8 @@ class Schedules(Kind[ScheduleSpec]):
         if not self._is_complete(spec, found):
             return
         rows = {field: self._row(spec, field, name, run) for field, name in spec.references.items()}
-        if None in rows.values():
-            return
+        if None in rows.values() or (spec.item.has("every") and spec.values["every"] is None):
+            return  # a mistake that is noted; without it there would be a second one about what is missing
         values = _columns(spec, found)
         if values is None:
             return
@@ -115,6 +117,16 @@ class Schedules(Kind[ScheduleSpec]):
         """Remove the other schedules."""
         for row in Schedule.objects.exclude(name__in=[spec.name for spec in specs]):
             remove(run, row, self.noun, row.name, place)
+
+    def remark(self, specs: Sequence[ScheduleSpec], run: Run) -> None:
+        """Say which schedules make no job because their owner may not create any there, which is no mistake."""
+        rows = Schedule.objects.filter(name__in=[spec.name for spec in specs], enabled=True)
+        for row in _with_references(rows.order_by("name")):
+            if not policy.can(row.owner, Right.CREATE, row.environment):
+                who, where = row.owner.get_username(), row.environment.code
+                run.notes.append(
+                    f"schedule {row.name} makes no jobs: its owner {who} may not create any in {where}"
+                )
 
     def export(self) -> list[dict[str, Any]]:
         """Return all schedules with the keys that ``parse`` reads, by name."""
@@ -210,32 +222,32 @@ def _with_references(rows: QuerySet[Schedule]) -> QuerySet[Schedule]:
 
 
 def _exported(row: Schedule) -> dict[str, Any]:
-    """Return a schedule as a document writes it; what is empty is left out."""
-    when = {"cron": row.cron} if row.interval is None else {"every": _text(row.interval)}
-    maybe: dict[str, Any] = {
-        "project": row.project.code if row.project else None,
-        "revisions": row.revisions,
-        "comment": row.comment,
-        "variables": row.variables,
-        "delay": _text(row.delay) if row.delay else None,
-        "starts_at": row.starts_at.astimezone(UTC).isoformat() if row.starts_at else None,
-        "ends_at": row.ends_at.astimezone(UTC).isoformat() if row.ends_at else None,
-    }
+    """Return a schedule as a document writes it; what is empty is written too, as a field that is left out stays as it is."""
     return {
         "name": row.name,
         "enabled": row.enabled,
         "owner": row.owner.get_username(),
         "rule": row.rule.slug,
         "environment": row.environment.code,
+        "project": row.project.code if row.project else "",
         "type": row.type,
+        "revisions": row.revisions,
         "urgent": row.urgent,
-        **when,
+        "comment": row.comment,
+        "variables": row.variables,
+        "delay": _text(row.delay),
+        **({"cron": row.cron} if row.interval is None else {"every": _text(row.interval)}),
         "time_zone": row.time_zone,
+        "starts_at": _moment(row.starts_at),
+        "ends_at": _moment(row.ends_at),
         "overlap": row.overlap,
         "catch_up": row.catch_up,
-        **{field: value for field, value in maybe.items() if value},
     }
 
 
-def _text(duration: timedelta) -> str:
-    return durations.text(duration)
+def _moment(moment: datetime | None) -> str:
+    return moment.astimezone(UTC).isoformat() if moment else ""
+
+
+def _text(duration: timedelta | None) -> str:
+    return durations.text(duration) if duration else ""

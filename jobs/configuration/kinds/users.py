@@ -114,12 +114,13 @@ class Users(Kind[UserSpec]):
         self._report(spec.username, changed, before, run, is_new=found is None)
 
     def prune(self, specs: Sequence[UserSpec], place: Place, run: Run) -> None:
-        """Remove users that no document names, except superusers."""
-        unnamed = User.objects.filter(is_superuser=False).exclude(
-            username__in=[spec.username for spec in specs]
-        )
-        for row in unnamed:
-            remove(run, row, self.noun, row.username, place)
+        """Remove users that no document names, except superusers: each of them stays, and a note says so."""
+        unnamed = User.objects.exclude(username__in=[spec.username for spec in specs])
+        for row in unnamed.order_by("username"):
+            if row.is_superuser:
+                run.notes.append(f"user {row.username} is a superuser and stays")
+            else:
+                remove(run, row, self.noun, row.username, place)
 
     def export(self) -> list[dict[str, Any]]:
         """Return all users by name, without their passwords."""

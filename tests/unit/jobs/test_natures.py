@@ -134,3 +134,12 @@ def test_the_time_is_bounded() -> None:
         decide_all({"n": Matcher(["*.py"])}, ["a"] * 10, seconds=0)
     with pytest.raises(TookTooLong):
         found({"n": Matcher(["*.py"])}, ["a"] * 10, seconds=0)
+
+
+def test_one_path_and_very_many_patterns_stay_within_the_time() -> None:
+    matcher = Matcher([f"*{'?' * 480}b*{number}" for number in range(300)])
+    begun = time.monotonic()
+    with pytest.raises(TookTooLong):
+        decide_all({"n": matcher}, ["a" * 4096], seconds=0.1)
+    assert time.monotonic() - begun < 0.6
+    assert decide_all({"n": Matcher(["*.py"])}, ["a.py"])[0]["n"].matches, "no limit is left behind"

@@ -77,6 +77,19 @@ def test_intervals_keep_to_their_anchor_over_a_change_of_clocks() -> None:
     assert [(each - at("2026-01-01T00:07")) % timedelta(minutes=7) for each in late] == [timedelta(0)] * 2
 
 
+@pytest.mark.parametrize("zone", ["Europe/Madrid", "UTC"])
+def test_intervals_count_real_time_in_whatever_zone_the_moments_are_told(zone: str) -> None:
+    begin = at("2026-10-20T03:00", "Europe/Madrid").astimezone(ZoneInfo(zone))
+    end = begin.astimezone(UTC) + timedelta(days=8)
+    timing = every(timedelta(hours=24), starts_at=begin, ends_at=end.astimezone(ZoneInfo(zone)))
+    expected = [at("2026-10-20T01:00") + timedelta(days=day) for day in range(9)]
+    assert next_runs(timing, at("2026-10-19T12:00").astimezone(ZoneInfo(zone)), 20) == expected
+    for after, following in pairwise(expected):
+        assert next_runs(timing, after.astimezone(ZoneInfo(zone)), 1) == [following]
+    twice = every(timedelta(minutes=30), starts_at=at("2026-10-25T01:30", "Europe/Madrid"))
+    assert local(twice, at("2026-10-25T02:30", "Europe/Madrid"), 2) == ["25 02:00+0100", "25 02:30+0100"]
+
+
 def test_the_first_run_of_an_interval_is_its_beginning_or_one_interval_after_the_schedule_was_made() -> None:
     long_ago = at("2020-01-01")
     assert next_runs(every(timedelta(hours=1)), long_ago, 1) == [at("2026-01-01T01:07")]
@@ -105,7 +118,11 @@ def test_aliases(alias: str, first: str) -> None:
         ("@reboot", "alias"),
         ("61 * * * *", "minute"),
         ("* * * * mon-", "day-of-week"),
-        ("0 0 30 2 *", "day-of-month"),
+        ("0 0 32 2 *", "day-of-month"),
+        ("0 0 31 2 *", "It never comes."),
+        ("0 0 30-31 2 *", "It never comes."),
+        ("0 0 31 4,6 *", "It never comes."),
+        ("0 0 31 13 *", "month"),
     ],
 )
 def test_what_is_no_cron_is_refused_with_the_reason(cron: str, said: str) -> None:
