@@ -33,6 +33,7 @@ from jobs.models import (
     WorkerSeen,
 )
 from permissions import policy
+from permissions.admin_shown import KeepsWhatOthersChanged
 from rules.admin import MORE_PAGES
 
 admin.site.register(AuditRecord, AuditRecordAdmin)
@@ -66,7 +67,7 @@ class ProjectEnvironmentInline(admin.TabularInline[ProjectEnvironment, Project])
 
 
 @admin.register(Project)
-class ProjectAdmin(admin.ModelAdmin[Project]):
+class ProjectAdmin(KeepsWhatOthersChanged[Project]):
     """Projects with their repository and variables."""
 
     list_display = ("code", "name", "repository")
@@ -172,7 +173,7 @@ class RequestInline(admin.TabularInline[SemaphoreRequest, Semaphore]):
 
 
 @admin.register(Semaphore)
-class SemaphoreAdmin(admin.ModelAdmin[Semaphore]):
+class SemaphoreAdmin(KeepsWhatOthersChanged[Semaphore]):
     """Semaphores and how many slots each has. One that somebody holds or waits for stays."""
 
     list_display = ("name", "slots")

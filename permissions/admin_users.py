@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from permissions import admin_grants, admin_questions, locks, policy
 from permissions.admin_deletion import ReadableDeletion
+from permissions.admin_shown import KeepsWhatOthersChanged
 from permissions.delegation import Reach
 from permissions.models import User
 
@@ -32,7 +33,7 @@ def reach_of(request: HttpRequest) -> Reach:
     return cast("Reach", found)
 
 
-class HolderAdmin(ReadableDeletion[Any]):
+class HolderAdmin(KeepsWhatOthersChanged[Any], ReadableDeletion[Any]):
     """What users and groups share: a table of rights on their page, and permissions of the admin within reach."""
 
     change_form_template = "admin/permissions/holder_change_form.html"
