@@ -174,6 +174,9 @@ class UserAdmin(HolderAdmin, DjangoUserAdmin[User]):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Add that somebody must stay who may do everything."""
+        if request.method == "POST":
+            # Two who delete one another would each find the other one still there.
+            locks.hold()
         names, counts, missing, protected = super().get_deleted_objects(objs, request)
         if is_last_superuser([each.pk for each in objs]):
             missing, protected = set(), [*protected, gettext("There would be no active superuser left.")]
