@@ -105,6 +105,16 @@ class HolderAdmin(KeepsWhatOthersChanged[Any], ReadableDeletion[Any]):
 class UserForm(UserChangeForm[User]):
     """Refuses to leave the installation without anybody who may do everything."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Say what becoming inactive means."""
+        super().__init__(*args, **kwargs)
+        if "is_active" in self.fields:
+            self.fields["is_active"].help_text = gettext(
+                "Only active users may sign in and do something. Becoming inactive ends all sessions for good; API tokens are "
+                "refused while the user is inactive, and work again when the user is active again. Rather than deleting users, "
+                "make them inactive."
+            )
+
     def clean(self) -> dict[str, Any]:
         """Look for another active superuser, under the lock that whoever demotes that one waits for."""
         found = super().clean() or self.cleaned_data

@@ -115,6 +115,12 @@ def test_a_stale_form_of_a_user_gives_nothing_back(boss: Reader, ana: User) -> N
     assert not found.groups.exists()
 
 
+def test_the_page_says_what_becoming_inactive_means(boss: Reader, ana: User) -> None:
+    assert "Becoming inactive ends all sessions for good; API tokens are refused" in words(
+        boss.get(address_of(ana))
+    )
+
+
 def test_what_both_changed_is_shown_beside_what_was_wished(boss: Reader, ana: User) -> None:
     address = address_of(ana)
     form = {**form_of(boss.get(address)), "email": "mine@example.org"}
