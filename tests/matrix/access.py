@@ -166,7 +166,8 @@ def staff(*permissions: str, where: str = "") -> Access:
 
     Args:
         permissions: Django's; any of them is enough. None for every administrator.
-        where: ``here`` for a thing of one environment, ``all`` for what is for all of them.
+        where: ``here`` for a thing of one environment, ``all`` for what is for all of them, ``both`` for a thing that is used
+            in both.
     """
     short = " or ".join(f"`{name}`" for name in permissions)
     words = ["staff", *([short] if short else []), *([_PLACES[where]] if where else [])]
@@ -177,6 +178,8 @@ def staff(*permissions: str, where: str = "") -> Access:
         if permissions and not any(person.has(name) for name in permissions):
             return FORBIDDEN
         if where == "here" and not person.sees_here:
+            return ABSENT
+        if where == "both" and not (person.sees_all or (person.sees_here and person.sees_elsewhere)):
             return ABSENT
         return FORBIDDEN if where == "all" and not person.sees_all else OK
 
@@ -194,7 +197,11 @@ def _refused_to_staff(person: Person) -> str:
 
 
 _RIGHTS: Final = {right: _right(right) for right in Right}
-_PLACES: Final = {"here": "`view_monitor` in its environment", "all": "`view_monitor` on `*`"}
+_PLACES: Final = {
+    "here": "`view_monitor` in its environment",
+    "all": "`view_monitor` on `*`",
+    "both": "`view_monitor` in every environment where it is used",
+}
 
 PUBLIC: Final = Access("everybody", lambda person: OK, is_public=True)
 SIGNED_IN: Final = Access("everybody signed in", lambda person: OK)

@@ -35,7 +35,8 @@ def _table(
 
     Args:
         name: ``jobs_project``.
-        where: ``here`` when each row belongs to an environment.
+        where: ``here`` when each row belongs to an environment; ``all`` when only those change any who see all of them,
+            and the row that is there is used in both.
         data: Of a new row; without it an empty form is sent, which comes back with its mistakes.
         changed: Of a row that is there.
         success: Status when a row was kept.
@@ -43,11 +44,13 @@ def _table(
     app, _, model = name.rpartition("_")
     add, change, delete, view = (f"{app}.{verb}_{model}" for verb in ("add", "change", "delete", "view"))
     page = f"admin:{name}"
-    adds = staff(add, where=where) if data else staff(add)
+    everywhere = where if where == "all" else ""
+    adds = staff(add, where=where) if data else staff(add, where=everywhere)
+    shown = "both" if where == "all" else where
     rows: dict[Key, Row] = {
-        **_reading(name, staff(view, change), staff(view, change, where=where)),
+        **_reading(name, staff(view, change), staff(view, change, where=shown)),
         (f"{page}_changelist", "POST", ""): Row(staff(view, change), SECTION, (200, 302)),
-        (f"{page}_add", "GET", ""): Row(staff(add), SECTION),
+        (f"{page}_add", "GET", ""): Row(staff(add, where=everywhere), SECTION),
         (f"{page}_add", "POST", ""): Row(
             adds, SECTION, (success if data else 200,), absent=200, data=data or {}
         ),
@@ -177,6 +180,7 @@ _JOBS: Final[dict[Key, Row]] = {
     ),
     **_table(
         "jobs_semaphore",
+        where="all",
         data={"name": "new", "slots": "2", **_inline("requests")},
         changed={"slots": "2", **_inline("requests")},
     ),
