@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import transaction
-from django.db.models import ForeignKey, Model, QuerySet
+from django.db.models import Exists, ForeignKey, Model, OuterRef, Q, QuerySet
 from django.forms import ModelChoiceField, ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
@@ -33,6 +33,7 @@ from jobs.models import (
     WorkerSeen,
 )
 from permissions import policy
+from permissions.admin_shown import KeepsWhatOthersChanged
 from rules.admin import MORE_PAGES
 
 admin.site.register(AuditRecord, AuditRecordAdmin)
@@ -70,7 +71,7 @@ class ProjectEnvironmentInline(BoundedInline):
 
 
 @admin.register(Project)
-class ProjectAdmin(admin.ModelAdmin[Project]):
+class ProjectAdmin(KeepsWhatOthersChanged[Project]):
     """Projects with their repository and variables."""
 
     list_display = ("code", "name", "repository")
@@ -176,12 +177,36 @@ class RequestInline(BoundedInline):
 
 
 @admin.register(Semaphore)
-class SemaphoreAdmin(admin.ModelAdmin[Semaphore]):
+class SemaphoreAdmin(KeepsWhatOthersChanged[Semaphore]):
     """Semaphores and how many slots each has. One that somebody holds or waits for stays."""
 
     list_display = ("name", "slots")
     search_fields = ("name",)
     inlines = (RequestInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Semaphore]:
+        """Leave out what may tell of environments that the administrator does not see.
+
+        A semaphore belongs to none; who does not see them all sees those that visible jobs, and no others, use or wait for.
+        """
+        found: QuerySet[Semaphore] = super().get_queryset(request)
+        if policy.rights_of(request.user).sees_all:
+            return found
+        requests = SemaphoreRequest.objects.filter(semaphore=OuterRef("pk"))
+        visible = Q(job__environment__in=policy.environments_for(request.user))
+        return found.filter(Exists(requests), ~Exists(requests.exclude(visible)))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Say no to those who do not see every environment: jobs of any of them may use it."""
+        return super().has_add_permission(request) and policy.rights_of(request.user).sees_all
+
+    def has_change_permission(self, request: HttpRequest, obj: Semaphore | None = None) -> bool:
+        """Say no to the same ones."""
+        return super().has_change_permission(request, obj) and policy.rights_of(request.user).sees_all
+
+    def has_delete_permission(self, request: HttpRequest, obj: Semaphore | None = None) -> bool:
+        """Say no to the same ones."""
+        return super().has_delete_permission(request, obj) and policy.rights_of(request.user).sees_all
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         """Keep the name, by which rules know it."""

@@ -60,6 +60,8 @@ _VERBS: Final[dict[str, Promise]] = {
     "set": _("Set"),
     "drain": _("Drain"),
     "resume": _("Resume"),
+    "unlock": _("Unlock"),
+    "end": _("End all"),
 }
 _KINDS: Final[dict[str, Promise]] = {
     "user": _("user"),
@@ -74,6 +76,8 @@ _KINDS: Final[dict[str, Promise]] = {
     "secret": _("secret"),
     "identity": _("identity elsewhere"),
     "worker": _("worker"),
+    "sign_in": _("sign-in"),
+    "sessions": _("sessions"),
 }
 
 

@@ -22,6 +22,7 @@ from jobs import natures
 from jobs.models import Nature
 from jobs.monitor.wording import translated
 from jobs.natures import Matcher, PatternsInvalid, TookTooLong, Verdict
+from permissions.admin_shown import KeepsWhatOthersChanged
 
 MOST_TRIED: Final = 1000
 TRIAL_SECONDS: Final = 2.0
@@ -250,7 +251,7 @@ def _row(path: str, verdicts: Mapping[str, Verdict]) -> Row:
     )
 
 
-class NatureAdmin(admin.ModelAdmin[Nature]):
+class NatureAdmin(KeepsWhatOthersChanged[Nature]):
     """Natures with their patterns."""
 
     form = NatureForm
@@ -307,7 +308,9 @@ class NatureAdmin(admin.ModelAdmin[Nature]):
         context["trial_form"] = TrialForm(request.POST if request.method == "POST" else None)
         if "_try" in request.POST:
             context["trial"] = run_trial(_with(request.POST, obj), own=True)
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        return super().render_change_form(
+            request, context, add=add, change=change, form_url=form_url, obj=obj
+        )
 
     def try_all(self, request: HttpRequest) -> HttpResponse:
         """Show which of the saved natures match some paths."""

@@ -45,6 +45,7 @@ from jobs.monitor.wording import translated
 from jobs.recurrence import next_runs
 from jobs.schedule_form import ScheduleForm
 from permissions import policy
+from permissions.admin_shown import KeepsWhatOthersChanged
 from permissions.catalog import Right
 from permissions.models import User
 
@@ -78,7 +79,7 @@ class PeriodicTaskAdmin(ReadOnlyAdmin):
         return request.user.is_active and request.user.is_superuser
 
 
-class ScheduleAdmin(admin.ModelAdmin[Schedule]):
+class ScheduleAdmin(KeepsWhatOthersChanged[Schedule]):
     """Schedules of the environments that the administrator may see; those where they may create jobs can be changed."""
 
     form = ScheduleForm
@@ -255,7 +256,9 @@ class ScheduleAdmin(admin.ModelAdmin[Schedule]):
         if obj is not None and obj.pk:
             runs = obj.runs.select_related("job", "asked_by")[:RUNS_SHOWN]
             context["runs"] = [(run, _lines(run.message)) for run in runs]
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        return super().render_change_form(
+            request, context, add=add, change=change, form_url=form_url, obj=obj
+        )
 
     # --- The list ---
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final
 
+from axes.models import AccessAttempt
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.db import connection, models
@@ -19,7 +20,7 @@ from django.db.models import QuerySet
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
 
 from jobs import audit
-from jobs.acting import acting
+from jobs.acting import COMMAND, acting
 from jobs.addresses import shown_address
 from jobs.audit import CHANGE, CREATE, DELETE, GRANT, Note
 from jobs.audit_words import Hidden
@@ -28,7 +29,7 @@ from permissions import locks, policy
 from permissions.catalog import BY_CODENAME, EVERYWHERE, Right
 from permissions.models import ApiToken, Environment, ExternalIdentity, User
 from permissions.policy import Principal
-from permissions.signals import rights_changed
+from permissions.signals import rights_changed, sessions_ended, sign_in_unlocked
 from rules.models import Rule, RuleVersion
 
 SCHEDULE: Final = "Schedule"
@@ -69,6 +70,9 @@ def connect() -> None:
     for through in (User.groups.through, User.user_permissions.through, Group.permissions.through):
         m2m_changed.connect(linked, sender=through)
     rights_changed.connect(granted)
+    sign_in_unlocked.connect(unlocked)
+    sessions_ended.connect(ended)
+    post_delete.connect(forgotten, sender=AccessAttempt)
     _KINDS.update(kinds)
 
 
@@ -205,6 +209,24 @@ def granted(
     """Note rights that somebody holds from now on, or no more."""
     code = EVERYWHERE if environment is None else environment.code
     audit.note(_grant(principal, code, before, after))
+
+
+def unlocked(sender: Any, username: str | None, address: str | None, **options: Any) -> None:
+    """Note that who failed too often at signing in may try again."""
+    name, place = username or "–", address or "–"
+    audit.note(Note("unlock", "sign_in", (name, place), name, remarks=[f"from {place}"]))
+
+
+def forgotten(sender: type[models.Model], instance: AccessAttempt, **options: Any) -> None:
+    """Note the same of what a command forgets; at a sign-in that works and when time is over, nobody decides."""
+    if acting.get() == COMMAND:
+        unlocked(sender, instance.username, instance.ip_address)
+
+
+def ended(sender: Any, user: User, others: bool, **options: Any) -> None:
+    """Note that all sessions of a user were ended."""
+    remarks = ["all but the one that asked"] if others else []
+    audit.note(Note("end", "sessions", user.pk, user.get_username(), remarks=remarks))
 
 
 def _note_links(owner: Any, name: str, action: str, moved: set[int]) -> None:

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from permissions import admin_grants, admin_questions, durations, locks, policy
 from permissions.admin_deletion import ReadableDeletion
+from permissions.admin_shown import KeepsWhatOthersChanged
 from permissions.fields import DurationField, VariablesField
 from permissions.models import Environment
 
@@ -56,7 +57,7 @@ class EnvironmentForm(forms.ModelForm[Environment]):
         }
 
 
-class EnvironmentAdmin(ReadableDeletion[Environment]):
+class EnvironmentAdmin(KeepsWhatOthersChanged[Environment], ReadableDeletion[Environment]):
     """Environments; each has a page with the rights granted on it, and one page is for the rights on all."""
 
     form = EnvironmentForm

@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 
 from permissions import granting, grids
 from permissions.catalog import LABELS, SHORT_LABELS, Right
-from permissions.delegation import Reach
+from permissions.delegation import Reach, knows_groups
 from permissions.exceptions import Clash, GrantRefused, RightsChanged
 from permissions.granting import Resolve
 from permissions.grids import Row, Ticks
@@ -180,9 +180,7 @@ def _words(clash: Clash) -> dict[str, str]:
 
 def _candidates(request: HttpRequest) -> list[str]:
     """Return the keys of the groups and active users that the asker may know of."""
-    groups = (
-        Group.objects.order_by("name") if request.user.has_perm("auth.view_group") else Group.objects.none()
-    )
+    groups = Group.objects.order_by("name") if knows_groups(request.user) else Group.objects.none()
     users = User.objects.filter(is_active=True).order_by("username")
     if not request.user.has_perm("permissions.view_user"):
         users = users.none()

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 
 from permissions import explain, grids, policy
 from permissions.catalog import LABELS, RIGHT_OF_ACTION, SHORT_LABELS, Right
-from permissions.delegation import Reach
+from permissions.delegation import Reach, knows_groups
 from permissions.explain import Grants, Standing
 from permissions.models import Environment, User
 from permissions.people import people, person
@@ -117,7 +117,8 @@ def who_can(request: HttpRequest) -> Answer:
     right, code = form.asked
     there = Environment.objects.filter(code=code)
     every_user, every_group = User.objects.all(), Group.objects.all()
-    grants = Grants(policy.read_grants(users=every_user, groups=every_group, environments=there))
+    found = policy.read_grants(users=every_user, groups=every_group, environments=there)
+    grants = Grants(found, names_groups=knows_groups(request.user))
     names = [principal.partition(":")[::2] for principal in grants.principals()]
     concerned = every_user.filter(
         Q(is_superuser=True)
@@ -130,7 +131,7 @@ def who_can(request: HttpRequest) -> Answer:
             "name": holder.person.username,
             "counts": holder.standing.counts,
             "standing": STANDINGS[holder.standing],
-            "sources": ", ".join(source.text for source in holder.sources),
+            "sources": explain.listed(holder.sources),
             "overview": reverse("admin:permissions_user_overview", args=[keys[holder.person.username]]),
             "why": why_address(holder.person.username, right, code),
         }
@@ -158,7 +159,8 @@ def why_not(request: HttpRequest) -> Answer:
             users=User.objects.filter(pk=user.pk),
             groups=Group.objects.all(),
             environments=Environment.objects.filter(code=code),
-        )
+        ),
+        names_groups=knows_groups(request.user),
     )
     groups = list(Group.objects.order_by("name").values_list("name", flat=True))
     context["explanation"] = explain.why(
@@ -183,7 +185,7 @@ def overview(request: HttpRequest, user_id: int) -> Answer:
                     "why": why_address(user.username, cell.right, row.key) if row.key != "*" else "",
                     "sources": [
                         *([gettext("own grant")] if cell.own else []),
-                        *(source.text for source in cell.sources),
+                        *dict.fromkeys(source.text for source in cell.sources),
                     ],
                 }
                 for cell in row.cells

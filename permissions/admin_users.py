@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from permissions import admin_grants, admin_questions, locks, policy
 from permissions.admin_deletion import ReadableDeletion
+from permissions.admin_shown import KeepsWhatOthersChanged
 from permissions.delegation import Reach
 from permissions.models import User
 
@@ -32,7 +33,7 @@ def reach_of(request: HttpRequest) -> Reach:
     return cast("Reach", found)
 
 
-class HolderAdmin(ReadableDeletion[Any]):
+class HolderAdmin(KeepsWhatOthersChanged[Any], ReadableDeletion[Any]):
     """What users and groups share: a table of rights on their page, and permissions of the admin within reach."""
 
     change_form_template = "admin/permissions/holder_change_form.html"
@@ -104,6 +105,16 @@ class HolderAdmin(ReadableDeletion[Any]):
 class UserForm(UserChangeForm[User]):
     """Refuses to leave the installation without anybody who may do everything."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Say what becoming inactive means."""
+        super().__init__(*args, **kwargs)
+        if "is_active" in self.fields:
+            self.fields["is_active"].help_text = gettext(
+                "Only active users may sign in and do something. Becoming inactive ends all sessions for good; API tokens are "
+                "refused while the user is inactive, and work again when the user is active again. Rather than deleting users, "
+                "make them inactive."
+            )
+
     def clean(self) -> dict[str, Any]:
         """Look for another active superuser, under the lock that whoever demotes that one waits for."""
         found = super().clean() or self.cleaned_data
@@ -173,6 +184,9 @@ class UserAdmin(HolderAdmin, DjangoUserAdmin[User]):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Add that somebody must stay who may do everything."""
+        if request.method == "POST":
+            # Two who delete one another would each find the other one still there.
+            locks.hold()
         names, counts, missing, protected = super().get_deleted_objects(objs, request)
         if is_last_superuser([each.pk for each in objs]):
             missing, protected = set(), [*protected, gettext("There would be no active superuser left.")]

@@ -19,6 +19,11 @@ from permissions.policy import Principal
 from permissions.rights import Grant
 
 
+def knows_groups(asker: User | AnonymousUser) -> bool:
+    """Return whether the asker may know what groups are called."""
+    return asker.has_perm("auth.view_group")
+
+
 class Reach:
     """How far one administrator reaches, as read once."""
 

@@ -34,19 +34,28 @@ class Source:
     Attributes:
         group: Name of the group that it was granted to; empty when it was granted to the user.
         environment: Code, or ``*``.
+        is_named: Whether the reader may know the group's name.
     """
 
     group: str
     environment: str
+    is_named: bool = True
 
     @property
     def text(self) -> str:
         """The source as pages name it."""
         everywhere = self.environment == EVERYWHERE
+        if self.group and not self.is_named:
+            return _("through a group on *") if everywhere else _("through a group")
         if self.group:
             text = _("through group %(group)s on *") if everywhere else _("through group %(group)s")
             return text % {"group": self.group}
         return _("own grant on *") if everywhere else _("own grant")
+
+
+def listed(sources: Iterable[Source]) -> str:
+    """Return sources as one text; those that read the same are said once."""
+    return ", ".join(dict.fromkeys(source.text for source in sources))
 
 
 class Standing(StrEnum):
@@ -68,8 +77,14 @@ class Standing(StrEnum):
 class Grants:
     """What was granted, ready to be asked."""
 
-    def __init__(self, grants: Iterable[Grant]) -> None:
-        """Sort the grants by who and where."""
+    def __init__(self, grants: Iterable[Grant], *, names_groups: bool = True) -> None:
+        """Sort the grants by who and where.
+
+        Args:
+            grants: What was granted.
+            names_groups: Whether the reader may know what groups are called.
+        """
+        self.names_groups = names_groups
         self._rights: dict[tuple[str, str], set[Right]] = defaultdict(set)
         for grant in grants:
             self._rights[grant.principal, grant.environment].add(grant.right)
@@ -89,7 +104,7 @@ class Grants:
         return (
             *own,
             *(
-                Source(group, place)
+                Source(group, place, self.names_groups)
                 for group in sorted(person.groups)
                 for place in places
                 if right in self.to(f"group:{group}", place)
@@ -224,11 +239,14 @@ def _granted(person: Person, environment: str, grants: Grants) -> list[Reason]:
     found = [Reason("own", True if given else None, own % words)]
     for group in sorted(person.groups):
         given = _listed(f"group:{group}", environment, grants)
-        text = (
-            _("The group %(group)s gives: %(rights)s.")
-            if given
-            else _("The group %(group)s gives nothing on %(environment)s.")
-        )
+        if not grants.names_groups:
+            text = (
+                _("A group gives: %(rights)s.") if given else _("A group gives nothing on %(environment)s.")
+            )
+        elif given:
+            text = _("The group %(group)s gives: %(rights)s.")
+        else:
+            text = _("The group %(group)s gives nothing on %(environment)s.")
         sentence = text % {"group": group, "rights": given, "environment": environment}
         found.append(Reason("group", True if given else None, sentence))
     if not person.groups:
@@ -257,7 +275,7 @@ def _held(person: Person, right: Right, environment: str, grants: Grants) -> lis
             "user": person.username,
             "right": wanted.value,
             "environment": environment,
-            "sources": ", ".join(source.text for source in sources),
+            "sources": listed(sources),
         }
         if sources:
             text = _("%(user)s holds %(right)s on %(environment)s: %(sources)s.")
@@ -309,7 +327,11 @@ def _advice(
         if group not in person.groups
         and both <= grants.to(f"group:{group}", environment) | grants.to(f"group:{group}", EVERYWHERE)
     ]
-    if enough and not both <= _all_of(person, environment, grants):
+    if not enough or both <= _all_of(person, environment, grants):
+        return
+    if not grants.names_groups:
+        yield _("Or put %(user)s into a group that gives it.") % words
+    else:
         yield _("Or put %(user)s into a group that gives it: %(groups)s.") % {
             **words,
             "groups": ", ".join(enough),

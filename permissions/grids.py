@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from permissions import policy
 from permissions.catalog import EVERYWHERE, Right
-from permissions.delegation import Reach
+from permissions.delegation import Reach, knows_groups
 from permissions.explain import Grants, Person, Source
 from permissions.models import Environment, User
 from permissions.people import people
@@ -97,7 +97,8 @@ def of_principal(
     else:
         users, groups = User.objects.none(), Group.objects.filter(pk=principal.pk)
         person = None
-    grants = Grants(policy.read_grants(users=users, groups=groups, environments=environments))
+    found = policy.read_grants(users=users, groups=groups, environments=environments)
+    grants = Grants(found, names_groups=knows_groups(reach.asker))
     may = reach.may_grant_to(principal)
     key = key_of(principal)
     rows = []
@@ -126,7 +127,8 @@ def of_environment(
     code = environment.code if environment else EVERYWHERE
     there = Environment.objects.filter(pk=environment.pk) if environment else Environment.objects.none()
     every_user, every_group = User.objects.all(), Group.objects.all()
-    grants = Grants(policy.read_grants(users=every_user, groups=every_group, environments=there))
+    read = policy.read_grants(users=every_user, groups=every_group, environments=there)
+    grants = Grants(read, names_groups=knows_groups(reach.asker))
     found = principals(grants.principals() | set(ticks or ()))
     users = [principal.pk for principal in found.values() if isinstance(principal, User)]
     persons = {f"user:{person.username}": person for person in people(every_user.filter(pk__in=users))}
@@ -198,6 +200,7 @@ def _others(
 ) -> tuple[Source, ...]:
     """Return what gives a right beside the grant that the box stands for."""
     if person is not None:
-        return tuple(source for source in grants.sources(person, code, right) if source != Source("", code))
+        others = (source for source in grants.sources(person, code, right) if source != Source("", code))
+        return tuple({source.text: source for source in others}.values())
     everywhere = code != EVERYWHERE and right in grants.to(principal, EVERYWHERE)
     return (Source("", EVERYWHERE),) if everywhere else ()

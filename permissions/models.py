@@ -67,9 +67,26 @@ class User(AbstractUser):
         verbose_name_plural = _("users")
 
     def save(self, *args: Any, **options: Any) -> None:
-        """Save in a transaction, so that what listens writes in the same one; Django's own forms open none."""
+        """Save in a transaction, so that what listens writes in the same one; Django's own forms open none.
+
+        Who is inactive has no sessions, and those of before do not come back when the user is active again.
+        """
+        updated = options.get("update_fields")
+        is_old = not self._state.adding and not args and not options.get("force_insert")
+        if updated is None and is_old:
+            # It only ever rises: what was read earlier must not bring sessions back that were ended meanwhile.
+            deferred = self.get_deferred_fields() | {"session_generation"}
+            columns = [field for field in self._meta.concrete_fields if not field.primary_key]
+            options["update_fields"] = [field.name for field in columns if field.attname not in deferred]
         with transaction.atomic():
             super().save(*args, **options)
+            if is_old and not self.is_active and (updated is None or "is_active" in updated):
+                self.raise_session_generation()
+                self.refresh_from_db(fields=["session_generation"])
+
+    def raise_session_generation(self) -> None:
+        """End all sessions of the user, each at its next request."""
+        User.objects.filter(pk=self.pk).update(session_generation=models.F("session_generation") + 1)
 
     @property
     def administers(self) -> bool:

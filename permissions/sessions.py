@@ -8,11 +8,12 @@ from typing import Any, Final
 from django.conf import settings
 from django.contrib.auth import logout, update_session_auth_hash
 from django.contrib.auth.signals import user_logged_in
-from django.db.models import F
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from permissions.models import User
+from permissions.signals import sessions_ended
 
 BEGUN: Final = "clarive_begun_at"
 SEEN: Final = "clarive_seen_at"
@@ -74,11 +75,17 @@ user_logged_in.connect(begin, dispatch_uid="permissions.sessions.begin")
 
 def end_others(request: HttpRequest, user: User) -> None:
     """End every session of ``user`` but the one that asks; each ends at its next request."""
-    User.objects.filter(pk=user.pk).update(session_generation=F("session_generation") + 1)
+    _end(user, others=True)
     user.refresh_from_db(fields=["session_generation"])
     update_session_auth_hash(request, user)
 
 
 def end_all(user: User) -> None:
     """End every session of ``user`` at its next request."""
-    User.objects.filter(pk=user.pk).update(session_generation=F("session_generation") + 1)
+    _end(user, others=False)
+
+
+@transaction.atomic
+def _end(user: User, *, others: bool) -> None:
+    user.raise_session_generation()
+    sessions_ended.send(sender=User, user=user, others=others)

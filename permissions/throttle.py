@@ -12,10 +12,12 @@ from axes.handlers.proxy import AxesProxyHandler
 from axes.helpers import get_cool_off
 from axes.models import AccessAttempt
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Max, Sum
 from django.http import HttpRequest
 
 from permissions.addresses import client_address
+from permissions.signals import sign_in_unlocked
 
 
 class Handler(AxesDatabaseHandler):  # type: ignore[misc]
@@ -71,8 +73,12 @@ def seconds_to_wait(request: HttpRequest, credentials: dict[str, Any] | None, *,
 
 
 def unlock(attempts: Any) -> int:
-    """Forget the failures in a query set of ``AccessAttempt`` and return how many rows those were."""
-    count: int = AccessAttempt.objects.filter(pk__in=attempts.values("pk")).delete()[0]
+    """Forget the failures in a query set of ``AccessAttempt``, say so, and return how many rows those were."""
+    with transaction.atomic():
+        chosen = list(AccessAttempt.objects.select_for_update().filter(pk__in=attempts.values("pk")))
+        for each in chosen:
+            sign_in_unlocked.send(sender=AccessAttempt, username=each.username, address=each.ip_address)
+        count: int = AccessAttempt.objects.filter(pk__in=[each.pk for each in chosen]).delete()[0]
     return count
 
 

@@ -85,6 +85,31 @@ def test_why_not_is_a_chain_of_sentences(boss: Reader, prod: Environment, ops: G
     assert "ana may use restart in PROD." in words(boss.get(f"{WHY}?user=ana&right=restart&environment=PROD"))
 
 
+def test_groups_are_named_to_those_who_may_see_them(prod: Environment, ops: Group) -> None:
+    clerk = UserFactory.create(username="clerk", is_staff=True)
+    grant(clerk, VIEW, prod)
+    clerk.user_permissions.add(Permission.objects.get(codename="view_user"))
+    ana, ben = (UserFactory.create(username=name) for name in ("ana", "ben"))
+    ben.groups.add(ops, GroupFactory.create(name="release-managers"))
+    reader = Reader(clerk, "en")
+    pages = {
+        f"{WHO}?right=restart&environment=PROD": "ben through a group ✓ counts",
+        f"{WHY}?user=ana&right=restart&environment=PROD": "Or put ana into a group that gives it.",
+        f"{WHY}?user=ben&right=restart&environment=PROD": "A group gives: view_monitor, restart (PROD).",
+        f"/admin/permissions/user/{ben.pk}/overview/": "through a group",
+        f"/admin/permissions/user/{ben.pk}/rights/": "through a group",
+    }
+    for address, sentence in pages.items():
+        found = words(reader.get(address))
+        assert sentence in found, address
+        assert "ops" not in found, address
+        assert "release-managers" not in found, address
+    clerk.user_permissions.add(Permission.objects.get(codename="view_group"))
+    for address in pages:
+        assert "ops" in words(Reader(clerk, "en").get(address))
+    assert ana.groups.count() == 0
+
+
 @pytest.mark.parametrize(
     ("query", "reason"),
     [

@@ -93,9 +93,13 @@ def test_slots_of_a_semaphore_are_set_and_its_queue_is_shown(
             semaphore=semaphore, job=job, path="RUN/0", asked_at=moment(), granted_at=granted
         )
     address = f"/admin/jobs/semaphore/{semaphore.pk}/change/"
+    assert staff.get(address).status_code == 302, "a job of a hidden environment uses it"
+    boss = user_with(Right.VIEW_MONITOR, is_staff=True, username="bob")
+    boss.user_permissions.add(*Permission.objects.filter(codename__in=CODENAMES))
+    staff = Reader(boss, language="en")
     shown = text(staff.get(address))
     assert jobs[0].name in shown
-    assert jobs[1].name not in shown
+    assert jobs[1].name in shown
     form = {"slots": "2", "requests-TOTAL_FORMS": "0", "requests-INITIAL_FORMS": "0"}
     assert staff.post(address, {**form, "slots": "0"}).status_code == 200
     assert callable(django_capture_on_commit_callbacks)
@@ -105,10 +109,30 @@ def test_slots_of_a_semaphore_are_set_and_its_queue_is_shown(
     assert (semaphore.name, semaphore.slots) == ("deploy", 2)
     assert SemaphoreRequest.objects.get(job=jobs[0]).granted_at is not None
     record = AuditRecord.objects.get(action="set_semaphore")
-    assert (record.user, record.source, record.comment) == ("sam", "admin", "deploy: 2")
+    assert (record.user, record.source, record.comment) == ("bob", "admin", "deploy: 2")
 
 
-def test_a_semaphore_that_somebody_holds_stays(staff: Reader, jobs: list[Job]) -> None:
+def test_semaphores_of_other_environments_are_not_there(staff: Reader, jobs: list[Job]) -> None:
+    names = ("deploy-DEV", "deploy-HIDDEN", "both", "unused")
+    mine, hidden, both, unused = (Semaphore.objects.create(name=name) for name in names)
+    for semaphore, job in ((mine, jobs[0]), (hidden, jobs[1]), (both, jobs[0]), (both, jobs[1])):
+        SemaphoreRequest.objects.create(semaphore=semaphore, job=job, path="RUN/0" if semaphore is not both
+                                        else "RUN/1", asked_at=moment())  # fmt: skip
+    shown = words(staff.get("/admin/jobs/semaphore/"))
+    assert [name for name in names if name in shown] == ["deploy-DEV"]
+    page = staff.get(f"/admin/jobs/semaphore/{mine.pk}/change/")
+    assert (page.status_code, 'name="_save"' in text(page)) == (200, False)
+    form = {"slots": "5", "requests-TOTAL_FORMS": "0", "requests-INITIAL_FORMS": "0"}
+    for semaphore in (mine, hidden, both, unused):
+        for door in ("change", "delete"):
+            staff.post(f"/admin/jobs/semaphore/{semaphore.pk}/{door}/", {**form, "post": "yes"})
+    assert set(Semaphore.objects.values_list("name", "slots")) == {(name, 1) for name in names}
+
+
+def test_a_semaphore_that_somebody_holds_stays(jobs: list[Job]) -> None:
+    boss = user_with(Right.VIEW_MONITOR, is_staff=True)
+    boss.user_permissions.add(*Permission.objects.filter(codename__in=CODENAMES))
+    staff = Reader(boss, language="en")
     used, unused = (Semaphore.objects.create(name=name) for name in ("used", "unused"))
     SemaphoreRequest.objects.create(semaphore=used, job=jobs[1], path="RUN/0", asked_at=moment())
     for semaphore in (used, unused):

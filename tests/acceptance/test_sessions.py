@@ -7,7 +7,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from permissions import sessions
+from jobs.acting import COMMAND, acting_as
+from jobs.models import AuditRecord
+from permissions import sessions, tokens
 from permissions.models import User
 from tests.signing_in import Browser, person, quick_hashes
 
@@ -84,6 +86,40 @@ def test_all_other_sessions_can_be_ended(mine: Browser) -> None:
     others[0].sign_in("ana")
     sessions.end_all(User.objects.get(username="ana"))
     assert [each.is_in for each in (mine, others[0], stranger)] == [False, False, True]
+
+
+def test_ending_sessions_is_recorded(mine: Browser) -> None:
+    mine.post("/account/sessions/end/")
+    found = AuditRecord.objects.get()
+    assert (found.action, found.user, found.source) == ("end_sessions", "ana", "page")
+    assert found.comment == "ana: all but the one that asked"
+    with acting_as(COMMAND):
+        sessions.end_all(User.objects.get(username="ana"))
+    assert AuditRecord.objects.latest("id").comment == "ana"
+
+
+@pytest.mark.parametrize("columns", [None, ["is_active"]])
+def test_sessions_from_before_a_user_was_inactive_do_not_come_back(mine: Browser, columns: Any) -> None:
+    token = tokens.issue(User.objects.get(username="ana"))
+    for is_active in (False, True):
+        user = User.objects.get(username="ana")
+        user.is_active = is_active
+        user.save(update_fields=columns)
+        assert user.session_generation == 1
+        assert (tokens.owner(token, now=timezone.now()) is not None) == is_active
+    assert not mine.is_in
+    mine.sign_in("ana")
+    assert mine.is_in
+
+
+def test_saving_what_was_read_earlier_brings_no_session_back(mine: Browser) -> None:
+    earlier = User.objects.get(username="ana")
+    sessions.end_all(earlier)
+    earlier.email = "ana@example.org"
+    earlier.save()
+    found = User.objects.get(username="ana")
+    assert (found.email, found.session_generation) == ("ana@example.org", 1)
+    assert not mine.is_in
 
 
 def test_signing_in_gives_the_session_another_key(mine: Browser) -> None:

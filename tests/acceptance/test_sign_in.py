@@ -1,14 +1,18 @@
 """Signing in with a password: failures are bounded, the door is one, and nothing tells who has an account."""
 
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.sessions.models import Session
+from django.core.management import call_command
 from django.utils import timezone
 
 from clarive_monitor.celery import app
+from jobs.acting import COMMAND, acting_as
+from jobs.models import AuditRecord
 from permissions import housekeeping
 from permissions.models import ResetRequest
 from tests.factories import UserFactory
@@ -203,8 +207,22 @@ def test_superusers_see_what_happened_and_unlock() -> None:
         "/admin/axes/accessattempt/", {"action": "unlock", "_selected_action": [attempt.pk], "index": 0}
     )
     assert answer.status_code == 302
+    record = AuditRecord.objects.get()
+    assert (record.action, record.user, record.source) == ("unlock_sign_in", "boss", "admin")
+    assert record.comment == f"ana: from {attempt.ip_address}"
+    assert "Unlock: sign-in" in words(boss.get("/admin/jobs/auditrecord/"))
     assert browser.sign_in("ana").status_code == 302
+    assert AuditRecord.objects.count() == 1
     assert AccessFailureLog.objects.filter(username="ana", locked_out=True).count() == 1
+
+
+def test_a_command_that_unlocks_is_recorded() -> None:
+    person("ana")
+    Browser().fail("ana", LIMIT)
+    with acting_as(COMMAND):
+        call_command("axes_reset_username", "ana", stdout=StringIO())
+    record = AuditRecord.objects.get()
+    assert (record.action, record.source, record.comment[:10]) == ("unlock_sign_in", "command", "ana: from ")
 
 
 def test_the_daemons_workers_know_the_housekeeping(settings: Any) -> None:

@@ -263,6 +263,10 @@ class Place:
 PLACES: Final = {
     "here": Place(_SEES_HERE, lambda person: OK if person.sees_here else ABSENT),
     "all": Place(_SEES_ALL, lambda person: OK if person.sees_all else FORBIDDEN),
+    "both": Place(
+        "`view_monitor` in every environment where it is used",
+        lambda person: OK if person.sees_all or (person.sees_here and person.sees_elsewhere) else ABSENT,
+    ),
     # A thing of an environment in which none of those who try was granted anything.
     "other": Place(_SEES_HERE, lambda person: OK if person.sees_all else ABSENT),
     "of another": Place("its user, or a superuser", lambda person: OK if person.is_superuser else ABSENT),

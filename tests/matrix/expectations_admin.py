@@ -50,7 +50,8 @@ def _table(
 
     Args:
         name: ``jobs_project``.
-        where: ``here`` when each row belongs to an environment.
+        where: ``here`` when each row belongs to an environment; ``all`` when only those change any who see all of
+            them, and the row that is there is used in both.
         spare: The same of the row to delete, where that differs.
         adds: Whom the page lets in that makes a row, where that differs.
         makes: Who may make the row, where that differs.
@@ -61,11 +62,12 @@ def _table(
     app, _, model = name.rpartition("_")
     add, change, delete, view = (f"{app}.{verb}_{model}" for verb in ("add", "change", "delete", "view"))
     page = f"admin:{name}"
-    adds = adds or staff(add)
+    adds = adds or staff(add, where="all" if where == "all" else "")
     makes = makes or (staff(add, where=where) if data else adds)
     deletes = staff(delete, where=where if spare is None else spare)
+    shown = "both" if where == "all" else where
     rows: dict[Key, Row] = {
-        **_reading(name, staff(view, change), staff(view, change, where=where)),
+        **_reading(name, staff(view, change), staff(view, change, where=shown)),
         (f"{page}_changelist", "POST", ""): Row(staff(view, change), SECTION, (200, 302)),
         (f"{page}_add", "GET", ""): Row(adds, SECTION),
         (f"{page}_add", "POST", ""): Row(
@@ -309,6 +311,7 @@ _JOBS: Final[dict[Key, Row]] = {
     ),
     **_table(
         "jobs_semaphore",
+        where="all",
         data={"name": "new", "slots": "2", **_inline("requests")},
         changed={"slots": "2", **_inline("requests")},
     ),
