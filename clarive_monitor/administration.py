@@ -6,23 +6,34 @@ and get it on the way, as the API's views get their door.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
-from typing import Any, cast
+from contextlib import nullcontext
+from functools import wraps
+from typing import Any, Final, cast
 
+from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.exceptions import DisallowedModelAdminLookup, DisallowedModelAdminToField
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import PermissionDenied
-from django.db.models import Model, Q, QuerySet, TextField
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.db import DataError
+from django.db.models import ForeignKey, ManyToManyField, Model, Q, QuerySet, TextField
 from django.db.models.functions import Cast
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext
 
+from clarive_monitor.admin_input import TakesWhatFits, undoing_alone
 from jobs.admin_references import KeepsReferenced
 from permissions import policy
 
+_LOG: Final = logging.getLogger(__name__)
 
-class OfTheProduct(KeepsReferenced):
+
+class OfTheProduct(TakesWhatFits, KeepsReferenced):
     """What comes before each model's own pages."""
 
     def history_view(
@@ -49,6 +60,36 @@ class Administration(admin.AdminSite):
             members = {"__doc__": chosen.__doc__, "__module__": chosen.__module__}
             chosen = type(chosen.__name__, (OfTheProduct, chosen), members)
         super().register(model_or_iterable, chosen, **options)
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Answer what the database cannot hold with a sentence, whatever page it was sent to."""
+
+        @wraps(view)
+        def checked(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
+            if any(isinstance(each, str) and "\0" in each for each in named.values()):
+                raise Http404
+            try:
+                with undoing_alone() if request.method == "POST" else nullcontext():
+                    return cast("HttpResponseBase", view(request, *arguments, **named))
+            except (DisallowedModelAdminLookup, DisallowedModelAdminToField):
+                return HttpResponseBadRequest(gettext("The list cannot be asked for that."))
+            except DataError:
+                _LOG.warning("%s was sent what the database cannot hold", request.path, exc_info=True)
+                text = gettext("What was sent holds something that cannot be kept or looked for.")
+                return HttpResponseBadRequest(text)
+
+        return super().admin_view(checked, cacheable)
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        """Offer rows only for fields that hold a row."""
+        names = [request.GET.get(name, "") for name in ("app_label", "model_name", "field_name")]
+        try:
+            field: Any = apps.get_model(names[0], names[1])._meta.get_field(names[2])
+        except (FieldDoesNotExist, LookupError, ValueError):
+            raise PermissionDenied from None
+        if not isinstance(field, (ForeignKey, ManyToManyField)):
+            raise PermissionDenied
+        return super().autocomplete_view(request)
 
     def get_log_entries(self, request: HttpRequest) -> QuerySet[LogEntry]:
         """Leave out what was done to things that the reader may not see now, which may be less than once, or that are gone.

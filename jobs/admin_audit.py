@@ -140,6 +140,8 @@ class AuditRecordAdmin(ReadOnlyAdmin):
         "source",
         VisibleEnvironmentFilter,
     )
+    # The page of a job links to its records.
+    linked_lookups = ("job_id",)
     search_fields = ("job_name", "user", "comment")
     ordering = ("-id",)
     show_full_result_count = False

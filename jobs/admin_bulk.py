@@ -34,6 +34,7 @@ from jobs.monitor.gate import reader
 from jobs.monitor.situation import Situation
 from jobs.monitor.wording import translated
 from permissions import policy
+from permissions.echoes import EchoesLittle
 from permissions.models import User
 
 MOST_JOBS: Final = 100
@@ -59,7 +60,7 @@ _SILENT: Final = ("run_now", "delete")
 _NEEDS_COMMENT: Final = ("reject", "comment")
 
 
-class BulkForm(forms.Form):
+class BulkForm(EchoesLittle, forms.Form):
     """What the action takes, the same for all jobs."""
 
     step = forms.ChoiceField(

@@ -27,6 +27,7 @@ from jobs.models import Project
 from jobs.monitor.wording import ORIGIN_LABELS, translated
 from jobs.secrets import vault
 from permissions import policy
+from permissions.echoes import EchoesLittle
 from permissions.models import Environment, User
 from rules.admin import RuleAdmin
 from rules.admin_check import worded
@@ -72,7 +73,7 @@ class Subject:
     problems: tuple[RuleProblem, ...] = ()
 
 
-class DryRunForm(forms.Form):
+class DryRunForm(EchoesLittle, forms.Form):
     """The job that is imagined."""
 
     environment = forms.ModelChoiceField(

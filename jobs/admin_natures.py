@@ -23,6 +23,7 @@ from jobs.models import Nature
 from jobs.monitor.wording import translated
 from jobs.natures import Matcher, PatternsInvalid, TookTooLong, Verdict
 from permissions.admin_shown import KeepsWhatOthersChanged
+from permissions.echoes import clipped
 
 MOST_TRIED: Final = 1000
 TRIAL_SECONDS: Final = 2.0
@@ -70,7 +71,7 @@ class PatternsField(forms.CharField):
                     gettext("Line %(line)d, “%(pattern)s”: %(fault)s")
                     % {
                         "line": numbered[mistake.line - 1][0],
-                        "pattern": mistake.pattern,
+                        "pattern": clipped(mistake.pattern),
                         "fault": translated(mistake.fault.value),
                     }
                     for mistake in wrong[:MOST_SHOWN]
@@ -234,7 +235,8 @@ def _wrong(error: PatternsInvalid, of_include: int) -> list[str]:
         text = gettext("%(list)s, “%(pattern)s”: %(fault)s")
         name = gettext("Patterns that include") if place < of_include else gettext("Patterns that exclude")
         said.append(
-            text % {"list": name, "pattern": mistake.pattern, "fault": translated(mistake.fault.value)}
+            text
+            % {"list": name, "pattern": clipped(mistake.pattern), "fault": translated(mistake.fault.value)}
         )
     return said
 

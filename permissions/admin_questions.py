@@ -20,6 +20,7 @@ from django.views.decorators.http import require_safe
 from permissions import explain, grids, policy
 from permissions.catalog import LABELS, RIGHT_OF_ACTION, SHORT_LABELS, Right
 from permissions.delegation import Reach, knows_groups
+from permissions.echoes import EchoesLittle
 from permissions.explain import Grants, Standing
 from permissions.models import Environment, User
 from permissions.people import people, person
@@ -34,7 +35,7 @@ STANDINGS: Final = {
 }
 
 
-class WhoForm(forms.Form):
+class WhoForm(EchoesLittle, forms.Form):
     """A right and an environment."""
 
     right = forms.ChoiceField(label=_("Right"))

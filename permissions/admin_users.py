@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from permissions import admin_grants, admin_questions, locks, policy
 from permissions.admin_deletion import ReadableDeletion
 from permissions.admin_shown import KeepsWhatOthersChanged
+from permissions.admin_user_forms import PasswordForm, PermissionsField
 from permissions.delegation import Reach
 from permissions.models import User
 
@@ -83,6 +84,7 @@ class HolderAdmin(KeepsWhatOthersChanged[Any], ReadableDeletion[Any]):
         """Offer what the asker may hand out; rights on environments are in the table of rights."""
         if db_field.related_model is Permission:
             kwargs["queryset"] = reach_of(request).permissions().select_related("content_type")
+            kwargs["form_class"] = PermissionsField
         if db_field.related_model is Group:
             kwargs["queryset"] = reach_of(request).groups()
         return super().formfield_for_manytomany(db_field, request, **kwargs)
@@ -141,6 +143,7 @@ class UserAdmin(HolderAdmin, DjangoUserAdmin[User]):
 
     view_name = "permissions_user"
     form = UserForm
+    change_password_form = PasswordForm
     change_list_template = "admin/permissions/user/change_list.html"
     delete_confirmation_template = "admin/permissions/user/delete_confirmation.html"
     fieldsets = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from django.contrib.auth.models import Group
 from django.db import transaction
@@ -16,10 +17,13 @@ from django.utils.translation import gettext as _
 from permissions import grids, locks, policy
 from permissions.catalog import EVERYWHERE, Right
 from permissions.delegation import Reach
+from permissions.echoes import clipped
 from permissions.exceptions import Clash, GrantRefused, RightsChanged
 from permissions.explain import Grants
 from permissions.models import Environment, User
 from permissions.policy import Principal
+
+MOST_MISTAKES: Final = 20
 
 Target = tuple[Principal, Environment | None]
 Resolve = Callable[[Iterable[str]], dict[str, Target]]
@@ -64,17 +68,17 @@ def read(shown: Sequence[str], granted: Sequence[str], added: str = "", begins: 
     for text in granted:
         key, _sign, name = text.rpartition("=")
         if key not in wishes.ticked:
-            mistakes.append(_("%(key)s is ticked but not shown in the form.") % {"key": key})
+            mistakes.append(_("%(key)s is ticked but not shown in the form.") % {"key": clipped(key)})
             continue
         wishes.ticked[key] |= _rights([name], mistakes)
     if wishes.added:
         if wishes.added in wishes.shown:
-            mistakes.append(_("%(key)s is in the table already.") % {"key": wishes.added})
+            mistakes.append(_("%(key)s is in the table already.") % {"key": clipped(wishes.added)})
             return wishes
         wishes.shown[wishes.added] = frozenset()
         wishes.ticked[wishes.added] = _rights(begins, mistakes)
         if not begins:
-            mistakes.append(_("Choose at least one right for %(key)s.") % {"key": wishes.added})
+            mistakes.append(_("Choose at least one right for %(key)s.") % {"key": clipped(wishes.added)})
     return wishes
 
 
@@ -85,7 +89,7 @@ def _rights(names: Iterable[str], mistakes: list[str]) -> frozenset[Right]:
         if name in known:
             found.add(Right(name))
         else:
-            mistakes.append(_("There is no right %(name)s.") % {"name": name})
+            mistakes.append(_("There is no right %(name)s.") % {"name": clipped(name)})
     return frozenset(found)
 
 
@@ -126,13 +130,15 @@ def keep(wishes: Wishes, resolve: Resolve, asker: User) -> int:
         RightsChanged: The rights are others than the form showed.
     """
     if wishes.mistakes:
-        raise GrantRefused(wishes.mistakes)
+        raise GrantRefused(wishes.mistakes[:MOST_MISTAKES])
     locks.hold()
     reach = Reach(asker)
     targets = resolve(wishes.shown)
     unknown = sorted(set(wishes.shown) - set(targets))
     if unknown:
-        raise GrantRefused([_("There is no %(key)s.") % {"key": key} for key in unknown])
+        raise GrantRefused(
+            [_("There is no %(key)s.") % {"key": clipped(key)} for key in unknown[:MOST_MISTAKES]]
+        )
     present = _present(targets)
     clashes = [
         Clash(key, shown, present[key], wishes.ticked[key])
