@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import DataError, connection, transaction
 from django.db.models import DateTimeField, Field, ForeignKey, ManyToManyField, Model, QuerySet
@@ -103,6 +104,14 @@ class TakesWhatFits(admin.ModelAdmin[Any]):
         form: Any = super().get_form(request, obj, change=change, **options)
         return type(form.__name__, (EchoesLittle, form), {"__module__": form.__module__})
 
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **options: Any
+    ) -> forms.ModelChoiceField[Any] | None:
+        """Show a refused form again also when what it chose cannot be a row."""
+        if db_field.name in self.get_autocomplete_fields(request):
+            options.setdefault("widget", _ChosenRow(db_field, self.admin_site))
+        return super().formfield_for_foreignkey(db_field, request, **options)
+
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Fill in what the address says and the fields can hold."""
         asked = request.GET
@@ -145,6 +154,15 @@ class TakesWhatFits(admin.ModelAdmin[Any]):
         except FieldDoesNotExist:
             return None
         return field if isinstance(field, Field) else None
+
+
+class _ChosenRow(AutocompleteSelect):
+    """Looks for the chosen row only when there can be one."""
+
+    def optgroups(self, name: str, value: Any, attr: dict[str, Any] | None = None) -> Any:
+        """Return the chosen row as the only one to choose from."""
+        key = cast("ForeignKey[Any, Any]", self.field).target_field
+        return super().optgroups(name, [each for each in value if _can_hold(key, str(each))], attr)
 
 
 def _can_hold(field: Any, text: str) -> bool:
