@@ -6,10 +6,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import transaction
-from django.db.models import ForeignKey, Model, QuerySet
+from django.db.models import ForeignKey, JSONField, Model, QuerySet
 from django.forms import ModelChoiceField, ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from jobs import admin_dry_run, admin_schedules, audit, semaphores
 from jobs.admin_audit import AuditRecordAdmin
@@ -33,6 +34,7 @@ from jobs.models import (
     WorkerSeen,
 )
 from permissions import policy
+from permissions.fields import VariablesField
 from rules.admin import MORE_PAGES
 
 admin.site.register(AuditRecord, AuditRecordAdmin)
@@ -44,11 +46,48 @@ admin.site.register(WorkerSeen, WorkerAdmin)
 MORE_PAGES.append(admin_dry_run.pages)
 
 
+def _variables_of(model: type[Model]) -> VariablesField:
+    """Return the field of variables that refuses what the database cannot keep."""
+    field = model._meta.get_field("variables")
+    assert isinstance(field, JSONField)
+    return VariablesField(label=capfirst(field.verbose_name), help_text=field.help_text)
+
+
+class ProjectForm(ModelForm[Project]):
+    """A project as people write it."""
+
+    variables = _variables_of(Project)
+
+    class Meta:
+        model = Project
+        fields = ("code", "name", "repository", "variables")
+
+
+class ProjectEnvironmentForm(ModelForm[ProjectEnvironment]):
+    """Variables as people write them."""
+
+    variables = _variables_of(ProjectEnvironment)
+
+    class Meta:
+        model = ProjectEnvironment
+        fields = ("project", "environment", "variables")
+
+
 class ProjectEnvironmentInline(admin.TabularInline[ProjectEnvironment, Project]):
     """Variables of the project in one environment."""
 
     model = ProjectEnvironment
+    form = ProjectEnvironmentForm
     extra = 0
+
+    def get_max_num(self, request: HttpRequest, obj: Project | None = None, **options: Any) -> int:
+        """Return how many there can be: one for each environment."""
+        return policy.environments_for(request.user).count()
+
+    def get_formset(self, request: HttpRequest, obj: Project | None = None, **options: Any) -> Any:
+        """Make no more rows than that of a form, however many it says that it has."""
+        options.setdefault("absolute_max", self.get_max_num(request, obj) + 10)
+        return super().get_formset(request, obj, **options)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProjectEnvironment]:
         """Leave out environments that the administrator may not see."""
@@ -69,6 +108,7 @@ class ProjectEnvironmentInline(admin.TabularInline[ProjectEnvironment, Project])
 class ProjectAdmin(admin.ModelAdmin[Project]):
     """Projects with their repository and variables."""
 
+    form = ProjectForm
     list_display = ("code", "name", "repository")
     search_fields = ("code", "name", "repository")
     inlines = (ProjectEnvironmentInline,)
