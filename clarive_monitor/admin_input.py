@@ -60,7 +60,7 @@ class TakesWhatFits(admin.ModelAdmin[Any]):
         if not request.GET:
             return super().get_changelist_instance(request)
         try:
-            with transaction.atomic():
+            with undoing_alone(request):
                 return super().get_changelist_instance(request)
         except (ArithmeticError, DataError, ValidationError, ValueError) as error:
             raise IncorrectLookupParameters from error
@@ -176,6 +176,7 @@ def _can_hold(field: Any, text: str) -> bool:
     return True
 
 
-def undoing_alone() -> AbstractContextManager[Any]:
-    """Return what undoes one view within a transaction, so that what stands around it goes on; nothing outside of one."""
-    return transaction.atomic() if connection.in_atomic_block else nullcontext()
+def undoing_alone(request: HttpRequest) -> AbstractContextManager[Any]:
+    """Return what undoes a part of a form's transaction, so that the rest goes on; reading stands in none."""
+    is_part = request.method == "POST" and connection.in_atomic_block
+    return transaction.atomic() if is_part else nullcontext()
