@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import DataError, connection, transaction
 from django.db.models import DateTimeField, Field, ForeignKey, ManyToManyField, Model, QuerySet
@@ -59,7 +60,7 @@ class TakesWhatFits(admin.ModelAdmin[Any]):
         if not request.GET:
             return super().get_changelist_instance(request)
         try:
-            with transaction.atomic():
+            with undoing_alone(request):
                 return super().get_changelist_instance(request)
         except (ArithmeticError, DataError, ValidationError, ValueError) as error:
             raise IncorrectLookupParameters from error
@@ -102,6 +103,14 @@ class TakesWhatFits(admin.ModelAdmin[Any]):
         """Return the form, with errors that repeat little of what was sent."""
         form: Any = super().get_form(request, obj, change=change, **options)
         return type(form.__name__, (EchoesLittle, form), {"__module__": form.__module__})
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **options: Any
+    ) -> forms.ModelChoiceField[Any] | None:
+        """Show a refused form again also when what it chose cannot be a row."""
+        if db_field.name in self.get_autocomplete_fields(request):
+            options.setdefault("widget", _ChosenRow(db_field, self.admin_site))
+        return super().formfield_for_foreignkey(db_field, request, **options)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Fill in what the address says and the fields can hold."""
@@ -147,6 +156,15 @@ class TakesWhatFits(admin.ModelAdmin[Any]):
         return field if isinstance(field, Field) else None
 
 
+class _ChosenRow(AutocompleteSelect):
+    """Looks for the chosen row only when there can be one."""
+
+    def optgroups(self, name: str, value: Any, attr: dict[str, Any] | None = None) -> Any:
+        """Return the chosen row as the only one to choose from."""
+        key = cast("ForeignKey[Any, Any]", self.field).target_field
+        return super().optgroups(name, [each for each in value if _can_hold(key, str(each))], attr)
+
+
 def _can_hold(field: Any, text: str) -> bool:
     """Return whether a key can be ``text``; that a row has it is another question."""
     if "\0" in text:
@@ -158,6 +176,7 @@ def _can_hold(field: Any, text: str) -> bool:
     return True
 
 
-def undoing_alone() -> AbstractContextManager[Any]:
-    """Return what undoes one view within a transaction, so that what stands around it goes on; nothing outside of one."""
-    return transaction.atomic() if connection.in_atomic_block else nullcontext()
+def undoing_alone(request: HttpRequest) -> AbstractContextManager[Any]:
+    """Return what undoes a part of a form's transaction, so that the rest goes on; reading stands in none."""
+    is_part = request.method == "POST" and connection.in_atomic_block
+    return transaction.atomic() if is_part else nullcontext()

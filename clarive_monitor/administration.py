@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from contextlib import nullcontext
 from functools import wraps
 from typing import Any, Final, cast
 
@@ -69,7 +68,7 @@ class Administration(admin.AdminSite):
             if any(isinstance(each, str) and "\0" in each for each in named.values()):
                 raise Http404
             try:
-                with undoing_alone() if request.method == "POST" else nullcontext():
+                with undoing_alone(request):
                     return cast("HttpResponseBase", view(request, *arguments, **named))
             except (DisallowedModelAdminLookup, DisallowedModelAdminToField):
                 return HttpResponseBadRequest(gettext("The list cannot be asked for that."))

@@ -6,10 +6,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import transaction
-from django.db.models import Exists, ForeignKey, Model, OuterRef, Q, QuerySet
+from django.db.models import Exists, ForeignKey, JSONField, Model, OuterRef, Q, QuerySet
 from django.forms import ModelChoiceField, ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from jobs import admin_dry_run, admin_schedules, audit, semaphores
 from jobs.admin_audit import AuditRecordAdmin
@@ -34,6 +35,7 @@ from jobs.models import (
 )
 from permissions import policy
 from permissions.admin_shown import KeepsWhatOthersChanged
+from permissions.fields import VariablesField
 from rules.admin import MORE_PAGES
 
 admin.site.register(AuditRecord, AuditRecordAdmin)
@@ -45,10 +47,38 @@ admin.site.register(WorkerSeen, WorkerAdmin)
 MORE_PAGES.append(admin_dry_run.pages)
 
 
+def _variables_of(model: type[Model]) -> VariablesField:
+    """Return the field of variables that refuses what the database cannot keep."""
+    field = model._meta.get_field("variables")
+    assert isinstance(field, JSONField)
+    return VariablesField(label=capfirst(field.verbose_name), help_text=field.help_text)
+
+
+class ProjectForm(ModelForm[Project]):
+    """A project as people write it."""
+
+    variables = _variables_of(Project)
+
+    class Meta:
+        model = Project
+        fields = ("code", "name", "repository", "variables")
+
+
+class ProjectEnvironmentForm(ModelForm[ProjectEnvironment]):
+    """Variables as people write them."""
+
+    variables = _variables_of(ProjectEnvironment)
+
+    class Meta:
+        model = ProjectEnvironment
+        fields = ("project", "environment", "variables")
+
+
 class ProjectEnvironmentInline(BoundedInline):
     """Variables of the project in one environment."""
 
     model = ProjectEnvironment
+    form = ProjectEnvironmentForm
     extra = 0
 
     def most_rows(self, request: HttpRequest, obj: Model | None) -> int:
@@ -74,6 +104,7 @@ class ProjectEnvironmentInline(BoundedInline):
 class ProjectAdmin(KeepsWhatOthersChanged[Project]):
     """Projects with their repository and variables."""
 
+    form = ProjectForm
     list_display = ("code", "name", "repository")
     search_fields = ("code", "name", "repository")
     inlines = (ProjectEnvironmentInline,)
