@@ -7,7 +7,6 @@ LOCK := $(PYTHON) -m uv pip compile pyproject.toml --quiet --upgrade --universal
 	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 # Settings can be read without a home of its own.
 CHECKING := CLARIVE_ENV_FILE=/dev/null CLARIVE_SECRET_KEY=only-for-checks-0000000000000000000
-TWO_AT_A_TIME := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help run test nightly check format-check lint types contracts templates-check migrations-check diagram-check lock
 .DELETE_ON_ERROR:
@@ -23,14 +22,13 @@ test: .venv/.ok-dev
 ifdef ARGS
 	$(PYTHON) -m pytest $(ARGS)
 else
-	$(PYTHON) -m pytest $(TWO_AT_A_TIME) -m "not heavy"
-	$(PYTHON) -m pytest $(TWO_AT_A_TIME) -m heavy
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 endif
 
-# The model of a job against the real code, for hours instead of minutes, each day with other sequences; and more chaos.
+# The model of a job against the real code, for hours instead of minutes, each day with other sequences; more chaos and garbage.
 nightly: .venv/.ok-dev
-	MODEL_STEPS=$${MODEL_STEPS:-100000} MODEL_SEED=$${MODEL_SEED:-$$(date +%Y%m%d)0000} CHAOS_SECONDS=$${CHAOS_SECONDS:-600} \
-		$(PYTHON) -m pytest tests/model tests/chaos $(ARGS)
+	GARBAGE=all MODEL_STEPS=$${MODEL_STEPS:-100000} MODEL_SEED=$${MODEL_SEED:-$$(date +%Y%m%d)0000} CHAOS_SECONDS=$${CHAOS_SECONDS:-600} \
+		$(PYTHON) -m pytest tests/model tests/chaos tests/acceptance/test_admin_garbage.py $(ARGS)
 
 check: format-check lint types contracts templates-check migrations-check diagram-check
 

@@ -22,8 +22,10 @@ from django.db.models import ForeignKey, ManyToManyField, Model, Q, QuerySet, Te
 from django.db.models.functions import Cast
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.http.response import HttpResponseBase
+from django.utils.decorators import method_decorator
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext
+from django.views.decorators.http import require_safe
 
 from clarive_monitor.admin_input import TakesWhatFits, undoing_alone
 from jobs.admin_references import KeepsReferenced
@@ -79,6 +81,7 @@ class Administration(admin.AdminSite):
 
         return super().admin_view(checked, cacheable)
 
+    @method_decorator(require_safe)
     def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
         """Offer rows only for fields that hold a row."""
         names = [request.GET.get(name, "") for name in ("app_label", "model_name", "field_name")]

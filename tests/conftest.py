@@ -38,7 +38,8 @@ LONGEST: Final = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
     """Mark what is heavy before markers choose, and order what is left after it was shuffled.
 
-    The browser's tests are last: from the first one on an event loop runs in this thread.
+    Heavy ones come when those that only compute are done, and the browser's last of all: from the first one on an event
+    loop runs in this thread.
     """
     for item in items:
         place = item.path.relative_to(TESTS).as_posix()
@@ -46,7 +47,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, N
         if starts_much or place.startswith(HEAVY) or "supervisor" in item.path.name:
             item.add_marker(pytest.mark.heavy)
     yield
-    items.sort(key=lambda item: (item.path.is_relative_to(BROWSER_TESTS), _turn(item)))
+    heavy = {item.path for item in items if item.get_closest_marker("heavy")}
+    items.sort(key=lambda item: (item.path.is_relative_to(BROWSER_TESTS), item.path in heavy, _turn(item)))
 
 
 def _turn(item: pytest.Item) -> int:

@@ -176,7 +176,7 @@ def test_a_list_costs_the_same_queries_however_long_it_is(api: Api, dev: Environ
             assert api.get("jobs/").status == 200
         counts.append(len(queries))
     # Token, two for the rights, jobs, their revisions, their natures.
-    assert counts == [6, 6]
+    assert counts == [5, 5]
 
 
 def test_actions_are_the_table_and_the_rights(dev: Environment) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 
 import pytest
+from django.utils import translation
 
 from rules import guide, palette
 from rules.engine.registry import Block, OperationType, Registry, registry
@@ -45,7 +46,8 @@ def test_what_third_parties_bring_appears() -> None:
     )
     ((name, (entry,)),) = guide.families(own)
     assert (name, entry.key, entry.blocks) == (str(guide.OTHERS), "theirs", ("do",))
-    (offered,) = guide.completions(own, [])["operations"]
+    with translation.override("en"):
+        (offered,) = guide.completions(own, [])["operations"]
     assert offered["members"] == [{"key": "mode", "required": True, "type": "anything", "values": ["a", "b"]}]
     assert offered["blocks"] == [{"key": "do", "inside": True, "required": False}]
 
