@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from jobs import selectors
-from jobs.audit import Author
-from jobs.models import AuditRecord, Secret
+from jobs.admin_base import author_of
+from jobs.models import Secret
 from jobs.secrets import vault
 from jobs.secrets.forms import SHORTEST
 from permissions import policy
@@ -120,14 +120,14 @@ class SecretAdmin(admin.ModelAdmin[Secret]):
     ) -> None:
         """Encrypt the value and record who set it."""
         scope = vault.Scope(obj.environment, obj.project)
-        by = _author(request)
+        by = author_of(request)
         vault.keep(obj.name, form.cleaned_data["value"], scope, by=by, now=timezone.now())
         obj.pk = Secret.objects.get(name=obj.name, environment=obj.environment, project=obj.project).pk
 
     def delete_model(self, request: HttpRequest, obj: Secret) -> None:
         """Delete it and record who did."""
         scope = vault.Scope(obj.environment, obj.project)
-        vault.forget(obj.name, scope, by=_author(request), now=timezone.now())
+        vault.forget(obj.name, scope, by=author_of(request), now=timezone.now())
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Secret]) -> None:
         """Delete several, each with its record."""
@@ -138,8 +138,3 @@ class SecretAdmin(admin.ModelAdmin[Secret]):
 def _may_touch(request: HttpRequest, secret: Secret | None) -> bool:
     is_for_all = secret is not None and secret.environment_id is None
     return not is_for_all or policy.rights_of(request.user).sees_all
-
-
-def _author(request: HttpRequest) -> Author:
-    name = request.user.get_username()
-    return Author(name, AuditRecord.Source.ADMIN.value, request.META.get("REMOTE_ADDR", ""))

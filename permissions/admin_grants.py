@@ -124,27 +124,9 @@ def page(
     """
     if request.method == "POST" and not model_admin.has_change_permission(request):
         raise PermissionDenied
-    status, more = 200, dict[str, Any]()
-    if request.method == "POST":
-        assert isinstance(request.user, User)
-        wishes = granting.read(
-            request.POST.getlist("shown"),
-            request.POST.getlist("granted"),
-            request.POST.get("added", ""),
-            request.POST.getlist("begins"),
-        )
-        try:
-            changed = granting.keep(wishes, table.resolve, request.user)
-        except GrantRefused as error:
-            more, status = _again(error, wishes), 400
-        except RightsChanged as error:
-            more, status = (
-                {"clashes": [_words(clash) for clash in error.clashes], "ticks": wishes.ticked},
-                409,
-            )
-        else:
-            messages.success(request, _kept(changed))
-            return redirect(table.back if request.POST.get("from") == "change" else table.address)
+    status, more = _keep(request, table) if request.method == "POST" else (200, {})
+    if status == 302:
+        return redirect(table.back if request.POST.get("from") == "change" else table.address)
     context = {
         **model_admin.admin_site.each_context(request),
         "title": table.title,
@@ -153,6 +135,25 @@ def page(
         **table.context(**more),
     }
     return TemplateResponse(request, _PAGE, context, status=status)
+
+
+def _keep(request: HttpRequest, table: Table) -> tuple[int, dict[str, Any]]:
+    """Keep what was sent; return the status of the answer, and what the page shows when it comes again."""
+    assert isinstance(request.user, User)
+    wishes = granting.read(
+        request.POST.getlist("shown"),
+        request.POST.getlist("granted"),
+        request.POST.get("added", ""),
+        request.POST.getlist("begins"),
+    )
+    try:
+        changed = granting.keep(wishes, table.resolve, request.user)
+    except GrantRefused as error:
+        return 400, _again(error, wishes)
+    except RightsChanged as error:
+        return 409, {"clashes": [_words(clash) for clash in error.clashes], "ticks": wishes.ticked}
+    messages.success(request, _kept(changed))
+    return 302, {}
 
 
 def _again(error: GrantRefused, wishes: granting.Wishes) -> dict[str, Any]:

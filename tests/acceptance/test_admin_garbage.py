@@ -107,6 +107,11 @@ class Hand:
         self.broken: list[str] = []
         self.sent = 0
 
+    @property
+    def told(self) -> str:
+        """What was answered with an error, a line each."""
+        return f"{len(self.broken)} of {self.sent}:\n" + "\n".join(self.broken)
+
     def send(self, address: str, data: dict[str, Any] | None = None) -> Any:
         """Send it and return the answer."""
         with transaction.atomic():
@@ -125,7 +130,7 @@ def hand() -> Iterator[Hand]:
     user = UserFactory.create(username="root", password="!", is_staff=True, is_superuser=True)
     found = Hand(user)
     yield found
-    assert not found.broken, f"{len(found.broken)} of {found.sent}:\n" + "\n".join(found.broken)
+    assert not found.broken, found.told
 
 
 def row(model: type[Model]) -> Model:
@@ -204,6 +209,7 @@ def test_lists_and_actions(hand: Hand, model: type[Model]) -> None:
     confirmed = {"confirmed": "1", "seen": "\0:9:x", "comment": "\0", "step": LONG, "index": "-99"}
     hand.send(address, {"action": "job_cancel", "_selected_action": made.pk, **confirmed})
     hand.send(address, {"_save": "1", "form-0-id": "\0", "form-TOTAL_FORMS": "x"})
+    assert not hand.broken, hand.told
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
@@ -221,6 +227,7 @@ def test_addresses(hand: Hand, model: type[Model]) -> None:
         if not field.auto_created:
             for odd in ODD[:2] if WHOLE else ODD[:1]:
                 hand.send(f"{address}add/?{urlencode({field.name: odd})}")
+    assert not hand.broken, hand.told
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
@@ -242,6 +249,7 @@ def test_forms(hand: Hand, model: type[Model]) -> None:
         hand.send(page, {key: value for key, value in whole.items() if not key.endswith("_FORMS")})
         hand.send(page, {**dict.fromkeys(fields, ODD[1]), "_popup": ODD[0]})
         hand.send(page, {**whole, fields[0]: LONG})
+    assert not hand.broken, hand.told
 
 
 def beginning(model: type[Model]) -> dict[str, Any]:

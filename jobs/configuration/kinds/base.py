@@ -143,6 +143,17 @@ def put(
         setattr(row, column, written[column])
     if not _is_valid(item, row, {column: key for column, (key, _) in values.items()}):
         return None
+    if not _is_saved(run, item, row, name):
+        return None
+    if found is None:
+        run.created(item.noun, name)
+    else:
+        run.changed(item.noun, name, [values[column][0] for column in different])
+    return row
+
+
+def _is_saved(run: Run, item: Item, row: Model, name: str) -> bool:
+    """Save the row; return whether it could be, which is noted when not."""
     try:
         with transaction.atomic():
             row.save()
@@ -150,12 +161,8 @@ def put(
         run.problems.add(
             item.place, f"{item.noun} {name} was changed by somebody else meanwhile.", "Apply again."
         )
-        return None
-    if found is None:
-        run.created(item.noun, name)
-    else:
-        run.changed(item.noun, name, [values[column][0] for column in different])
-    return row
+        return False
+    return True
 
 
 def same(present: Any, wanted: Any) -> bool:
