@@ -324,7 +324,7 @@ def _renamed(instance: models.Model, values: dict[str, tuple[Any, Any]]) -> dict
 def _what_goes(instance: models.Model) -> list[str]:
     """Return what a deletion takes along that nobody else notes."""
     if isinstance(instance, Group):
-        members = instance.user_set.order_by("username").values_list("username", flat=True)
+        members = User.objects.filter(groups=instance).order_by("username").values_list("username", flat=True)
         return _counted("members", members)
     if isinstance(instance, Environment):
         secrets = Secret.objects.filter(environment=instance).order_by("name").values_list("name", flat=True)

@@ -164,7 +164,7 @@ def test_two_thousand_users_and_fifty_environments_cost_no_more_queries(
     users = User.objects.bulk_create(
         User(username=f"mass{number:04}", password=password) for number in range(2000)
     )
-    User.groups.through.objects.bulk_create(
+    User.groups.through._default_manager.bulk_create(
         User.groups.through(user=user, group=ops) for user in users[:1000]
     )
     restart = Permission.objects.get(codename=RESTART.codename)
