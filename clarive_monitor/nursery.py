@@ -39,12 +39,26 @@ def main(arguments: list[str]) -> None:
         arguments: The supervisor's process id and a JSON list of processes, each with ``command`` (words after
             ``python -m celery``), ``log`` (path) and ``death_signal`` (number).
     """
-    heir, wanted = int(arguments[0]), json.loads(arguments[1])
-    nursery = os.getpid()
+    load()
+    fork_each(json.loads(arguments[1]), heir=int(arguments[0]))
+
+
+def load() -> None:
+    """Load all that the commands have in common."""
     django.setup()
     for module in SHARED:
         importlib.import_module(module)
     app.loader.import_default_modules()
+
+
+def fork_each(wanted: list[dict[str, Any]], *, heir: int) -> NoReturn:
+    """Fork a child for each process that is wanted, write their ids as JSON to the standard output, and end.
+
+    Args:
+        wanted: As ``main`` has them.
+        heir: Process id of whoever becomes their parent.
+    """
+    nursery = os.getpid()
     pids = []
     for process in wanted:
         pid = os.fork()

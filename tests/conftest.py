@@ -17,6 +17,7 @@ from clarive_monitor.supervisor.births import bear
 from clarive_monitor.supervisor.layout import Layout
 from clarive_monitor.supervisor.processes import Child, Service, stop_together
 from tests.unit.supervisor_stubs import QuietRequests
+from tests.zygote import Zygotes
 
 TESTS = Path(__file__).parent
 BROWSER_TESTS = TESTS / "browser"
@@ -122,8 +123,9 @@ class Worker:
 class Workers:
     """Starts workers on the test database and stops them after the test."""
 
-    def __init__(self, layout: Layout, environment: dict[str, str]) -> None:
+    def __init__(self, layout: Layout, environment: dict[str, str], zygotes: Zygotes) -> None:
         self._layout = layout
+        self._zygotes = zygotes
         self.environment = environment
         self._started: list[Worker] = []
 
@@ -147,13 +149,18 @@ class Workers:
         return self._keep(service, wait=wait)
 
     def start_together(
-        self, crew: Sequence[tuple[tuple[str, ...], int]], *, environment: dict[str, str] | None = None
+        self,
+        crew: Sequence[tuple[tuple[str, ...], int]],
+        *,
+        environment: dict[str, str] | None = None,
+        anew: bool = False,
     ) -> list[Worker]:
         """Start several workers and the clock as the supervisor does: loaded once, forked into each.
 
         Args:
             crew: Queues and concurrency of each worker.
             environment: Variables on top of the usual ones.
+            anew: Whether they are loaded by the supervisor's own nursery, not by the one that stays for all tests.
 
         Returns:
             The workers, which take work already, and last the clock.
@@ -165,7 +172,10 @@ class Workers:
         ]
         planned.append(services.beat(self._layout, {**self.environment, **extra}))
         children = [Child(service) for service in planned]
-        assert bear(children, QuietRequests()), children[0].new_output().decode()
+        if anew:
+            assert bear(children, QuietRequests()), children[0].new_output().decode()
+        else:
+            self._zygotes.bear(children)
         together = [Worker(child) for child in children]
         self._started.extend(together)
         return [worker.wait_ready() for worker in together]
@@ -192,14 +202,22 @@ class Workers:
 
     def _keep(self, service: Service, *, wait: bool) -> Worker:
         child = Child(service)
-        child.start()
+        self._zygotes.bear([child])
         worker = Worker(child)
         self._started.append(worker)
         return worker.wait_ready() if wait else worker
 
 
+@pytest.fixture(scope="session")
+def zygotes() -> Iterator[Zygotes]:
+    """What bears the workers of all tests."""
+    zygotes = Zygotes()
+    yield zygotes
+    zygotes.stop()
+
+
 @pytest.fixture
-def workers(transactional_db: None, broker: str, tmp_path: Path) -> Iterator[Workers]:
+def workers(transactional_db: None, broker: str, tmp_path: Path, zygotes: Zygotes) -> Iterator[Workers]:
     """A factory of real workers: ``workers.start_worker(("jobs",), concurrency=2)``."""
     database = connection.settings_dict
     user = quote(database["USER"], safe="") + (
@@ -209,6 +227,7 @@ def workers(transactional_db: None, broker: str, tmp_path: Path) -> Iterator[Wor
     factory = Workers(
         Layout(tmp_path),
         {**os.environ, "DATABASE_URL": f"postgresql://{user}@{host}/{database['NAME']}"},
+        zygotes,
     )
     yield factory
     factory.stop()

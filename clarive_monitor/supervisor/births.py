@@ -36,9 +36,9 @@ def bear(children: Sequence[Child], requests: Requests) -> bool:
     for child in children:
         child.make_room()
     began = time.monotonic()
-    with _heir_of_orphans(), children[0].service.log.open("ab") as log:
+    with heir_of_orphans(), children[0].service.log.open("ab") as log:
         nursery = subprocess.Popen(
-            [sys.executable, "-m", "clarive_monitor.nursery", str(os.getpid()), _wanted(children)],
+            [sys.executable, "-m", "clarive_monitor.nursery", str(os.getpid()), wanted(children)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -60,8 +60,8 @@ def bear(children: Sequence[Child], requests: Requests) -> bool:
     return True
 
 
-def _wanted(children: Sequence[Child]) -> str:
-    """Return what the nursery is told about its children."""
+def wanted(children: Sequence[Child]) -> str:
+    """Return what the nursery is told about its children, on one line."""
     return json.dumps(
         [
             {
@@ -75,7 +75,7 @@ def _wanted(children: Sequence[Child]) -> str:
 
 
 @contextlib.contextmanager
-def _heir_of_orphans() -> Iterator[None]:
+def heir_of_orphans() -> Iterator[None]:
     """Be the parent of what our children leave, for as long as the nursery works and no longer."""
     libc = ctypes.CDLL(None)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1)

@@ -57,7 +57,9 @@ def test_when_they_cannot_be_born_together_the_caller_is_told(tmp_path: Path) ->
 def test_one_that_is_told_to_stop_stops_none_of_the_others(workers: Workers) -> None:
     actor = setting()[1]
     slug = rule("short", "RUN:\n  - log: x")
-    *_, daemon, clock = workers.start_together(((("jobs",), 1), (("create",), 1), (("daemon",), 1)))
+    *_, daemon, clock = workers.start_together(
+        ((("jobs",), 1), (("create",), 1), (("daemon",), 1)), anew=True
+    )
     daemon.term()
     until(lambda: not daemon.is_running, 30, "the end of the worker told to stop")
     assert ended(create(slug, actor), 20).status == "finished"
