@@ -62,6 +62,18 @@ def issue(
     return token
 
 
+def check_expiry(moment: datetime | None, *, now: datetime) -> None:
+    """Do nothing when a token may end then.
+
+    Raises:
+        TokenRefused: That is past, or too far away.
+    """
+    if moment is not None and moment <= now:
+        raise TokenRefused("expires_at", _("This is past: the token would open nothing."))
+    if moment is not None and moment > now + LONGEST_LIFE:
+        raise TokenRefused("expires_at", _("A token lives at most ten years."))
+
+
 def check(
     user: User,
     *,
