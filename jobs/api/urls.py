@@ -14,10 +14,12 @@ from jobs.api.catalogue import (
     ProjectsView,
     ProjectView,
 )
+from jobs.api.deployments import DeploymentsView
 from jobs.api.doors import NothingHere, door
 from jobs.api.grants import GrantsView, GrantView
 from jobs.api.log import LogDownloadView, LogView
 from jobs.api.people import GroupsView, GroupView, UsersView, UserView
+from jobs.api.schedules import RunScheduleView, SchedulesView, ScheduleView
 from jobs.api.tokens import TokensView, TokenView
 from jobs.api.views import AuditView, JobsView, JobView, OperationsView, SummaryView
 from permissions.api.views import MeView
@@ -71,6 +73,10 @@ urlpatterns = [
     path("v1/groups/<name:name>/", door(GroupView), name="group"),
     path("v1/tokens/", door(TokensView), name="tokens"),
     path("v1/tokens/<int:token_id>/", door(TokenView), name="token"),
+    path("v1/schedules/", door(SchedulesView), name="schedules"),
+    path("v1/schedules/<code:name>/", door(ScheduleView), name="schedule"),
+    path("v1/schedules/<code:name>/run_now/", door(RunScheduleView), name="schedule-run_now"),
+    path("v1/deployments/", door(DeploymentsView), name="deployments"),
     path("v1/me/", door(MeView), name="me"),
     re_path("", NothingHere.as_view(), name="nothing"),
 ]
