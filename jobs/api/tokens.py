@@ -100,7 +100,7 @@ class TokensView(APIView):
         values = dict(body.validated_data)
         owner = _owner(values.pop("user", None), user_of(request))
         try:
-            tokens.check_expiry(values["expires_at"], now=timezone.now())
+            tokens.check_expiry(values["expires_at"], now=timezone.now(), until=user_of(request).until)
             token = tokens.issue(owner, **values)
         except TokenRefused as error:
             raise InvalidInput({error.field: [error.message]}) from error

@@ -95,6 +95,14 @@ def test_a_limited_token_gets_hold_of_no_other(ana: User, root: Api, limits: dic
         assert ApiToken.objects.count() == before
 
 
+def test_a_token_that_expires_makes_none_that_outlives_it(ana: User) -> None:
+    soon = timezone.now() + timedelta(hours=1)
+    api = Api(ana, expires_at=soon)
+    for later in (None, (soon + timedelta(minutes=1)).isoformat()):
+        assert api.post("tokens/", {"expires_at": later}).field_errors().keys() == {"expires_at"}
+    assert api.post("tokens/", {"expires_at": soon.isoformat()}).status == 201
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
