@@ -29,6 +29,8 @@ PARAMETERS: Final = (*KNOWN_VALUES, *CODES, TEXT, *DATES)
 REPEATABLE: Final = frozenset((*KNOWN_VALUES, *CODES))
 LONGEST_TEXT: Final = 200
 MOST_VALUES: Final = 200
+MOST_LISTED: Final = 20
+"""So many known values a message lists when none is near."""
 
 _NULLABLE: Final = frozenset({"started_at", "finished_at"})
 _SPACE_FOR_PLUS: Final = re.compile(r" (?=\d\d:?\d\d\Z)")
@@ -121,13 +123,14 @@ def parse_time(text: str, *, zone: tzinfo | None = None) -> datetime:
         raise ValueError("This time is out of range.") from None
 
 
-def unknown(text: str, known: Iterable[str]) -> str:
-    """Return the message for a value that is none of ``known``, with the nearest one."""
+def unknown(text: str, known: Iterable[str], what: str = "value") -> str:
+    """Return the message for a value that is none of ``known``, with the nearest one, or all when they are few."""
     choices = list(known)
     near = get_close_matches(text, choices, n=1) or get_close_matches(text.lower(), choices, n=1)
     near = near or get_close_matches(text.upper(), choices, n=1)
-    advice = f" Did you mean {near[0]}?" if near else f" Use one of: {', '.join(choices)}." if choices else ""
-    return f"Unknown value: {text[:50]}.{advice}"
+    listed = f" Use one of: {', '.join(choices)}." if 0 < len(choices) <= MOST_LISTED else ""
+    advice = f" Did you mean {near[0]}?" if near else listed
+    return f"Unknown {what}: {text[:50]}.{advice}"
 
 
 def _plain_mistakes(name: str, texts: Sequence[str]) -> dict[str, list[str]]:

@@ -27,6 +27,7 @@ from django.db.models.fields.tuple_lookups import (
 )
 
 Row = TypeVar("Row", bound=Model)
+Thing = TypeVar("Thing")
 Value = datetime | int | str | None
 Kind = Literal["datetime", "int", "str"]
 
@@ -146,26 +147,50 @@ def _typed(value: object, ordering: Ordering) -> Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[Row]):
+class Page(Generic[Thing]):
     """Rows in the ordering's order, and the cursors of the pages beside it, ``None`` where there is none."""
 
-    rows: list[Row]
+    rows: list[Thing]
     next: Cursor | None
     previous: Cursor | None
 
 
 def page(queryset: QuerySet[Row], ordering: Ordering, cursor: Cursor | None, limit: int) -> Page[Row]:
     """Return at most ``limit`` rows of ``queryset`` from ``cursor`` on, or from the beginning."""
+
+    def read(count: int) -> list[Row]:
+        return _read(queryset, ordering, cursor, count)
+
+    def place(row: Row, backward: bool) -> Cursor:
+        return _place(row, ordering, backward=backward)
+
+    return page_of(read, place, cursor, limit)
+
+
+def page_of(
+    read: Callable[[int], list[Thing]],
+    place: Callable[[Thing, bool], Cursor],
+    cursor: Cursor | None,
+    limit: int,
+) -> Page[Thing]:
+    """Return at most ``limit`` rows of whatever ``read`` reads.
+
+    Args:
+        read: Returns at most so many rows from ``cursor`` on, in the direction that it walks.
+        place: Returns the cursor that stands at a row, walking backward or not.
+        cursor: Where the page begins, ``None`` for the beginning.
+        limit: How many rows a page has.
+    """
     backward = cursor is not None and cursor.backward
-    found = _read(queryset, ordering, cursor, limit + 1)
+    found = read(limit + 1)
     more = len(found) > limit
     rows = found[:limit]
     if backward:
         rows.reverse()
     if not rows:
         return Page([], *_around_nothing(cursor))
-    before = _place(rows[0], ordering, backward=True) if (more if backward else cursor) else None
-    after = _place(rows[-1], ordering, backward=False) if (backward or more) else None
+    before = place(rows[0], True) if (more if backward else cursor) else None
+    after = place(rows[-1], False) if (backward or more) else None
     return Page(rows, after, before)
 
 

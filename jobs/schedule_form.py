@@ -13,23 +13,17 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.text import capfirst
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from jobs.actions import schedules
-from jobs.exceptions import InvalidInput
 from jobs.models import Schedule
 from jobs.monitor.forms import read_variables
 from jobs.monitor.wording import translated
 from jobs.recurrence import NotACron, Timing, fields_of
-from permissions import policy
-from permissions.catalog import Right
 from permissions.models import User
 from rules import durations
 
 _SAYS_WHEN: Final = ("cron", "interval", "time_zone", "starts_at", "ends_at")
-_SHOWN_AT: Final = {"scheduled_at": "delay", "max_start_at": "delay"}
-"""Fields of a job, and where the form shows what is wrong with them."""
 
 
 class TypedField(forms.CharField):
@@ -160,17 +154,9 @@ class ScheduleForm(forms.ModelForm[Schedule]):
         super()._update_errors(errors)  # type: ignore[misc]
 
     def _check_job(self) -> None:
-        schedule = self.instance
-        if not policy.can(schedule.owner, Right.CREATE, schedule.environment):
-            text = gettext("%(user)s may not create jobs in %(environment)s.")
-            words = {"user": schedule.owner.get_username(), "environment": schedule.environment.code}
-            self.add_error("owner" if "owner" in self.fields else "environment", text % words)
-            return
-        try:
-            schedules.check(schedule, now=timezone.now())
-        except InvalidInput as error:
-            for name, texts in error.errors.items():
-                field = name.split(".")[0].split("[")[0]
-                field = _SHOWN_AT.get(field, field)
-                for text in texts:
-                    self.add_error(field if field in self.fields else None, translated(text))
+        for name, texts in schedules.mistakes(self.instance, now=timezone.now()).items():
+            field = name.split(".")[0].split("[")[0]
+            if field == "owner" and field not in self.fields:
+                field = "environment"
+            for text in texts:
+                self.add_error(field if field in self.fields else None, translated(text))

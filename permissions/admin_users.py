@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from permissions import admin_grants, admin_questions, locks, policy
+from permissions.accounts import is_last_superuser
 from permissions.admin_deletion import ReadableDeletion
 from permissions.admin_shown import KeepsWhatOthersChanged
 from permissions.admin_user_forms import PasswordForm, PermissionsField
@@ -130,12 +131,6 @@ class UserForm(UserChangeForm[User]):
                     gettext("Without %(user)s there would be no active superuser left."), params=name
                 )
         return found
-
-
-def is_last_superuser(keys: list[int]) -> bool:
-    """Return whether no active superuser would be left without these users."""
-    active = User.objects.filter(is_active=True, is_superuser=True)
-    return active.filter(pk__in=keys).exists() and not active.exclude(pk__in=keys).exists()
 
 
 class UserAdmin(HolderAdmin, DjangoUserAdmin[User]):

@@ -93,3 +93,23 @@ class SignInRefused(PermissionsError):
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(detail or reason)
         self.reason = reason
+
+
+class GrantExists(PermissionsError):
+    """Something was granted there already.
+
+    Attributes:
+        grant: The ``id`` of that grant.
+    """
+
+    code = "grant_exists"
+
+    def __init__(self, principal: str, environment: str, grant: str) -> None:
+        super().__init__(f"{principal} holds rights on {environment} already; change that grant.")
+        self.grant = grant
+
+
+class BeyondReach(PermissionsError):
+    """Somebody may not change rights like this, by what they hold themselves."""
+
+    code = "permission_denied"

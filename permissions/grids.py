@@ -155,6 +155,11 @@ def principals(keys: Iterable[str]) -> dict[str, Principal]:
     return {key_of(principal): principal for principal in found}
 
 
+def group_names(most: int) -> list[str]:
+    """Return what groups are called, in order, at most so many."""
+    return list(Group.objects.order_by("name").values_list("name", flat=True)[:most])
+
+
 def written(rights: Iterable[Right]) -> str:
     """Return rights as a form carries them, ``view_monitor,restart``."""
     held = set(rights)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -61,6 +61,8 @@ class User(AbstractUser):
 
     limits: Limits | None = None
     """Of the API token that the user came with; ``None`` for a session, and for a token without limits."""
+    until: datetime | None = None
+    """When the API token ends that the user came with; ``None`` for a session, and for a token that does not end."""
 
     class Meta:
         verbose_name = _("user")

@@ -10,48 +10,23 @@ Source: product document, "Permisos"; contract, section 5.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.db import connection, transaction
 from django.db.models import Prefetch, Q, QuerySet
 from guardian.shortcuts import assign_perm, remove_perm
 
+from permissions import grant_queries as queries
 from permissions import locks
 from permissions.catalog import BY_CODENAME, EVERYWHERE, Right
 from permissions.exceptions import EnvironmentHidden, RightMissing
 from permissions.models import Environment, EnvironmentGroupGrant, EnvironmentUserGrant, User
-from permissions.rights import NOTHING, Grant, Limits, Rights
+from permissions.rights import NOTHING, Grant, GrantKey, GrantRow, Limits, Rights, Sight
 from permissions.signals import rights_changed
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import ManyRelatedManager
-
-_HELD: Final = """
-WITH ours AS (
-    SELECT permission.id, permission.codename, type.app_label
-    FROM auth_permission permission JOIN django_content_type type ON type.id = permission.content_type_id
-    WHERE permission.codename = ANY(%(codenames)s)
-), mine AS (
-    SELECT group_id FROM permissions_user_groups WHERE user_id = %(user)s
-)
-SELECT held.content_object_id, ours.codename
-FROM permissions_environmentusergrant held JOIN ours ON ours.id = held.permission_id
-WHERE held.user_id = %(user)s
-UNION
-SELECT held.content_object_id, ours.codename
-FROM permissions_environmentgroupgrant held JOIN ours ON ours.id = held.permission_id
-WHERE held.group_id IN (SELECT group_id FROM mine)
-UNION
-SELECT NULL, ours.codename
-FROM permissions_user_user_permissions held JOIN ours ON ours.id = held.permission_id
-WHERE held.user_id = %(user)s AND ours.app_label = 'permissions'
-UNION
-SELECT NULL, ours.codename
-FROM auth_group_permissions held JOIN ours ON ours.id = held.permission_id
-WHERE held.group_id IN (SELECT group_id FROM mine) AND ours.app_label = 'permissions'
-"""
-"""Every request asks it, so it is written out: the ORM takes longer to put it together than PostgreSQL to answer."""
 
 AnyUser = User | AnonymousUser
 Principal = User | Group
@@ -86,7 +61,7 @@ def _within(limits: Limits, rights: Rights) -> Rights:
 
 def _held_by(user: User) -> Rights:
     with connection.cursor() as cursor:
-        cursor.execute(_HELD, {"user": user.pk, "codenames": list(BY_CODENAME)})
+        cursor.execute(queries.HELD, {"user": user.pk, "codenames": list(BY_CODENAME)})
         rows = cursor.fetchall()
     held: dict[int | None, set[Right]] = {}
     for environment_id, codename in rows:
@@ -240,6 +215,39 @@ def read_grants(
     for name, codename in _permissions().filter(group__in=groups).values_list("group__name", "codename"):
         found.append(Grant(f"group:{name}", EVERYWHERE, BY_CODENAME[codename]))
     return found
+
+
+def listed(
+    sight: Sight, *, beyond: GrantKey | None, backward: bool, inclusive: bool, count: int
+) -> list[GrantRow]:
+    """Return grants in the order of their keys, one row for each principal and environment. One query.
+
+    Args:
+        sight: Which of them there are for the asker.
+        beyond: Where to begin; ``None`` for the beginning.
+        backward: Walk from the last to the first.
+        inclusive: The grant ``beyond`` itself is among the answer.
+        count: At most so many.
+    """
+    sign = ("<" if backward else ">") + ("=" if inclusive else "")
+    values: dict[str, Any] = {
+        "codenames": list(BY_CODENAME),
+        "users": None if sight.users is None else sorted(sight.users),
+        "groups": None if sight.groups is None else sorted(sight.groups),
+        "environments": None if sight.environments is None else sorted(sight.environments),
+        "count": count,
+        **dict(zip(("kind", "principal", "environment"), beyond or GrantKey("", 0, 0), strict=True)),
+    }
+    query = queries.LISTED.format(
+        beyond=queries.BEYOND.format(sign=sign) if beyond else "", way="DESC" if backward else "ASC"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        rows = cursor.fetchall()
+    return [
+        GrantRow(GrantKey(kind, principal, environment), frozenset(BY_CODENAME[name] for name in names))
+        for kind, principal, environment, names in rows
+    ]
 
 
 def other_permissions(principal: Principal) -> QuerySet[Permission]:

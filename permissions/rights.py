@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from permissions.catalog import Right
 
@@ -99,3 +101,66 @@ class Grant:
 
 
 NOTHING = Rights()
+
+
+_KEY: Final = re.compile(r"([gu])([1-9][0-9]{0,17})-(0|[1-9][0-9]{0,17})")
+
+
+class GrantKey(NamedTuple):
+    """Whom and where a grant is about. As text it is the grant's ``id``: as long as both are there it is the same one.
+
+    Attributes:
+        kind: ``g`` for a group, ``u`` for a user.
+        principal: Key of the group or user.
+        environment: Key of the environment, 0 for all of them.
+    """
+
+    kind: str
+    principal: int
+    environment: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}{self.principal}-{self.environment}"
+
+    @classmethod
+    def read(cls, text: str) -> GrantKey | None:
+        """Return the key that ``text`` writes, ``None`` when it writes none."""
+        found = _KEY.fullmatch(text)
+        return cls(found[1], int(found[2]), int(found[3])) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRow:
+    """All rights that one group or user was granted in one place."""
+
+    key: GrantKey
+    rights: frozenset[Right]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Which grants there are for somebody, by keys; ``None`` is all of them.
+
+    Attributes:
+        users: To these.
+        groups: To these.
+        environments: On these, 0 being all of them.
+    """
+
+    users: frozenset[int] | None = None
+    groups: frozenset[int] | None = None
+    environments: frozenset[int] | None = None
+
+    def within(self, other: Sight) -> Sight:
+        """Return what is seen both ways."""
+        return Sight(
+            _both(self.users, other.users),
+            _both(self.groups, other.groups),
+            _both(self.environments, other.environments),
+        )
+
+
+def _both(one: frozenset[int] | None, other: frozenset[int] | None) -> frozenset[int] | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one & other

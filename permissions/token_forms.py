@@ -8,7 +8,6 @@ from typing import Any, Final
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from permissions import policy, tokens
@@ -53,11 +52,10 @@ def future(moment: datetime | None) -> datetime | None:
     Raises:
         ValidationError: That is past, or too far away.
     """
-    now = timezone.now()
-    if moment is not None and moment <= now:
-        raise ValidationError(_("This is past: the token would open nothing."))
-    if moment is not None and moment > now + tokens.LONGEST_LIFE:
-        raise ValidationError(_("A token lives at most ten years."))
+    try:
+        tokens.check_expiry(moment, now=timezone.now())
+    except TokenRefused as error:
+        raise ValidationError(error.message) from error
     return moment
 
 

@@ -62,6 +62,27 @@ def issue(
     return token
 
 
+def check_expiry(moment: datetime | None, *, now: datetime, until: datetime | None = None) -> None:
+    """Do nothing when a token may end then.
+
+    Args:
+        moment: When; ``None`` for never.
+        now: The present.
+        until: When the token ends that another one is made with, so that none outlives its own end; ``None`` for never.
+
+    Raises:
+        TokenRefused: That is past, too far away, or after ``until``.
+    """
+    if moment is not None and moment <= now:
+        raise TokenRefused("expires_at", _("This is past: the token would open nothing."))
+    if moment is not None and moment > now + LONGEST_LIFE:
+        raise TokenRefused("expires_at", _("A token lives at most ten years."))
+    if until is not None and (moment is None or moment > until):
+        raise TokenRefused(
+            "expires_at", _("A token that is made with another one ends no later than that one.")
+        )
+
+
 def check(
     user: User,
     *,
@@ -116,5 +137,5 @@ def owner(token: str, *, now: datetime) -> User | None:
         return None
     if found.last_used_at is None or now - found.last_used_at > _USED_RESOLUTION:
         ApiToken.objects.filter(pk=found.pk).update(last_used_at=now)
-    found.user.limits = found.limits
+    found.user.limits, found.user.until = found.limits, found.expires_at
     return found.user

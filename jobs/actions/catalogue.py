@@ -48,7 +48,7 @@ def create(thing: Thing, actor: User, variables: Mapping[str, Any] | None = None
                 raise CodeTaken(taken.code)
             thing.save(force_insert=True)
             _keep_variables(thing, variables)
-            _note(thing, actor, ADDITION)
+            note_in_history(thing, actor, ADDITION)
     except IntegrityError as error:
         if _constraint(error) in _CODE_CONSTRAINTS:  # the admin or apply was quicker
             raise CodeTaken(thing.code) from error
@@ -71,7 +71,7 @@ def change(
             setattr(locked, name, value)
         locked.save()
         _keep_variables(locked, variables)
-        _note(locked, actor, CHANGE)
+        note_in_history(locked, actor, CHANGE)
     return locked
 
 
@@ -83,7 +83,7 @@ def delete(thing: Environment | Project | Nature, actor: User) -> None:
     """
     with transaction.atomic(), together():
         locks.hold()
-        _note(thing, actor, DELETION)
+        note_in_history(thing, actor, DELETION)
         references.delete(thing, thing.code, actor)
 
 
@@ -102,7 +102,7 @@ def _keep_variables(thing: models.Model, variables: Mapping[str, Any] | None) ->
         )
 
 
-def _note(thing: models.Model, actor: User, flag: int) -> None:
+def note_in_history(thing: models.Model, actor: User, flag: int) -> None:
     """Leave the record that the admin leaves, where its history shows it."""
     LogEntry.objects.log_actions(actor.pk, [thing], flag, "API", single_object=True)
 

@@ -1,19 +1,30 @@
-"""What people do with schedules: see whether one could create its job, and let it come by hand."""
+"""What people do with schedules: write them, see whether one could create its job, and let it come by hand."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
+from typing import Any, Final
 
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext
 
 from jobs import dispatch
+from jobs.actions.catalogue import note_in_history
 from jobs.actions.create import make_plan, mistakes_in_words
-from jobs.audit import Actor
+from jobs.actions.people import NameTaken
+from jobs.audit import Actor, together
 from jobs.exceptions import InvalidInput
 from jobs.models import AuditRecord, Schedule, ScheduleRun
 from jobs.wishes import Wish
-from permissions import policy
+from permissions import locks, policy
 from permissions.catalog import Right
+
+_SHOWN_AT: Final = {"scheduled_at": "delay", "max_start_at": "delay"}
+"""Fields of a job, and the fields of a schedule that they come from."""
 
 
 def wish_of(schedule: Schedule, *, due_at: datetime, now: datetime) -> Wish:
@@ -41,6 +52,92 @@ def check(schedule: Schedule, *, now: datetime) -> None:
     """
     actor = Actor(schedule.owner, AuditRecord.Source.DAEMON.value)
     make_plan(wish_of(schedule, due_at=now, now=now), actor, now)
+
+
+def mistakes(schedule: Schedule, *, now: datetime) -> dict[str, list[str]]:
+    """Return why no job could be created of a schedule, by field of it; nothing when one could."""
+    if not policy.can(schedule.owner, Right.CREATE, schedule.environment):
+        text = gettext("%(user)s may not create jobs in %(environment)s.")
+        words = {"user": schedule.owner.get_username(), "environment": schedule.environment.code}
+        return {"owner": [text % words]}
+    try:
+        check(schedule, now=now)
+    except InvalidInput as error:
+        found: dict[str, list[str]] = {}
+        for name, texts in error.errors.items():
+            found.setdefault(_SHOWN_AT.get(name, name), []).extend(texts)
+        return found
+    return {}
+
+
+def create(schedule: Schedule, actor: Actor, *, now: datetime) -> Schedule:
+    """Save a new schedule.
+
+    Raises:
+        EnvironmentHidden: The actor may not see its environment.
+        RightMissing: The actor may not create jobs there.
+        NameTaken: There is one of this name, perhaps in other letters' case.
+        InvalidInput: By column, what makes no sense, or no job could be created with.
+    """
+    policy.require(actor.user, Right.CREATE, schedule.environment)
+    with _change():
+        taken = Schedule.objects.filter(name__iexact=schedule.name).first()
+        if taken is not None:
+            raise NameTaken("name", taken.name)
+        _check_all(schedule, now)
+        schedule.save(force_insert=True)
+        note_in_history(schedule, actor.user, ADDITION)
+    return schedule
+
+
+def change(schedule: Schedule, values: Mapping[str, Any], actor: Actor, *, now: datetime) -> Schedule:
+    """Change some columns of a schedule; letting it come or not come asks for nothing of the job.
+
+    Raises:
+        EnvironmentHidden: The actor may not see the environment, the old one or the new one.
+        RightMissing: The actor may not create jobs there.
+        InvalidInput: As ``create``.
+    """
+    with _change():
+        locked = Schedule.objects.select_for_update(no_key=True).get(pk=schedule.pk)
+        policy.require(actor.user, Right.CREATE, locked.environment)
+        for name, value in values.items():
+            setattr(locked, name, value)
+        policy.require(actor.user, Right.CREATE, locked.environment)
+        if set(values) - {"enabled"}:
+            _check_all(locked, now)
+        locked.save()
+        note_in_history(locked, actor.user, CHANGE)
+    return locked
+
+
+def delete(schedule: Schedule, actor: Actor) -> None:
+    """Delete a schedule with the history of its runs; their jobs stay.
+
+    Raises:
+        EnvironmentHidden: The actor may not see its environment.
+        RightMissing: The actor may not create jobs there.
+    """
+    policy.require(actor.user, Right.CREATE, schedule.environment)
+    with _change():
+        note_in_history(schedule, actor.user, DELETION)
+        schedule.delete()
+
+
+@contextmanager
+def _change() -> Iterator[None]:
+    with transaction.atomic(), together():
+        locks.hold()
+        yield
+
+
+def _check_all(schedule: Schedule, now: datetime) -> None:
+    try:
+        schedule.full_clean(validate_unique=False, validate_constraints=False)
+    except ValidationError as error:
+        raise InvalidInput(error.message_dict) from error
+    if found := mistakes(schedule, now=now):
+        raise InvalidInput(found)
 
 
 def check_words(schedule: Schedule, *, now: datetime) -> None:

@@ -16,6 +16,7 @@ from django.views import defaults
 from rest_framework import exceptions as rest
 
 from jobs.actions.catalogue import CodeTaken
+from jobs.actions.people import LastSuperuser, NameTaken
 from jobs.actions.references import Referenced
 from jobs.exceptions import (
     AlreadySigned,
@@ -31,7 +32,7 @@ from jobs.exceptions import (
     TransitionNotAllowed,
 )
 from jobs.idempotency import KeyInUse, KeyReused
-from permissions.exceptions import EnvironmentHidden, RightMissing
+from permissions.exceptions import BeyondReach, EnvironmentHidden, GrantExists, RightMissing
 from rules.api.views import RuleExists
 from rules.exceptions import RuleInvalid, RuleNotFound
 
@@ -214,10 +215,19 @@ def _code_taken(error: CodeTaken) -> HttpResponse:
     return problem(HTTPStatus.CONFLICT, error.code, str(error), errors=errors)
 
 
+def _name_taken(error: NameTaken) -> HttpResponse:
+    errors = [{"field": error.field, "message": str(error)}]
+    return problem(HTTPStatus.CONFLICT, error.code, str(error), errors=errors)
+
+
 def _referenced(error: Referenced) -> HttpResponse:
     found = [asdict(reference) for reference in error.references.named]
     others = error.references.others
     return problem(HTTPStatus.CONFLICT, error.code, str(error), references=found, others=others)
+
+
+def _grant_exists(error: GrantExists) -> HttpResponse:
+    return problem(HTTPStatus.CONFLICT, error.code, str(error), grant={"id": error.grant})
 
 
 def _key_in_use(error: KeyInUse) -> HttpResponse:
@@ -259,6 +269,10 @@ _ANSWERS: Final[tuple[tuple[type[Exception], Callable[[Any], HttpResponse]], ...
     (LaterJobs, _later_jobs),
     (CreatorExcluded, _plain(HTTPStatus.FORBIDDEN)),
     (CodeTaken, _code_taken),
+    (NameTaken, _name_taken),
+    (LastSuperuser, _plain(HTTPStatus.CONFLICT)),
+    (GrantExists, _grant_exists),
+    (BeyondReach, _plain(HTTPStatus.FORBIDDEN)),
     (Referenced, _referenced),
     (KeyReused, _plain(HTTPStatus.CONFLICT)),
     (KeyInUse, _key_in_use),

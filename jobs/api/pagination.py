@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from django.db import models
 from django.db.models import QuerySet
@@ -98,8 +98,18 @@ def paged(
     represent: Callable[[keyset.Row], Any],
 ) -> Response:
     """Return the page of ``queryset`` that ``request`` asks for."""
+    return paged_together(request, queryset, ordering, lambda rows: [represent(row) for row in rows])
+
+
+def paged_together(
+    request: Request,
+    queryset: QuerySet[keyset.Row],
+    ordering: Ordering,
+    represent: Callable[[Sequence[keyset.Row]], list[Any]],
+) -> Response:
+    """Return the same, of rows that are represented together."""
     page = keyset.page(queryset, ordering, cursor_of(request, ordering), limit_of(request))
-    return envelope(request, page, ordering, [represent(row) for row in page.rows])
+    return envelope(request, page, ordering, represent(page.rows))
 
 
 IN_MEMORY: Final = Ordering("path", "path", "str", tie="path")
@@ -127,6 +137,41 @@ def sliced(request: Request, places: Sequence[str], represent: Callable[[range],
         Cursor(places[rows[0]], rows[0], backward=True) if rows and begin > 0 else None,
     )
     return envelope(request, page, IN_MEMORY, represent(rows))
+
+
+Found = TypeVar("Found")
+
+
+def written_out(
+    request: Request,
+    ordering: Ordering,
+    read: Callable[[Cursor | None, int], list[Found]],
+    place: Callable[[Found], str],
+    represent: Callable[[Sequence[Found]], list[Any]],
+) -> Response:
+    """Return the asked page of a list that is read by a query of its own.
+
+    Args:
+        request: Says where the page begins and how long it is.
+        ordering: By one text that no two rows have in common.
+        read: Returns at most so many rows beyond a cursor in its direction; raises ``BadCursor`` for a text that is none.
+        place: Returns that text of a row.
+        represent: Returns rows as JSON.
+
+    Raises:
+        InvalidInput: The cursor is not one of this list.
+    """
+    cursor, limit = cursor_of(request, ordering), limit_of(request)
+    try:
+        page = keyset.page_of(
+            lambda count: read(cursor, count),
+            lambda row, backward: Cursor(place(row), 0, backward),
+            cursor,
+            limit,
+        )
+    except BadCursor:
+        raise InvalidInput({CURSOR: ["This cursor is not one of this list in this order."]}) from None
+    return envelope(request, page, ordering, represent(page.rows))
 
 
 class KeysetPagination(BasePagination):

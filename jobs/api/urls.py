@@ -14,8 +14,13 @@ from jobs.api.catalogue import (
     ProjectsView,
     ProjectView,
 )
+from jobs.api.deployments import DeploymentsView
 from jobs.api.doors import NothingHere, door
+from jobs.api.grants import GrantsView, GrantView
 from jobs.api.log import LogDownloadView, LogView
+from jobs.api.people import GroupsView, GroupView, UsersView, UserView
+from jobs.api.schedules import RunScheduleView, SchedulesView, ScheduleView
+from jobs.api.tokens import TokensView, TokenView
 from jobs.api.views import AuditView, JobsView, JobView, OperationsView, SummaryView
 from permissions.api.views import MeView
 from rules.api.views import RulesView, RuleView, ValidateView, VersionsView
@@ -29,7 +34,14 @@ class CodeConverter(StringConverter):
     regex = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}"
 
 
+class NameConverter(StringConverter):
+    """Names of users and groups, which may hold blanks and slashes."""
+
+    regex = r"[^\x00-\x1f\x7f]{1,150}"
+
+
 register_converter(CodeConverter, "code")
+register_converter(NameConverter, "name")
 
 urlpatterns = [
     path("v1/jobs/", door(JobsView), name="jobs"),
@@ -53,6 +65,18 @@ urlpatterns = [
     path("v1/rules/validate/", door(ValidateView), name="rules-validate"),
     path("v1/rules/<slug:slug>/", door(RuleView), name="rule"),
     path("v1/rules/<slug:slug>/versions/", door(VersionsView), name="rule-versions"),
+    path("v1/grants/", door(GrantsView), name="grants"),
+    path("v1/grants/<slug:grant>/", door(GrantView), name="grant"),
+    path("v1/users/", door(UsersView), name="users"),
+    path("v1/users/<name:username>/", door(UserView), name="user"),
+    path("v1/groups/", door(GroupsView), name="groups"),
+    path("v1/groups/<name:name>/", door(GroupView), name="group"),
+    path("v1/tokens/", door(TokensView), name="tokens"),
+    path("v1/tokens/<int:token_id>/", door(TokenView), name="token"),
+    path("v1/schedules/", door(SchedulesView), name="schedules"),
+    path("v1/schedules/<code:name>/", door(ScheduleView), name="schedule"),
+    path("v1/schedules/<code:name>/run_now/", door(RunScheduleView), name="schedule-run_now"),
+    path("v1/deployments/", door(DeploymentsView), name="deployments"),
     path("v1/me/", door(MeView), name="me"),
     re_path("", NothingHere.as_view(), name="nothing"),
 ]

@@ -99,6 +99,7 @@ def mine(ana: User, qa: Environment, shop: Project) -> Job:
 
 LISTS: Final = (
     "jobs/", "jobs/summary/", "environments/", "projects/", "natures/", "rules/", "me/", "projects/shop/",
+    "grants/", "users/", "groups/", "tokens/", "schedules/", "deployments/", f"deployments/?environment=PROD-{MARK}",
     f"jobs/?q={MARK}", f"jobs/?environment=PROD-{MARK}", f"jobs/?created_by=eve-{MARK}", "jobs/?status=trapped",
     "jobs/?project=shop", "jobs/?nature=python", "jobs/?ordering=created_at", "jobs/?ordering=-max_start_at&limit=1",
 )  # fmt: skip

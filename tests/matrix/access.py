@@ -303,6 +303,37 @@ OWNER: Final = "all rights here"
 OWN: Final = Access(
     "everybody signed in; own things only", lambda person: OK if person.name == OWNER else ABSENT
 )
+LOOKS_AT_OTHERS: Final = Access(
+    "administrators, staff with Django's permission to look, and of users oneself",
+    lambda person: OK if person.administers else ABSENT,
+)
+GRANT_OF_ANOTHER: Final = Access(
+    "administrators, staff with Django's permission to look where they see the environment, and one's own",
+    lambda person: OK if person.administers else ABSENT,
+)
+"""Of those who come through the doors of the API no staff has any of Django's permissions."""
+
+LISTS_PEOPLE: Final = Access(
+    "everybody signed in; all to administrators and staff with Django's permission to look, else oneself alone",
+    lambda person: OK,
+)
+ADMINISTERS_OR_STAFF: Final = Access(
+    "administrators, and staff with Django's permission as far as their own rights there go",
+    lambda person: OK if person.administers else FORBIDDEN,
+)
+NOT_LIMITED: Final = Access(
+    "everybody signed in, without a limited token; own things only, administrators all",
+    lambda person: OK if person.limits is None else FORBIDDEN,
+)
+
+
+def _own_token(person: Person) -> str:
+    if person.limits is not None:
+        return FORBIDDEN
+    return OK if person.name == OWNER or person.administers else ABSENT
+
+
+OWN_TOKEN: Final = Access("its user and administrators, without a limited token", _own_token)
 NEVER: Final = Access("nobody: for reading only", _refused_to_staff, is_local=False)
 SUPERUSERS: Final = Access("superusers", _superusers, is_local=False)
 STAFF_GOES_ON: Final = Access(

@@ -267,6 +267,9 @@ def of_the_address(world: World, name: str, job: str, uses: dict[str, str]) -> d
         "user_id": world.things["permissions_user"],
         "token_id": world.things["own token"],
         "uidb64": "MQ",
+        "grant": f"u{world.things['user who holds more']}-{world.here.pk}",
+        "username": "somebody",
+        "name": f"nightly-{mark_of(HERE)}" if name.startswith("api:schedule") else "spare",
         "token": "set-password",
         "environment_id": world.here.pk,
         "rule_id": world.things["rules_rule"],
@@ -284,4 +287,11 @@ def of_the_address(world: World, name: str, job: str, uses: dict[str, str]) -> d
 def of_nothing() -> dict[str, Any]:
     """Return values of parameters with which an address leads to nothing."""
     numbers = ("job_id", "object_id", "holder_id", "user_id", "token_id", "environment_id", "rule_id", "id")
-    return {**dict.fromkeys(numbers, NOBODY), "code": NOWHERE, "slug": NOWHERE.lower()}
+    return {
+        **dict.fromkeys(numbers, NOBODY),
+        "code": NOWHERE,
+        "slug": NOWHERE.lower(),
+        "grant": f"u{NOBODY}-1",
+        "username": NOWHERE,
+        "name": NOWHERE,
+    }

@@ -12,6 +12,7 @@ GRANTS: Final = re.compile(
 )
 MAY: Final = {
     "permissions/policy.py",
+    "permissions/grant_queries.py",  # its queries
     "permissions/models.py",
     # Django's own permissions, which documents and the audit name as well; grants they leave to policy.
     "jobs/configuration/kinds/groups.py",
