@@ -28,6 +28,7 @@ from jobs.exceptions import (
     NoRetriesLeft,
     NoWorker,
     RevisionInActiveJob,
+    TooMany,
     TransitionNotAllowed,
 )
 from jobs.idempotency import KeyInUse, KeyReused
@@ -75,9 +76,8 @@ def handler(exception: Exception, context: Mapping[str, Any]) -> HttpResponse:
     """Return the answer for whatever an API view raised; what nobody expected is logged and says nothing."""
     if isinstance(exception, rest.APIException):
         return _from_framework(exception)
-    for kind, answer in _ANSWERS:
-        if isinstance(exception, kind):
-            return answer(exception)
+    if (answer := _from_domain(exception)) is not None:
+        return answer
     request = context.get("request")
     logger.error(
         "%s %s failed.",
@@ -86,6 +86,17 @@ def handler(exception: Exception, context: Mapping[str, Any]) -> HttpResponse:
         exc_info=exception,
     )
     return _server_error()
+
+
+def _from_domain(exception: Exception) -> HttpResponse | None:
+    return next((answer(exception) for kind, answer in _ANSWERS if isinstance(exception, kind)), None)
+
+
+def refusal_members(exception: Exception) -> dict[str, Any]:
+    """Return ``code``, ``detail`` and what else a problem says, for an answer that tells of several refusals."""
+    answer = _from_domain(exception) or _server_error()
+    members: dict[str, Any] = json.loads(answer.content)
+    return {name: value for name, value in members.items() if name not in {"type", "title", "status"}}
 
 
 def flatten(detail: Any, field: str = "") -> Iterator[dict[str, str]]:
@@ -214,6 +225,10 @@ def _code_taken(error: CodeTaken) -> HttpResponse:
     return problem(HTTPStatus.CONFLICT, error.code, str(error), errors=errors)
 
 
+def _too_many(error: TooMany) -> HttpResponse:
+    return problem(HTTPStatus.BAD_REQUEST, error.code, str(error), matching=error.matching, limit=error.most)
+
+
 def _referenced(error: Referenced) -> HttpResponse:
     found = [asdict(reference) for reference in error.references.named]
     others = error.references.others
@@ -258,6 +273,7 @@ _ANSWERS: Final[tuple[tuple[type[Exception], Callable[[Any], HttpResponse]], ...
     (NoRetriesLeft, _plain(HTTPStatus.CONFLICT)),
     (LaterJobs, _later_jobs),
     (CreatorExcluded, _plain(HTTPStatus.FORBIDDEN)),
+    (TooMany, _too_many),
     (CodeTaken, _code_taken),
     (Referenced, _referenced),
     (KeyReused, _plain(HTTPStatus.CONFLICT)),
