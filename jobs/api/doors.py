@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import translation
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import AuthenticationFailed, NotFound
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -22,11 +22,11 @@ from rest_framework.views import APIView
 
 from jobs import selectors
 from jobs.acting import acting
+from jobs.api import rates
+from jobs.api.conditional import READING, conditional
 from jobs.api.idempotency import once
 from jobs.api.pagination import PARAMETERS, KeysetPagination
 from jobs.api.parsing import StrictJSONParser, refuse_unknown_parameters
-
-_READING: Final = frozenset({"GET", "HEAD"})
 
 
 class SeesAnythingFilter(BaseFilterBackend):
@@ -48,11 +48,37 @@ class Door(APIView):
     parser_classes = (StrictJSONParser,)
     pagination_class = KeysetPagination
     filter_backends = (SeesAnythingFilter,)
+    _spent: rates.Spent | None = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer in English, the language of programs, whatever the reader's pages are in."""
         with translation.override("en"):
-            return super().dispatch(request, *args, **kwargs)
+            return conditional(request, super().dispatch(request, *args, **kwargs))
+
+    def perform_authentication(self, request: Request) -> None:
+        """Find out who asks, and count it; a token that opens nothing counts against its address."""
+        try:
+            super().perform_authentication(request)
+        except AuthenticationFailed:
+            self._spend(request, None)
+            raise
+        self._spend(request, request.user)
+
+    def _spend(self, request: Request, user: Any) -> None:
+        try:
+            self._spent = rates.spend(request._request, user)
+        except rates.TooOften as error:
+            self._spent = error.spent
+            raise
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        """Say how much is left of the rate."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in self._spent.headers().items() if self._spent else ():
+            answer[name] = value
+        return answer
 
     # A plain response: the view's own renderers may know no JSON.
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
@@ -65,7 +91,7 @@ class Door(APIView):
         if (author := acting.get()) is not None:
             # Only now the user of a token is known.
             acting.set(replace(author, name=request.user.get_username()))
-        reading = request.method in _READING
+        reading = request.method in READING
         known: tuple[str, ...] = getattr(self, "query_parameters", ()) if reading else ()
         paged = PARAMETERS if reading and hasattr(self, "keyset") else ()
         refuse_unknown_parameters(request.query_params, (*known, *paged))

@@ -172,7 +172,8 @@ def _from_framework(exception: rest.APIException) -> HttpResponse:
     if isinstance(exception, rest.ValidationError):
         return invalid(list(flatten(exception.detail)))
     if isinstance(exception, rest.ParseError):
-        return invalid([{"field": BODY, "message": str(exception.detail)}], "malformed")
+        place = getattr(exception, "place", {})
+        return invalid([{"field": BODY, "message": str(exception.detail), **place}], "malformed")
     code = next((code for kind, code in _FRAMEWORK_CODES if isinstance(exception, kind)), "error")
     answer = problem(exception.status_code, code, str(exception.detail))
     if challenge := getattr(exception, "auth_header", None):

@@ -48,8 +48,24 @@ class StrictJSONParser(BaseParser):
             )
         except RecursionError:
             raise ParseError("The JSON is nested too deeply.") from None
+        except json.JSONDecodeError as error:
+            raise Malformed(f"The body is not JSON: {error}", error.lineno, error.colno) from None
+        except UnicodeDecodeError as error:
+            raise ParseError(f"The body is not UTF-8: wrong byte at {error.start}.") from None
         except ValueError as error:
             raise ParseError(f"The body is not JSON: {error}") from None
+
+
+class Malformed(ParseError):
+    """The body is not JSON, and it is known where.
+
+    Attributes:
+        place: ``line`` and ``column``, from 1 on.
+    """
+
+    def __init__(self, message: str, line: int, column: int) -> None:
+        super().__init__(message)
+        self.place = {"line": line, "column": column}
 
 
 def _no_constant(name: str) -> None:
