@@ -99,6 +99,7 @@ API: Final[dict[Key, Row]] = {
 PAGES: Final[dict[Key, Row]] = {
     ("healthz", "GET", ""): Row(PUBLIC, "10"),
     ("readyz", "GET", ""): Row(PUBLIC, "10", (200, 503)),
+    ("metrics", "GET", ""): Row(ADMINISTERS, "10"),
     ("monitor:favicon", "GET", ""): Row(PUBLIC, "9", (302,)),
     ("monitor:favicon", "POST", ""): Row(PUBLIC, "9", (302,)),
     ("monitor:login", "GET", ""): Row(PUBLIC, "9", (200, 302)),
