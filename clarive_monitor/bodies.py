@@ -21,7 +21,7 @@ MOST_BYTES_OF_FORMS: Final = 4 * MOST_BYTES
 _DETAIL: Final = f"The body is too large: at most {MOST_BYTES} bytes."
 _PROBLEM: Final = {
     "type": "urn:clarive-monitor:problem:too_large",
-    "title": "Request Entity Too Large",
+    "title": "Body too large",
     "status": 413,
     "detail": _DETAIL,
     "code": "too_large",

@@ -9,7 +9,13 @@ from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any, Final
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import (
+    DisallowedHost,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+)
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
@@ -17,6 +23,7 @@ from rest_framework import exceptions as rest
 
 from jobs.actions.catalogue import CodeTaken
 from jobs.actions.references import Referenced
+from jobs.api.problems import TYPE, title_of
 from jobs.exceptions import (
     AlreadySigned,
     CheckFailed,
@@ -56,8 +63,8 @@ def problem(status: int, code: str, detail: str, **members: Any) -> HttpResponse
         **members: What else the asker may want to read, such as ``errors``.
     """
     body = {
-        "type": f"urn:clarive-monitor:problem:{code}",
-        "title": HTTPStatus(status).phrase,
+        "type": TYPE + code,
+        "title": title_of(code) or HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "code": code,
@@ -120,7 +127,7 @@ def flatten(detail: Any, field: str = "") -> Iterator[dict[str, str]]:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what Django refuses before any view is found."""
     if request.path_info.startswith(API_ROOT):
-        return problem(HTTPStatus.BAD_REQUEST, "bad_request", "The request is not usable.")
+        return _suspicious(exception)
     return defaults.bad_request(request, exception)
 
 
@@ -242,6 +249,16 @@ def _key_in_use(error: KeyInUse) -> HttpResponse:
     return answer
 
 
+def _suspicious(error: Exception) -> HttpResponse:
+    """Answer what Django itself refuses; its words are for the log."""
+    detail = "The request is not usable."
+    if isinstance(error, DisallowedHost):
+        detail = "The header Host names no host that is served here."
+    elif isinstance(error, TooManyFieldsSent):
+        detail = "The query has too many parameters."
+    return problem(HTTPStatus.BAD_REQUEST, "bad_request", detail)
+
+
 def _database_away(error: Exception) -> HttpResponse:
     logger.error("The database does not answer: %s", error)
     answer = problem(
@@ -295,6 +312,8 @@ _ANSWERS: Final[tuple[tuple[type[Exception], Callable[[Any], HttpResponse]], ...
         RequestDataTooBig,
         lambda error: problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", "The body is too large."),
     ),
+    # The one before is of this kind, too.
+    (SuspiciousOperation, _suspicious),
     (OperationalError, _database_away),
     (InterfaceError, _database_away),
 )
