@@ -10,7 +10,7 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 MOST_BYTES: Final = 2_621_440
 """What Django keeps in memory of a body (``DATA_UPLOAD_MAX_MEMORY_SIZE``), and the API reads at most."""
