@@ -46,7 +46,7 @@ class SeesAnythingFilter(BaseFilterBackend):
 class ByAccept(DefaultContentNegotiation):
     """Chooses the form of an answer by ``Accept`` alone: no parameter is set apart for it."""
 
-    settings = SimpleNamespace(URL_FORMAT_OVERRIDE=None)
+    settings = SimpleNamespace(URL_FORMAT_OVERRIDE=None)  # type: ignore[assignment]
 
 
 class Door(APIView):
@@ -82,9 +82,7 @@ class Door(APIView):
             self._spent = error.spent
             raise
 
-    def finalize_response(
-        self, request: Request, response: Any, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Say how much is left of the rate."""
         answer = super().finalize_response(request, response, *args, **kwargs)
         for name, value in self._spent.headers().items() if self._spent else ():
