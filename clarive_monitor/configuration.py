@@ -21,6 +21,7 @@ __all__ = ["BASE_DIR", "BadVariable", "Configuration", "read", "secret_key"]
 
 BASE_DIR: Final = Path(__file__).resolve().parent.parent
 EMAIL_FROM: Final = "Clarive Monitor <clarive@localhost>"
+API_RATE: Final = "3000/minute"
 JOB_NAME_MASK: Final = "{prefix}.{environment}-{seq:08d}"
 
 
@@ -57,6 +58,9 @@ class Configuration:
     email_from: str
     mail_is_sent: bool
     sign_in: SignInConfiguration
+    api_rate: tuple[int, int] | None
+    cors_origins: list[str]
+    metrics_token: str
 
 
 def read(variables: Mapping[str, str] | None = None) -> Configuration:
@@ -102,6 +106,9 @@ def read(variables: Mapping[str, str] | None = None) -> Configuration:
         email_from=reader.text("CLARIVE_EMAIL_FROM", EMAIL_FROM),
         mail_is_sent=bool(reader.text("CLARIVE_EMAIL_URL", "")),
         sign_in=read_sign_in(reader, https=https),
+        api_rate=reader.rate("CLARIVE_API_RATE", default=API_RATE),
+        cors_origins=reader.origins("CLARIVE_CORS_ORIGINS"),
+        metrics_token=reader.secret("CLARIVE_METRICS_TOKEN"),
     )
 
 

@@ -65,6 +65,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "clarive_monitor.apps.SignInsConfig",
+    "corsheaders",
     "csp",
     "django_celery_beat",
     "django_htmx",
@@ -76,6 +77,8 @@ MIDDLEWARE = [
     "permissions.addresses.ClientAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "clarive_monitor.static_files.StaticFilesMiddleware",
+    "jobs.api.compression.CompressionMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -258,6 +261,26 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "jobs.api.errors.handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+# How many requests of one token in how many seconds; None for no limit.
+CLARIVE_API_RATE = CONFIGURATION.api_rate
+CLARIVE_METRICS_TOKEN = CONFIGURATION.metrics_token
+# Pages of other sites read the API with a token only: no cookie of a session goes along.
+CORS_ALLOWED_ORIGINS = CONFIGURATION.cors_origins
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_CREDENTIALS = False
+CORS_ALLOW_METHODS = ["GET", "HEAD", "POST", "PATCH", "DELETE"]
+CORS_ALLOW_HEADERS = [
+    "accept",
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-none-match",
+    "last-event-id",
+]
+CORS_EXPOSE_HEADERS = [
+    "ETag", "Idempotent-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After",
+]  # fmt: skip
+CORS_PREFLIGHT_MAX_AGE = 3600
 
 # --- Mail ---
 EMAIL_BACKEND = CONFIGURATION.email["EMAIL_BACKEND"]

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from jobs.api.metrics import MetricsView
 from jobs.api.probes import healthz, readyz
 from jobs.monitor import sign_in
 
@@ -15,6 +16,7 @@ handler500 = "jobs.api.errors.server_error"
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
+    path("metrics", MetricsView.as_view(), name="metrics"),
     # One door: the administration's own pages for these would not know of all ways to sign in.
     path("admin/login/", sign_in.admin_login),
     path("admin/logout/", sign_in.SignOut.as_view()),

@@ -10,6 +10,7 @@ import environ
 
 SHORTEST_SECRET: Final = 32
 LONGEST_JOB_NAME: Final = 100
+_UNITS: Final = {"second": 1, "minute": 60, "hour": 3600}
 
 
 class BadVariable(Exception):
@@ -36,6 +37,13 @@ class Reader:
         if any(len(key) < SHORTEST_SECRET for key in found):
             raise BadVariable(f"{name}: each key must have at least {SHORTEST_SECRET} characters.")
         return found
+
+    def secret(self, name: str) -> str:
+        """Return a secret of its own, or nothing; no message shows it."""
+        value = self.text(name, "")
+        if value and len(value) < SHORTEST_SECRET:
+            raise BadVariable(f"{name} must have at least {SHORTEST_SECRET} characters.")
+        return value
 
     def address(self, name: str, *, schemes: tuple[str, ...]) -> str:
         """Return the address of a server, or nothing."""
@@ -95,6 +103,29 @@ class Reader:
         if not minimum <= value <= maximum:
             raise BadVariable(f"{name} must be between {minimum} and {maximum}, not {value}.")
         return value
+
+    def rate(self, name: str, *, default: str) -> tuple[int, int] | None:
+        """Return how many in how many seconds, written ``600/minute``; ``None`` for ``0``, no limit."""
+        text = self.text(name, default)
+        number, _sign, unit = text.partition("/")
+        if text == "0":
+            return None
+        if not (number.strip().isdecimal() and 1 <= int(number) <= 1_000_000 and unit.strip() in _UNITS):
+            raise BadVariable(f"{name} must be 0 or a rate such as 600/minute or 10/second, not {text!r}.")
+        return int(number), _UNITS[unit.strip()]
+
+    def origins(self, name: str) -> list[str]:
+        """Return origins between commas, ``https://ci.example.com``, without a path."""
+        found = self.words(name)
+        for word in found:
+            try:
+                parts = urlsplit(word)
+                usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+            except ValueError:
+                usable = False
+            if not usable or parts.path or _has_more(parts):
+                raise BadVariable(f"{name} must be origins such as https://ci.example.com, not {word!r}.")
+        return found
 
     def choice(self, name: str, *, default: str, allowed: tuple[str, ...]) -> str:
         """Return one of a few words."""

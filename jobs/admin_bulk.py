@@ -24,6 +24,7 @@ from django.utils.translation import gettext_lazy as _
 from jobs import selectors
 from jobs.actions.base import MOST_COMMENT, Asker, Seen, actions
 from jobs.audit import Actor
+from jobs.bulk import Order, Outcome, carry_out, proposed_step
 from jobs.choices import StatusChoice
 from jobs.exceptions import InvalidInput, JobNotFound
 from jobs.lifecycle import RERUN_STEPS, Step
@@ -101,12 +102,6 @@ class BulkForm(EchoesLittle, forms.Form):
         return {"comment": comment}
 
 
-def proposed_step(job: Job) -> str:
-    """Return the step that the job's own page proposes for a rerun."""
-    here = job.step in [step.value for step in RERUN_STEPS]
-    return job.step if here else job.last_ran or Step.PRE.value
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """A job of the selection.
@@ -156,13 +151,14 @@ def _confirmed(
         messages.error(request, gettext("The form does not say how you saw the jobs. Choose them again."))
         return None
     user = reader(request)
-    jobs = selectors.visible_jobs(user).in_bulk(list(seen))
     form = BulkForm(key, request.POST)
     if not form.is_valid():
+        jobs = selectors.visible_jobs(user).in_bulk(list(seen))
         found = sorted(jobs.values(), key=lambda job: -job.pk)
         return _ask(model_admin, request, form, [_expected(job, key, user, now) for job in found])
     actor = Actor(user, AuditRecord.Source.ADMIN.value, request.META.get("REMOTE_ADDR", ""))
-    rows = [_done(pk, jobs.get(pk), key, actor, form, each) for pk, each in seen.items()]
+    order = Order(key, actor, form.params, seen)
+    rows = [_done(outcome, key, user) for outcome in carry_out(order, list(seen))]
     return _page(model_admin, request, key, "result.html", rows, None)
 
 
@@ -196,20 +192,24 @@ def _expected(job: Job, key: str, user: User, now: datetime) -> Row:
     return Row(job, job.name, carried, "", [*step, *found.sentences, *found.warnings])
 
 
-def _done(pk: int, job: Job | None, key: str, actor: Actor, form: BulkForm, seen: Seen) -> Row:
-    """Do it to one job, and return what came of it."""
-    if job is None:
-        return Row(None, str(pk), "", gettext("There is no such job any more."), [])
-    try:
-        after = actions()[key].execute(pk, actor=actor, now=timezone.now(), seen=seen, **form.params(job))
-    except JobNotFound:
-        return Row(None, job.name, "", gettext("There is no such job any more."), [])
-    except InvalidInput as error:
+def _done(outcome: Outcome, key: str, user: User) -> Row:
+    """Return what came of one job.
+
+    Raises:
+        Exception: A defect.
+    """
+    error = outcome.error
+    if error is None:
+        return Row(None if key == "delete" else outcome.job, outcome.name, "", "", [str(DIALOGS[key].done)])
+    if isinstance(error, JobNotFound):
+        gone = gettext("There is no such job any more.")
+        return Row(None, outcome.name or str(outcome.job_id), "", gone, [])
+    if isinstance(error, InvalidInput):
         said = " ".join(translated(text) for texts in error.errors.values() for text in texts)
-        return Row(job, job.name, "", said, [])
-    except refusals.REFUSALS as error:
-        return Row(job, job.name, "", refusals.sentence(error, actor.user), [])
-    return Row(None if key == "delete" else after, job.name, "", "", [str(DIALOGS[key].done)])
+        return Row(outcome.job, outcome.name, "", said, [])
+    if isinstance(error, refusals.REFUSALS):
+        return Row(outcome.job, outcome.name, "", refusals.sentence(error, user), [])
+    raise error
 
 
 def _ask(

@@ -70,6 +70,16 @@ class InvalidInput(JobError):
         self.errors = {field: list(messages) for field, messages in errors.items()}
 
 
+class TooMany(JobError):
+    """More jobs match than may be meant at once; nothing was done to any of them."""
+
+    code = "too_many"
+
+    def __init__(self, matching: int, most: int) -> None:
+        super().__init__(f"{matching} jobs match, and at most {most} may be meant: narrow the filter.")
+        self.matching, self.most = matching, most
+
+
 class RevisionInActiveJob(JobError):
     """A revision of the project is under way into this environment already."""
 

@@ -8,25 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import translation
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import AuthenticationFailed, NotFound, UnsupportedMediaType
 from rest_framework.filters import BaseFilterBackend
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from jobs import selectors
 from jobs.acting import acting
+from jobs.api import rates
+from jobs.api.conditional import READING, conditional
 from jobs.api.idempotency import once
 from jobs.api.pagination import PARAMETERS, KeysetPagination
 from jobs.api.parsing import StrictJSONParser, refuse_unknown_parameters
-
-_READING: Final = frozenset({"GET", "HEAD"})
+from jobs.exceptions import InvalidInput
 
 
 class SeesAnythingFilter(BaseFilterBackend):
@@ -39,6 +43,12 @@ class SeesAnythingFilter(BaseFilterBackend):
         return queryset.none()
 
 
+class ByAccept(DefaultContentNegotiation):
+    """Chooses the form of an answer by ``Accept`` alone: no parameter is set apart for it."""
+
+    settings = SimpleNamespace(URL_FORMAT_OVERRIDE=None)  # type: ignore[assignment]
+
+
 class Door(APIView):
     """Mixed in before each view.
 
@@ -46,29 +56,75 @@ class Door(APIView):
     """
 
     parser_classes = (StrictJSONParser,)
+    content_negotiation_class = ByAccept
     pagination_class = KeysetPagination
     filter_backends = (SeesAnythingFilter,)
+    _spent: rates.Spent | None = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer in English, the language of programs, whatever the reader's pages are in."""
         with translation.override("en"):
-            return super().dispatch(request, *args, **kwargs)
+            return conditional(request, super().dispatch(request, *args, **kwargs))
+
+    def perform_authentication(self, request: Request) -> None:
+        """Find out who asks, and count it; a token that opens nothing counts against its address."""
+        try:
+            super().perform_authentication(request)
+        except AuthenticationFailed:
+            self._spend(request, None)
+            raise
+        self._spend(request, request.user)
+
+    def _spend(self, request: Request, user: Any) -> None:
+        try:
+            self._spent = rates.spend(request._request, user)
+        except rates.TooOften as error:
+            self._spent = error.spent
+            raise
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Say how much is left of the rate."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in self._spent.headers().items() if self._spent else ():
+            answer[name] = value
+        return answer
 
     # A plain response: the view's own renderers may know no JSON.
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
         """Say which methods there are, in the header ``Allow``."""
-        return HttpResponse(status=204)
+        answer = HttpResponse(status=204)
+        del answer["Content-Type"]
+        return answer
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse unknown query parameters, after the asker is known and before anything is done."""
         super().initial(request, *args, **kwargs)
+        _refuse_other_codings(request)
         if (author := acting.get()) is not None:
             # Only now the user of a token is known.
             acting.set(replace(author, name=request.user.get_username()))
-        reading = request.method in _READING
+        reading = request.method in READING
         known: tuple[str, ...] = getattr(self, "query_parameters", ()) if reading else ()
         paged = PARAMETERS if reading and hasattr(self, "keyset") else ()
         refuse_unknown_parameters(request.query_params, (*known, *paged))
+
+
+def _refuse_other_codings(request: Request) -> None:
+    """Refuse what would be read as something that it is not.
+
+    Raises:
+        UnsupportedMediaType: The body comes compressed.
+        InvalidInput: The query is not UTF-8; its wrong bytes would be looked for as other letters.
+    """
+    coding = request.META.get("HTTP_CONTENT_ENCODING", "identity")
+    if coding.lower() not in {"", "identity"}:
+        raise UnsupportedMediaType(
+            coding, detail=f"Send the body as it is, without the coding {coding[:50]}."
+        )
+    try:
+        unquote_to_bytes(request.META.get("QUERY_STRING", "")).decode()
+    except UnicodeDecodeError:
+        raise InvalidInput({"query": ["The query is not UTF-8."]}) from None
 
 
 def door(view: type[APIView]) -> Callable[..., HttpResponseBase]:
@@ -85,6 +141,11 @@ class NothingHere(APIView):
 
     permission_classes = (AllowAny,)
     authentication_classes = ()
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """Name no methods: none is allowed where nothing is."""
+        return {}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse before anything else is looked at."""

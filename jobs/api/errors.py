@@ -9,7 +9,13 @@ from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any, Final
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import (
+    DisallowedHost,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+)
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
@@ -18,6 +24,7 @@ from rest_framework import exceptions as rest
 from jobs.actions.catalogue import CodeTaken
 from jobs.actions.people import LastSuperuser, NameTaken
 from jobs.actions.references import Referenced
+from jobs.api.problems import TYPE, title_of
 from jobs.exceptions import (
     AlreadySigned,
     CheckFailed,
@@ -29,6 +36,7 @@ from jobs.exceptions import (
     NoRetriesLeft,
     NoWorker,
     RevisionInActiveJob,
+    TooMany,
     TransitionNotAllowed,
 )
 from jobs.idempotency import KeyInUse, KeyReused
@@ -56,8 +64,8 @@ def problem(status: int, code: str, detail: str, **members: Any) -> HttpResponse
         **members: What else the asker may want to read, such as ``errors``.
     """
     body = {
-        "type": f"urn:clarive-monitor:problem:{code}",
-        "title": HTTPStatus(status).phrase,
+        "type": TYPE + code,
+        "title": title_of(code) or HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "code": code,
@@ -76,9 +84,8 @@ def handler(exception: Exception, context: Mapping[str, Any]) -> HttpResponse:
     """Return the answer for whatever an API view raised; what nobody expected is logged and says nothing."""
     if isinstance(exception, rest.APIException):
         return _from_framework(exception)
-    for kind, answer in _ANSWERS:
-        if isinstance(exception, kind):
-            return answer(exception)
+    if (answer := _from_domain(exception)) is not None:
+        return answer
     request = context.get("request")
     logger.error(
         "%s %s failed.",
@@ -87,6 +94,17 @@ def handler(exception: Exception, context: Mapping[str, Any]) -> HttpResponse:
         exc_info=exception,
     )
     return _server_error()
+
+
+def _from_domain(exception: Exception) -> HttpResponse | None:
+    return next((answer(exception) for kind, answer in _ANSWERS if isinstance(exception, kind)), None)
+
+
+def refusal_members(exception: Exception) -> dict[str, Any]:
+    """Return ``code``, ``detail`` and what else a problem says, for an answer that tells of several refusals."""
+    answer = _from_domain(exception) or _server_error()
+    members: dict[str, Any] = json.loads(answer.content)
+    return {name: value for name, value in members.items() if name not in {"type", "title", "status"}}
 
 
 def flatten(detail: Any, field: str = "") -> Iterator[dict[str, str]]:
@@ -110,7 +128,7 @@ def flatten(detail: Any, field: str = "") -> Iterator[dict[str, str]]:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what Django refuses before any view is found."""
     if request.path_info.startswith(API_ROOT):
-        return problem(HTTPStatus.BAD_REQUEST, "bad_request", "The request is not usable.")
+        return _suspicious(exception)
     return defaults.bad_request(request, exception)
 
 
@@ -162,7 +180,8 @@ def _from_framework(exception: rest.APIException) -> HttpResponse:
     if isinstance(exception, rest.ValidationError):
         return invalid(list(flatten(exception.detail)))
     if isinstance(exception, rest.ParseError):
-        return invalid([{"field": BODY, "message": str(exception.detail)}], "malformed")
+        place = getattr(exception, "place", {})
+        return invalid([{"field": BODY, "message": str(exception.detail), **place}], "malformed")
     code = next((code for kind, code in _FRAMEWORK_CODES if isinstance(exception, kind)), "error")
     answer = problem(exception.status_code, code, str(exception.detail))
     if challenge := getattr(exception, "auth_header", None):
@@ -220,6 +239,10 @@ def _name_taken(error: NameTaken) -> HttpResponse:
     return problem(HTTPStatus.CONFLICT, error.code, str(error), errors=errors)
 
 
+def _too_many(error: TooMany) -> HttpResponse:
+    return problem(HTTPStatus.BAD_REQUEST, error.code, str(error), matching=error.matching, limit=error.most)
+
+
 def _referenced(error: Referenced) -> HttpResponse:
     found = [asdict(reference) for reference in error.references.named]
     others = error.references.others
@@ -234,6 +257,16 @@ def _key_in_use(error: KeyInUse) -> HttpResponse:
     answer = problem(HTTPStatus.CONFLICT, error.code, str(error))
     answer["Retry-After"] = str(error.retry_after)
     return answer
+
+
+def _suspicious(error: Exception) -> HttpResponse:
+    """Answer what Django itself refuses; its words are for the log."""
+    detail = "The request is not usable."
+    if isinstance(error, DisallowedHost):
+        detail = "The header Host names no host that is served here."
+    elif isinstance(error, TooManyFieldsSent):
+        detail = "The query has too many parameters."
+    return problem(HTTPStatus.BAD_REQUEST, "bad_request", detail)
 
 
 def _database_away(error: Exception) -> HttpResponse:
@@ -268,6 +301,7 @@ _ANSWERS: Final[tuple[tuple[type[Exception], Callable[[Any], HttpResponse]], ...
     (NoRetriesLeft, _plain(HTTPStatus.CONFLICT)),
     (LaterJobs, _later_jobs),
     (CreatorExcluded, _plain(HTTPStatus.FORBIDDEN)),
+    (TooMany, _too_many),
     (CodeTaken, _code_taken),
     (NameTaken, _name_taken),
     (LastSuperuser, _plain(HTTPStatus.CONFLICT)),
@@ -292,6 +326,8 @@ _ANSWERS: Final[tuple[tuple[type[Exception], Callable[[Any], HttpResponse]], ...
         RequestDataTooBig,
         lambda error: problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", "The body is too large."),
     ),
+    # The one before is of this kind, too.
+    (SuspiciousOperation, _suspicious),
     (OperationalError, _database_away),
     (InterfaceError, _database_away),
 )

@@ -48,8 +48,24 @@ class StrictJSONParser(BaseParser):
             )
         except RecursionError:
             raise ParseError("The JSON is nested too deeply.") from None
+        except json.JSONDecodeError as error:
+            raise Malformed(f"The body is not JSON: {error}", error.lineno, error.colno) from None
+        except UnicodeDecodeError as error:
+            raise ParseError(f"The body is not UTF-8: wrong byte at {error.start}.") from None
         except ValueError as error:
             raise ParseError(f"The body is not JSON: {error}") from None
+
+
+class Malformed(ParseError):
+    """The body is not JSON, and it is known where.
+
+    Attributes:
+        place: ``line`` and ``column``, from 1 on.
+    """
+
+    def __init__(self, message: str, line: int, column: int) -> None:
+        super().__init__(message)
+        self.place = {"line": line, "column": column}
 
 
 def _no_constant(name: str) -> None:
@@ -72,12 +88,13 @@ def refuse_unknown_parameters(query: QueryDict, known: Iterable[str]) -> None:
         InvalidInput: Names each one that is not, with the nearest one that is.
     """
     known = sorted(known)
-    errors = {name: [_unknown("parameter", name, known)] for name in query if name not in known}
+    errors = {name: [unknown_name("parameter", name, known)] for name in query if name not in known}
     if errors:
         raise InvalidInput(errors)
 
 
-def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return the message for a name that is none of ``known``, with the nearest one."""
     near = get_close_matches(name, list(known), n=1)
     return f"Unknown {kind}.{f' Did you mean {near[0]}?' if near else ''}"
 
@@ -90,7 +107,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         errors: dict[str, Any] = {}
         if isinstance(data, Mapping):
             errors = {
-                name: [_unknown("field", name, self.fields)] for name in data if name not in self.fields
+                name: [unknown_name("field", name, self.fields)] for name in data if name not in self.fields
             }
         elif data is not None:
             raise ValidationError({"non_field_errors": ["Send a JSON object."]})

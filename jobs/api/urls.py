@@ -6,6 +6,7 @@ from django.urls import path, re_path, register_converter
 from django.urls.converters import StringConverter
 
 from jobs.api.actions import ADDRESSES
+from jobs.api.bulk import BulkView
 from jobs.api.catalogue import (
     EnvironmentsView,
     EnvironmentView,
@@ -46,6 +47,7 @@ register_converter(NameConverter, "name")
 urlpatterns = [
     path("v1/jobs/", door(JobsView), name="jobs"),
     path("v1/jobs/summary/", door(SummaryView), name="jobs-summary"),
+    path("v1/jobs/bulk/", door(BulkView), name="jobs-bulk"),
     path("v1/jobs/<int:job_id>/", door(JobView), name="job"),
     path("v1/jobs/<int:job_id>/log/", door(LogView), name="job-log"),
     path("v1/jobs/<int:job_id>/log/download/", door(LogDownloadView), name="job-log-download"),

@@ -107,6 +107,38 @@ def test_a_body_that_is_not_json_is_400(api: Api, body: bytes) -> None:
     assert answer.problem(400, answer.json["code"])["errors"]
 
 
+def test_malformed_json_says_where(api: Api) -> None:
+    body = api.post("jobs/", b'{"rule": "web",\n "urgent": tru}').problem(400, "malformed")
+    (error,) = body["errors"]
+    assert (error["field"], error["line"], error["column"]) == ("body", 2, 12)
+    assert (body["title"], body["type"]) == ("Malformed body", "urn:clarive-monitor:problem:malformed")
+    assert "UTF-8" in api.post("jobs/", b'{"rule": "\xff"}').field_errors("malformed")["body"]
+
+
+def test_a_compressed_body_is_415_and_not_read_as_something_else(api: Api) -> None:
+    answer = api.post("jobs/", b"{}", **{"Content-Encoding": "gzip"})
+    assert "gzip" in answer.problem(415, "unsupported_media_type")["detail"]
+
+
+def test_a_query_that_cannot_be_read_is_400(api: Api) -> None:
+    assert "UTF-8" in api.get("jobs/?q=%ff%fe").field_errors()["query"]
+    many = "&".join(f"a{number}=1" for number in range(1500))
+    assert "too many" in api.get(f"jobs/?{many}").problem(400, "bad_request")["detail"]
+    assert api.get("me/?format=api").field_errors() == {"format": "Unknown parameter."}
+
+
+def test_a_host_that_is_not_served_is_400_and_told_so(api: Api) -> None:
+    assert "Host" in api.get("me/", Host="evil.test").problem(400, "bad_request")["detail"]
+
+
+def test_probes_take_reading_alone() -> None:
+    client = Api().client
+    client.handler.enforce_csrf_checks = True
+    for path in ("/healthz", "/readyz"):
+        answer = client.post(path)
+        assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
+
+
 def test_a_body_that_is_too_large_is_413(api: Api) -> None:
     api.post("jobs/", {"comment": "x" * 3_000_000}).problem(413, "too_large")
 
@@ -304,5 +336,6 @@ def test_a_code_of_nothing_is_404(api: Api, kind: str, code: str) -> None:
 @pytest.mark.parametrize("path", [*READS, "rules/validate/"])
 def test_options_say_the_methods(api: Api, path: str) -> None:
     answer = api.call("OPTIONS", path)
-    assert answer.status == 204
+    assert (answer.status, answer.content) == (204, b"")
+    assert "Content-Type" not in answer.response.headers
     assert "OPTIONS" in answer.response["Allow"]

@@ -23,6 +23,9 @@ _ONLY_READ: Final = frozenset(
 )  # fmt: skip
 """Django's own views that change nothing, whatever the method is called."""
 
+ACTIONS_IN_BULK: Final = ("rerun", "cancel", "delete", "approve", "comment")
+"""One for each right; what is done to each job is what is done at the doors of the single actions."""
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Door:
@@ -114,6 +117,8 @@ def _actions(name: str, method: str, view: Callable[..., Any]) -> tuple[str, ...
     key = str(getattr(getattr(view, "cls", None), "key", ""))
     if name == "monitor:action":
         return tuple(actions())
+    if name == "api:jobs-bulk":
+        return ACTIONS_IN_BULK
     if (name, method) == ("admin:jobs_job_changelist", "POST"):
         return ACTIONS_OF_THE_LIST
     if key == "trap":

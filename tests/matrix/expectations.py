@@ -28,8 +28,9 @@ from tests.matrix.access import (
     needs,
 )
 from tests.matrix.acts import ACTIONS
+from tests.matrix.doors import ACTIONS_IN_BULK
 from tests.matrix.expectations_admin import ROWS as ADMIN
-from tests.matrix.rows import CODE, SEEN, Key, Row
+from tests.matrix.rows import CODE, NUMBERS, SEEN, Key, Row
 
 TRAP_ANSWERS: Final = ("retry", "skip", "abort", "pause", "resume")
 _SOURCE: Final = "name: {name}\nsteps:\n  RUN:\n    - log: there\n"
@@ -45,6 +46,12 @@ def _action_rows() -> dict[Key, Row]:
             found["api:job", "DELETE", key] = row
         else:
             found[f"api:job-{key}", "POST", key] = row
+        if key in ACTIONS_IN_BULK:
+            # The answer says of each job whether it was done, refused, or is no job that is there.
+            sent = {**act.data, "action": key, "ids": NUMBERS}
+            found["api:jobs-bulk", "POST", key] = Row(
+                act.access, "5, 10", absent=200, refused=200, done=key, job=act.job, data=sent
+            )
         page = replace(row, section="5, 9", data={**_on_page(act.data), **SEEN})
         found["monitor:action", "GET", key] = replace(page, success=(200,), data={})
         found["monitor:action", "POST", key] = replace(page, success=(302,))
@@ -134,6 +141,7 @@ API: Final[dict[Key, Row]] = {
 PAGES: Final[dict[Key, Row]] = {
     ("healthz", "GET", ""): Row(PUBLIC, "10"),
     ("readyz", "GET", ""): Row(PUBLIC, "10", (200, 503)),
+    ("metrics", "GET", ""): Row(ADMINISTERS, "10"),
     ("monitor:favicon", "GET", ""): Row(PUBLIC, "9", (302,)),
     ("monitor:favicon", "POST", ""): Row(PUBLIC, "9", (302,)),
     ("monitor:login", "GET", ""): Row(PUBLIC, "9", (200, 302)),

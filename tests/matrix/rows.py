@@ -30,6 +30,7 @@ ENVIRONMENT: Final = Here("environment")
 ATTEMPT: Final = Here("attempt")
 STATUS: Final = Here("status")
 JOB: Final = Here("job")
+NUMBERS: Final = Here("ids")
 CHOSEN: Final = Here("seen")
 """A job in a list with how it was seen."""
 WORKER: Final = "worker@host"

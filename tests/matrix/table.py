@@ -70,7 +70,12 @@ def render() -> str:
     pages = [door for door in found if door not in {*api, *admin}]
     sections = (
         ("Pages", "", pages, _COLUMNS),
-        ("REST API", "", api, {**_COLUMNS, "token limited to `view_monitor`": LIMITED[0]}),
+        (
+            "REST API",
+            "An action on several jobs (`jobs/bulk/`) says of each whether it was done, refused, or is none that is there (404).",
+            api,
+            {**_COLUMNS, "token limited to `view_monitor`": LIMITED[0]},
+        ),
         (
             "Administration",
             "Django's permission is the one that the line names; what belongs to one environment needs `view_monitor` there"
