@@ -6,6 +6,7 @@ from django.urls import path, re_path, register_converter
 from django.urls.converters import StringConverter
 
 from jobs.api.actions import ADDRESSES
+from jobs.api.applying import ApplyView
 from jobs.api.catalogue import (
     EnvironmentsView,
     EnvironmentView,
@@ -53,6 +54,7 @@ urlpatterns = [
     path("v1/rules/validate/", door(ValidateView), name="rules-validate"),
     path("v1/rules/<slug:slug>/", door(RuleView), name="rule"),
     path("v1/rules/<slug:slug>/versions/", door(VersionsView), name="rule-versions"),
+    path("v1/apply/", door(ApplyView), name="apply"),
     path("v1/me/", door(MeView), name="me"),
     re_path("", NothingHere.as_view(), name="nothing"),
 ]

@@ -85,6 +85,9 @@ API: Final[dict[Key, Row]] = {
     ("api:rule-versions", "POST", ""): Row(
         ADMINISTERS, "10", (201,), data={"source": _SOURCE.format(name="web-zzshared"), "comment": ""}
     ),
+    ("api:apply", "POST", ""): Row(
+        ADMINISTERS, "10, 11", data={"documents": [{"text": "environments: [{code: NEW}]"}], "dry_run": True}
+    ),
     ("api:me", "GET", ""): Row(SIGNED_IN, "10"),
     ("api:nothing", "GET", ""): Row(PUBLIC, "10", (404,)),
 }
