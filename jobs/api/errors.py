@@ -25,6 +25,7 @@ from jobs.actions.catalogue import CodeTaken
 from jobs.actions.people import LastSuperuser, NameTaken
 from jobs.actions.references import Referenced
 from jobs.api.problems import TYPE, title_of
+from jobs.configuration.problems import ConfigurationInvalid
 from jobs.exceptions import (
     AlreadySigned,
     CheckFailed,
@@ -215,6 +216,21 @@ def _rule_invalid(error: RuleInvalid) -> HttpResponse:
     return problem(HTTPStatus.BAD_REQUEST, error.code, f"The rule is not valid: {error}", errors=found)
 
 
+def _configuration_invalid(error: ConfigurationInvalid) -> HttpResponse:
+    found = [
+        {
+            "field": "documents",
+            "document": each.place.file,
+            "line": each.place.line,
+            "message": each.message,
+            "hint": each.hint,
+        }
+        for each in error.problems
+    ]
+    count = "1 mistake" if len(found) == 1 else f"{len(found)} mistakes"
+    return problem(HTTPStatus.BAD_REQUEST, error.code, f"{count}, nothing was changed.", errors=found)
+
+
 def _right_missing(error: RightMissing) -> HttpResponse:
     return problem(HTTPStatus.FORBIDDEN, error.code, str(error), right=error.right.codename)
 
@@ -290,6 +306,7 @@ def _plain(status: int) -> Callable[[Any], HttpResponse]:
 _ANSWERS: Final[tuple[tuple[type[Exception], Callable[[Any], HttpResponse]], ...]] = (
     (InvalidInput, _invalid_input),
     (RuleInvalid, _rule_invalid),
+    (ConfigurationInvalid, _configuration_invalid),
     (EnvironmentHidden, lambda error: invalid([{"field": "environment", "message": str(error)}])),
     (RightMissing, _right_missing),
     (JobNotFound, _plain(HTTPStatus.NOT_FOUND)),

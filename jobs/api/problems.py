@@ -137,6 +137,36 @@ KINDS: Final[dict[str, Kind]] = {
     "code_taken": Kind(
         409, "Code taken", "There is something with this code already.", "Choose another code, or change that one."
     ),
+    "name_taken": Kind(
+        409,
+        "Name taken",
+        "There is a user, group or schedule with this name already.",
+        "Choose another name, or change that one.",
+    ),
+    "grant_exists": Kind(
+        409,
+        "Grant exists",
+        "The principal has rights in this environment already; `id` says which grant.",
+        "Change that grant with PATCH `grants/{id}/`.",
+    ),
+    "last_superuser": Kind(
+        409,
+        "Last superuser",
+        "Without this user nobody could administer the product any more.",
+        "Make another user a superuser first.",
+    ),
+    "configuration_invalid": Kind(
+        400,
+        "Invalid configuration",
+        "A document of `apply/` has mistakes; each of `errors` names its document, line and message. Nothing was changed.",
+        "Correct the documents; `dry_run` tries them without changing anything.",
+    ),
+    "files_missing": Kind(
+        400,
+        "Files missing",
+        "A document of `apply/` names files that were not sent with it; `errors` names them.",
+        "Send their texts in `files`.",
+    ),
     "rule_exists": Kind(
         409,
         "Rule exists",

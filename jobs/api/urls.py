@@ -6,6 +6,7 @@ from django.urls import path, re_path, register_converter
 from django.urls.converters import StringConverter
 
 from jobs.api.actions import ADDRESSES
+from jobs.api.applying import ApplyView
 from jobs.api.bulk import BulkView
 from jobs.api.catalogue import (
     EnvironmentsView,
@@ -79,6 +80,7 @@ urlpatterns = [
     path("v1/schedules/<code:name>/", door(ScheduleView), name="schedule"),
     path("v1/schedules/<code:name>/run_now/", door(RunScheduleView), name="schedule-run_now"),
     path("v1/deployments/", door(DeploymentsView), name="deployments"),
+    path("v1/apply/", door(ApplyView), name="apply"),
     path("v1/me/", door(MeView), name="me"),
     re_path("", NothingHere.as_view(), name="nothing"),
 ]

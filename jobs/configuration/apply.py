@@ -78,7 +78,11 @@ def apply_documents(
     Raises:
         ConfigurationInvalid: There are mistakes, all of which it holds; nothing was changed.
     """
-    run = Run(now, folders={source.label: source.folder for source in sources})
+    run = Run(
+        now,
+        folders={source.label: source.folder for source in sources},
+        files={source.label: source.files for source in sources if source.files is not None},
+    )
     roots = [compose(source, run.problems) for source in sources]
     # What cannot be read may hold what the rest refers to: nobody is sent after mistakes that are none.
     run.problems.raise_if_any()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -36,11 +36,13 @@ class Source:
         label: Its name in messages.
         text: All of it.
         folder: What files named in it are relative to.
+        files: The files that it may name, as text by name; ``None`` for those of this machine.
     """
 
     label: str
     text: str
     folder: Path
+    files: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

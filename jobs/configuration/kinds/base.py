@@ -37,6 +37,8 @@ class Run:
         declared: Names that the documents mention, by top key, also those of items that do not fit: a
             reference to one of these is not a mistake of its own.
         folders: What the files named in a document are relative to, by the document's label.
+        files: The files that came with a document, as text by name, by its label. Of such a document nothing is read from
+            this machine.
     """
 
     now: datetime
@@ -45,6 +47,7 @@ class Run:
     notes: list[str] = field(default_factory=list)
     declared: dict[str, set[str]] = field(default_factory=dict)
     folders: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
     def created(self, noun: str, name: str) -> None:
         """Note that something is new."""

@@ -135,6 +135,15 @@ def outline(source: str) -> tuple[str, frozenset[str]]:
     return (name.data if name is not None and isinstance(name.data, str) else ""), draft(source).calls
 
 
+def named_files(source: Source) -> list[str]:
+    """Return the names of the files that a document takes rules from; none when it cannot be read."""
+    root = compose(source, Problems())
+    written = root.data.get(Rules.key) if root is not None and isinstance(root.data, dict) else None
+    items = written.data if written is not None and isinstance(written.data, list) else []
+    named = [item.data.get("file") for item in items if isinstance(item.data, dict)]
+    return list(dict.fromkeys(each.data for each in named if each is not None and isinstance(each.data, str)))
+
+
 def _called_first(specs: Sequence[RuleSpec]) -> list[RuleSpec]:
     """Return the rules so that each stands after those it calls; in a circle the order is as written."""
     by_name: Mapping[str, RuleSpec] = {spec.name: spec for spec in specs}
@@ -168,8 +177,13 @@ def _from_file(item: Item, run: Run) -> tuple[str, Place] | None:
     name = item.text("file")
     if name is None:
         return None
-    path = run.folders[item.place.file] / name
     label = name if item.place.file.startswith("<") else str(Path(item.place.file).parent / name)
+    if (sent := run.files.get(item.place.file)) is not None:
+        if name in sent:
+            return sent[name], Place(label)
+        item.note("file", f"The file {label} did not come with the document.")
+        return None
+    path = run.folders[item.place.file] / name
     try:
         if path.stat().st_size > _LARGEST_FILE:
             item.note("file", f"The file {label} is too long for a rule.")

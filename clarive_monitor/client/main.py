@@ -1,0 +1,124 @@
+"""The command ``clarive``: all commands together, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+from click.shell_completion import get_completion_class
+
+from clarive_monitor.client import account, applying, creating, deciding, jobs, rules, waiting
+from clarive_monitor.client.errors import ClientError
+from clarive_monitor.client.exits import MEANINGS, Exit
+from clarive_monitor.client.session import ClientGroup, session_of, shared_options
+
+_ADD_COMMANDS = (creating, deciding, waiting)
+"""They add their commands to the group of jobs when they are imported."""
+
+PROGRAM = "clarive"
+COMPLETING = "_CLARIVE_COMPLETE"
+"""The variable with which a shell asks for completions."""
+
+_HELP = ("--help", "-h")
+_OUTPUT_CLOSED = 141
+"""As a process ends that writes to a pipe which nobody reads any more."""
+
+
+class Root(ClientGroup):
+    """The outermost group."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; whoever stopped reading what it writes has seen enough."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Nothing may be written there any more, not even at the very end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(_OUTPUT_CLOSED) from None
+
+
+@click.group(cls=Root, params=list(shared_options()), context_settings={"help_option_names": list(_HELP)})
+def cli() -> None:
+    """Clarive Monitor on the command line.
+
+    Begin with: clarive login URL. How it ends: clarive help exit-codes.
+    """
+
+
+@click.command()
+@click.argument("topic", nargs=-1)
+@click.pass_context
+def help(context: click.Context, topic: tuple[str, ...]) -> None:
+    """Explain a command, or exit-codes."""
+    if topic == ("exit-codes",):
+        for code in Exit:
+            click.echo(f"{int(code):4}  {MEANINGS[code]}")
+        return
+    found: click.Command = cli
+    parent = click.Context(cli, info_name=PROGRAM, help_option_names=list(_HELP))
+    for name in topic:
+        inner = found.get_command(parent, name) if isinstance(found, click.Group) else None
+        if inner is None:
+            raise click.UsageError(f"There is no command {' '.join(topic)}.")
+        found = inner
+        parent = click.Context(found, info_name=name, parent=parent)
+    click.echo(found.get_help(parent))
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+def completion(shell: str) -> None:
+    """Write the script that completes commands, jobs, environments and rules in your shell.
+
+    bash: clarive completion bash > ~/.local/share/bash-completion/completions/clarive
+    """
+    found = get_completion_class(shell)
+    assert found is not None  # one of the choices
+    click.echo(
+        found(cli, {}, PROGRAM, COMPLETING).source_template
+        % found(cli, {}, PROGRAM, COMPLETING).source_vars()
+    )
+
+
+_COMMANDS = (
+    *(account.login, account.logout, account.whoami, account.contexts, account.use),
+    *(jobs.jobs, rules.rules, applying.apply, completion, help),
+)
+for _command in _COMMANDS:
+    cli.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the client and end the process with an exit code of ``Exit``."""
+    if COMPLETING in os.environ:
+        cli.main(prog_name=PROGRAM, complete_var=COMPLETING)
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command and return its exit code."""
+    context: click.Context | None = None
+    try:
+        with cli.make_context(PROGRAM, arguments, color=_colour()) as context:
+            cli.invoke(context)
+            return Exit.OK
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return Exit.USAGE
+    except ClientError as error:
+        assert context is not None
+        session_of(context).fail(error)
+        return error.exit
+    except (click.Abort, KeyboardInterrupt, EOFError):
+        click.echo("Interrupted.", err=True)
+        return Exit.INTERRUPTED
+
+
+def _colour() -> bool | None:
+    """Return whether click leaves colours in: as it finds itself, unless they are not wanted."""
+    return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
