@@ -159,6 +159,11 @@ class AuditRecordAdmin(ReadOnlyAdmin):
             return found.exclude(environment="")
         return found.filter(environment__in=policy.environments_for(request.user).values("code"))
 
+    def get_fields(self, request: HttpRequest, obj: AuditRecord | None = None) -> list[str]:
+        """Return what the page of a record shows: what was done in words, not by its name."""
+        names = [field.name for field in self.opts.concrete_fields if not field.primary_key]
+        return ["did" if name == "action" else name for name in names]
+
     @admin.display(description=_("action"), ordering="action")
     def did(self, record: AuditRecord) -> str:
         """Show what was done in the reader's words."""
