@@ -159,7 +159,7 @@ class AuditRecordAdmin(ReadOnlyAdmin):
             return found.exclude(environment="")
         return found.filter(environment__in=policy.environments_for(request.user).values("code"))
 
-    def get_fields(self, request: HttpRequest, obj: AuditRecord | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: AuditRecord | None = None) -> list[Any]:
         """Return what the page of a record shows: what was done in words, not by its name."""
         names = [field.name for field in self.opts.concrete_fields if not field.primary_key]
         return ["did" if name == "action" else name for name in names]
