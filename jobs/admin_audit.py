@@ -132,6 +132,7 @@ class UserFilter(admin.SimpleListFilter):
 class AuditRecordAdmin(ReadOnlyAdmin):
     """Who did what. The records outlive their jobs."""
 
+    readonly_fields = ("did",)
     list_display = ("at", "user", "did", "about", "environment", "became", "source")
     list_filter = (
         ("at", admin.DateFieldListFilter),
