@@ -132,6 +132,7 @@ class UserFilter(admin.SimpleListFilter):
 class AuditRecordAdmin(ReadOnlyAdmin):
     """Who did what. The records outlive their jobs."""
 
+    readonly_fields = ("did",)
     list_display = ("at", "user", "did", "about", "environment", "became", "source")
     list_filter = (
         ("at", admin.DateFieldListFilter),
@@ -158,6 +159,11 @@ class AuditRecordAdmin(ReadOnlyAdmin):
         if rights.sees_all:
             return found.exclude(environment="")
         return found.filter(environment__in=policy.environments_for(request.user).values("code"))
+
+    def get_fields(self, request: HttpRequest, obj: AuditRecord | None = None) -> list[Any]:
+        """Return what the page of a record shows: what was done in words, not by its name."""
+        names = [field.name for field in self.opts.concrete_fields if not field.primary_key]
+        return ["did" if name == "action" else name for name in names]
 
     @admin.display(description=_("action"), ordering="action")
     def did(self, record: AuditRecord) -> str:

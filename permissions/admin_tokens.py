@@ -34,7 +34,9 @@ class ApiTokenForm(LimitsMixin, forms.ModelForm[ApiToken]):
         """Offer what the asker may see; who is no superuser makes tokens for nobody else."""
         super().__init__(*args, **kwargs)
         self.offer(self.asker)
-        if "user" not in self.fields:
+        if "user" in self.fields:
+            self.fields["user"].label = _("User")
+        else:
             self.instance.user = self.asker
 
     def clean_expires_at(self) -> datetime | None:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from jobs.choices import StepChoice
 from jobs.models.project import empty
@@ -49,7 +50,7 @@ class Approval(Wait):
     class Result(models.TextChoices):
         """How it ended."""
 
-        OPEN = "open", _("Open")
+        OPEN = "open", pgettext_lazy("wait", "Open")
         APPROVED = "approved", _("Approved")
         REJECTED = "rejected", _("Rejected")
         VOID = "void", _("Void")
@@ -126,7 +127,7 @@ class Trap(Wait):
     class Answer(models.TextChoices):
         """What was answered."""
 
-        OPEN = "open", _("Open")
+        OPEN = "open", pgettext_lazy("wait", "Open")
         RETRY = "retry", _("Retried")
         SKIP = "skip", _("Skipped")
         ABORT = "abort", _("Aborted")

@@ -13,6 +13,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop, pgettext_lazy
 
+from rules import wording
+
 ACTION_LABELS: Final[dict[str, Promise | str]] = {
     "create": gettext_lazy("Create"),
     "rerun": gettext_lazy("Rerun"),
@@ -74,10 +76,6 @@ _WHOLE: Final = (
     gettext_noop("Another job is fetching from the repository, and there was no time left to wait."),
     gettext_noop("The repository answers more than can be read."),
     gettext_noop("The user or the password in the repository's address holds a control character."),
-    gettext_noop("It divides by zero."),
-    gettext_noop("It cannot be worked out with these values."),
-    gettext_noop("There is no text for this value: it is too large."),
-    gettext_noop("The text holds a character that cannot be stored."),
     gettext_noop("The subject holds a line break or another control character."),
     gettext_noop("There is nobody to send the mail to."),
     gettext_noop("host must be a host alone: write the user under user."),
@@ -185,12 +183,9 @@ _WITH_WORDS: Final = (
     gettext_noop("The path %(path)s cannot be followed: %(error)s"),
     gettext_noop("%(path)s is there already and is no regular file."),
     gettext_noop("The condition still holds after %(number)s turns."),
-    gettext_noop("items: %(written)s gives no list but %(kind)s."),
     gettext_noop("items: there are %(number)s, more than %(most)s."),
     gettext_noop("items: %(reason)s"),
     gettext_noop("when: %(reason)s"),
-    gettext_noop("The name %(word)s is not known here."),
-    gettext_noop("The text gets longer than %(number)s characters."),
     gettext_noop("%(word)s is not a duration; write 90s, 15m, 2h or 1d."),
     gettext_noop("%(word)s is out of bounds; write a duration above 0 and up to 365d."),
     gettext_noop("Internal error: %(error)s"),
@@ -231,11 +226,6 @@ _WITH_WORDS: Final = (
     gettext_noop("%(path)s changed while it was copied."),
     gettext_noop("%(host)s refuses %(word)s: %(error)s."),
     gettext_noop("%(word)s is no address: write user:NAME, group:NAME or an address."),
-    gettext_noop("The name %(word)s is not known here. Did you mean %(meant)s?"),
-    gettext_noop("There is no %(word)s in the mapping. Did you mean %(meant)s?"),
-    gettext_noop("There is no %(word)s in the mapping."),
-    gettext_noop("There is no %(word)s in %(place)s. Did you mean %(meant)s?"),
-    gettext_noop("There is no %(word)s in %(place)s."),
 )
 _PATTERNS: Final = tuple(
     (re.compile(re.sub(r"%\\\((\w+)\\\)s", r"(?P<\1>.+)", re.escape(text)), re.DOTALL), text)
@@ -257,4 +247,4 @@ def translated(text: str) -> str:
             for name in _PARTS & holes.keys():
                 holes[name] = translated(holes[name].strip())
             return _(known) % holes
-    return text
+    return wording.translated(text)

@@ -11,6 +11,7 @@ from rules.dry_run.planner import Around, Failing, Handler, Outcome, Planner
 from rules.dry_run.shapes import Line, PlannedBlock, PlannedOperation
 from rules.dry_run.values import OF_A_FAILURE, OF_ITEMS, NotKnownYet, Reason, Unknown
 from rules.engine.arguments import ArgumentError
+from rules.engine.bounded import kind
 from rules.marking import gettext_noop
 from rules.tree import RuleNode, child_path
 
@@ -91,7 +92,7 @@ def _items(node: RuleNode, around: Around) -> list[Any]:
     written = node.arguments["items"]
     found = around.names.evaluate(written) if isinstance(written, str) else around.names.rendered({}, written)
     if not isinstance(found, list | tuple):
-        raise Failing(f"{written!r} gives no list but {type(found).__name__}.")
+        raise Failing(f"{written!r} gives no list but {kind(found)}.")
     return list(found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from rules.engine import arguments
+from rules.engine.bounded import kind
 from rules.engine.branches import walk_branches
 from rules.engine.frames import Frame
 from rules.engine.interpreter import Walker
@@ -47,9 +48,7 @@ def _items(frame: Frame) -> list[Any]:
     except arguments.ArgumentError as error:
         raise OperationFailed(f"items: {error}", path=frame.path) from error
     if not isinstance(found, list | tuple):
-        raise OperationFailed(
-            f"items: {written!r} gives no list but {type(found).__name__}.", path=frame.path
-        )
+        raise OperationFailed(f"items: {written!r} gives no list but {kind(found)}.", path=frame.path)
     if len(found) > MAX_ITEMS:
         raise OperationFailed(f"items: there are {len(found)}, more than {MAX_ITEMS}.", path=frame.path)
     return list(found)

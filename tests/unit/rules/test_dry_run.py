@@ -231,7 +231,7 @@ def test_a_loop_over_later_items_is_shown_once() -> None:
 
 def test_no_list_is_no_loop() -> None:
     found = by_path(dry("- foreach: {items: environment, do: [{log: a}]}"))
-    assert found["RUN/0"].error == "items: 'environment' gives no list but str."
+    assert found["RUN/0"].error == "items: 'environment' gives no list but a text."
 
 
 @pytest.mark.parametrize(
