@@ -16,6 +16,7 @@ from jobs.api.catalogue import (
 )
 from jobs.api.doors import NothingHere, door
 from jobs.api.log import LogDownloadView, LogView
+from jobs.api.stream import StreamView, WaitView
 from jobs.api.views import AuditView, JobsView, JobView, OperationsView, SummaryView
 from permissions.api.views import MeView
 from rules.api.views import RulesView, RuleView, ValidateView, VersionsView
@@ -38,11 +39,13 @@ urlpatterns = [
     path("v1/jobs/<int:job_id>/log/", door(LogView), name="job-log"),
     path("v1/jobs/<int:job_id>/log/download/", door(LogDownloadView), name="job-log-download"),
     path("v1/jobs/<int:job_id>/operations/", door(OperationsView), name="job-operations"),
+    path("v1/jobs/<int:job_id>/wait/", door(WaitView), name="job-wait"),
     path("v1/jobs/<int:job_id>/audit/", door(AuditView), name="job-audit"),
     *(
         path(f"v1/jobs/<int:job_id>/{name}/", door(view), name=f"job-{name}")
         for name, view in ADDRESSES.items()
     ),
+    path("v1/stream/", door(StreamView), name="stream"),
     path("v1/environments/", door(EnvironmentsView), name="environments"),
     path("v1/environments/<code:code>/", door(EnvironmentView), name="environment"),
     path("v1/projects/", door(ProjectsView), name="projects"),
