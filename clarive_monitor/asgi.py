@@ -2,10 +2,14 @@
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 from clarive_monitor.bodies import BoundedBodies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clarive_monitor.settings")
+django.setup(set_prefix=False)
 
-application = BoundedBodies(get_asgi_application())
+from jobs.api.stream import hub  # noqa: E402 - it needs Django to be set up
+from jobs.stream.handler import Handler  # noqa: E402
+
+application = BoundedBodies(Handler(hub))

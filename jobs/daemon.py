@@ -23,6 +23,7 @@ from jobs.lifecycle import Event, Status
 from jobs.log.writer import append_entry
 from jobs.models import CreationRequest, DaemonState, Job
 from jobs.runner import lease
+from jobs.stream.retention import forget_events
 from jobs.transitions import Change
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ def tick() -> bool:
             _hint_schedules(moment)
             _forget_requests(moment)
             forget_idempotency_keys(moment)
+            forget_events(moment)
             DaemonState.objects.filter(pk=1).update(seconds=time.perf_counter() - begun)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [ADVISORY_LOCK])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -29,6 +30,7 @@ LARGEST_ID: Final = 2**63 - 1
 SIGNS_MISSED: Final = 3
 """After so many leases without a sign of life a worker or the daemon counts as gone."""
 
+_SHOWN_WITH: Final = ("environment", "project", "rule", "rule_version", "created_by")
 _NOT_LISTED: Final = (
     "rule_pins",
     "stash",
@@ -100,9 +102,7 @@ def _text_condition(text: str) -> Q:
 def visible_jobs(user: AnyUser) -> QuerySet[Job]:
     """Return the jobs of the environments whose monitor ``user`` may see, with what they refer to."""
     allowed = policy.environment_filter(policy.rights_of(user), Right.VIEW_MONITOR, "environment_id")
-    return Job.objects.filter(allowed).select_related(
-        "environment", "project", "rule", "rule_version", "created_by"
-    )
+    return Job.objects.filter(allowed).select_related(*_SHOWN_WITH)
 
 
 def lean_jobs(user: AnyUser) -> QuerySet[Job]:
@@ -113,6 +113,17 @@ def lean_jobs(user: AnyUser) -> QuerySet[Job]:
 def listed_jobs(user: AnyUser, wanted: JobFilter) -> QuerySet[Job]:
     """Return the visible jobs that ``wanted`` keeps, with all that a list shows of them and nothing large."""
     return lean_jobs(user).filter(wanted.condition()).prefetch_related("revisions", "natures")
+
+
+def jobs_as_listed(job_ids: Iterable[int]) -> dict[int, Job]:
+    """Return jobs by id with all that a list shows of them, whoever may see them: for callers that know who does."""
+    found = Job.objects.filter(pk__in=set(job_ids)).select_related(*_SHOWN_WITH).defer(*_NOT_LISTED)
+    return {job.pk: job for job in found.prefetch_related("revisions", "natures")}
+
+
+def statuses(job_ids: Iterable[int]) -> dict[int, str]:
+    """Return the statuses of jobs by id, whoever may see them."""
+    return dict(Job.objects.filter(pk__in=set(job_ids)).values_list("pk", "status"))
 
 
 def counts_by_status(user: AnyUser, wanted: JobFilter) -> dict[str, int]:

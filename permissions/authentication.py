@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
@@ -40,3 +41,10 @@ class BearerAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """Return what a 401 asks for."""
         return self.keyword
+
+
+def bearer_of(request: HttpRequest) -> str:
+    """Return the token that a request was let in with, empty when it was by a session."""
+    parts = request.META.get("HTTP_AUTHORIZATION", "").split()
+    is_bearer = len(parts) == 2 and parts[0].lower() == BearerAuthentication.keyword.lower()
+    return str(parts[1]) if is_bearer else ""

@@ -41,9 +41,14 @@ class SessionLimitsMiddleware:
             now = int(timezone.now().timestamp())
             if is_over(session, now):
                 logout(request)
-            elif POLL not in request.headers and now - session.get(SEEN, 0) >= _resolution():
+            elif not _asks_by_itself(request) and now - session.get(SEEN, 0) >= _resolution():
                 session[SEEN] = now
         return self.get_response(request)
+
+
+def _asks_by_itself(request: HttpRequest) -> bool:
+    """Return whether a page asks, and not its reader; an ``EventSource`` cannot send the header."""
+    return POLL in request.headers or request.headers.get("Accept", "") == "text/event-stream"
 
 
 def is_over(session: Any, now: int) -> bool:

@@ -132,10 +132,18 @@ def owner(token: str, *, now: datetime) -> User | None:
     The user carries the limits of the token. The time of last use is kept to the minute, so that reading through the API
     does not write at each call.
     """
-    found = ApiToken.objects.select_related("user").filter(digest=digest(token)).first()
-    if found is None or (found.expires_at and found.expires_at <= now) or not found.user.is_active:
+    found = valid(digest(token), now=now)
+    if found is None:
         return None
     if found.last_used_at is None or now - found.last_used_at > _USED_RESOLUTION:
         ApiToken.objects.filter(pk=found.pk).update(last_used_at=now)
     found.user.limits, found.user.until = found.limits, found.expires_at
     return found.user
+
+
+def valid(digested: str, *, now: datetime) -> ApiToken | None:
+    """Return the token with this digest and its user, ``None`` when it is unknown, expired or its user inactive."""
+    found = ApiToken.objects.select_related("user").filter(digest=digested).first()
+    if found is None or (found.expires_at and found.expires_at <= now) or not found.user.is_active:
+        return None
+    return found

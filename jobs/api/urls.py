@@ -22,6 +22,7 @@ from jobs.api.grants import GrantsView, GrantView
 from jobs.api.log import LogDownloadView, LogView
 from jobs.api.people import GroupsView, GroupView, UsersView, UserView
 from jobs.api.schedules import RunScheduleView, SchedulesView, ScheduleView
+from jobs.api.stream import StreamView, WaitView
 from jobs.api.tokens import TokensView, TokenView
 from jobs.api.views import AuditView, JobsView, JobView, OperationsView, SummaryView
 from permissions.api.views import MeView
@@ -53,11 +54,13 @@ urlpatterns = [
     path("v1/jobs/<int:job_id>/log/", door(LogView), name="job-log"),
     path("v1/jobs/<int:job_id>/log/download/", door(LogDownloadView), name="job-log-download"),
     path("v1/jobs/<int:job_id>/operations/", door(OperationsView), name="job-operations"),
+    path("v1/jobs/<int:job_id>/wait/", door(WaitView), name="job-wait"),
     path("v1/jobs/<int:job_id>/audit/", door(AuditView), name="job-audit"),
     *(
         path(f"v1/jobs/<int:job_id>/{name}/", door(view), name=f"job-{name}")
         for name, view in ADDRESSES.items()
     ),
+    path("v1/stream/", door(StreamView), name="stream"),
     path("v1/environments/", door(EnvironmentsView), name="environments"),
     path("v1/environments/<code:code>/", door(EnvironmentView), name="environment"),
     path("v1/projects/", door(ProjectsView), name="projects"),

@@ -3,6 +3,7 @@
 from jobs.models.audit import AuditRecord
 from jobs.models.content import JobNature, JobRevision, Nature
 from jobs.models.creation import CreationRequest
+from jobs.models.event import Event
 from jobs.models.fleet import DaemonState, WorkerDrain, WorkerSeen
 from jobs.models.idempotency import IdempotencyKey
 from jobs.models.job import Job
@@ -19,6 +20,7 @@ __all__ = [
     "AuditRecord",
     "CreationRequest",
     "DaemonState",
+    "Event",
     "IdempotencyKey",
     "Job",
     "JobNature",

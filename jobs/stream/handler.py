@@ -1,0 +1,63 @@
+"""Django's handler, for which an answer that lasts holds no thread.
+
+Django gives each request a thread that stays until its answer was sent, and keeps it busy as long as one of the layers
+around a view is not asynchronous. Here a stream gives its thread back before its body begins, and a wait is no view that
+waits: it answers that it is not yet so, and is asked again when it may be, through all layers, with all their checks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from django.core.handlers.asgi import ASGIHandler
+from django.db import connections
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from jobs.stream.hub import Hub
+from jobs.stream.waiter import Waiter
+
+LASTING: Final = re.compile(r"/api/v1/(?:stream|jobs/\d+/wait)/\Z", re.ASCII)
+WAITER: Final = "clarive_waiter"
+"""Attribute of a response that is not the last word, and of the request from then on."""
+
+
+class Handler(ASGIHandler):
+    """Django's handler, with the hub of this process."""
+
+    def __init__(self, hub: Callable[[], Hub]) -> None:
+        """Set up the layers.
+
+        Args:
+            hub: Returns the hub; called within the event loop.
+        """
+        super().__init__()
+        self._hub = hub
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request."""
+        if scope["type"] == "http" and LASTING.search(scope["path"]):
+            await self.handle(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+        """Return the answer, after having waited for it when the view says so."""
+        if not LASTING.search(request.path_info):
+            return await self._answer(request)
+        while True:
+            async with ThreadSensitiveContext():
+                response = await self._answer(request)
+                await sync_to_async(connections.close_all)()
+            waiter: Waiter | None = getattr(response, WAITER, None)
+            if waiter is None or self._hub().closing:
+                return response
+            setattr(request, WAITER, waiter)
+            await self._hub().wait(waiter)
+
+    async def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        answer: HttpResponseBase = await super().get_response_async(request)
+        return answer
