@@ -56,6 +56,8 @@ class Configuration:
     email: Mapping[str, Any]
     email_from: str
     mail_is_sent: bool
+    url: str
+    webhook_private_targets: list[str]
     sign_in: SignInConfiguration
 
 
@@ -101,6 +103,8 @@ def read(variables: Mapping[str, str] | None = None) -> Configuration:
         email=reader.email_url("CLARIVE_EMAIL_URL", default=f"filemail:///{quote(str(layout.mail))}"),
         email_from=reader.text("CLARIVE_EMAIL_FROM", EMAIL_FROM),
         mail_is_sent=bool(reader.text("CLARIVE_EMAIL_URL", "")),
+        url=reader.address("CLARIVE_URL", schemes=("https", "http")),
+        webhook_private_targets=reader.targets("CLARIVE_WEBHOOK_PRIVATE_TARGETS"),
         sign_in=read_sign_in(reader, https=https),
     )
 
