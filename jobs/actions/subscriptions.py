@@ -29,7 +29,12 @@ MOST: Final = 200
 
 LONGEST_NAME: Final = 100
 LISTS: Final = ("events", "environments", "projects", "statuses", "users", "groups", "addresses")
-_FIXED: Final = {"events": tuple(NoticeEvent), "statuses": tuple(StatusChoice.values)}
+FIXED: Final[Mapping[str, tuple[str, ...]]] = {
+    "events": tuple(event.value for event in NoticeEvent),
+    "statuses": tuple(StatusChoice.values),
+}
+"""Lists whose words are fixed."""
+
 _NAMED: Final[Mapping[str, tuple[Any, str, str]]] = {
     "environments": (Environment, "code", "environment"),
     "projects": (Project, "code", "project"),
@@ -97,8 +102,8 @@ def _mistakes_in_list(name: str, entries: list[str], declared: Collection[str]) 
         return [f"At most {MOST} entries."]
     if len(set(entries)) < len(entries):
         return ["An entry stands in it twice."]
-    if name in _FIXED:
-        return [filters.unknown(each, _FIXED[name]) for each in entries if each not in _FIXED[name]]
+    if name in FIXED:
+        return [filters.unknown(each, FIXED[name]) for each in entries if each not in FIXED[name]]
     if wrong := [mistake for each in entries if (mistake := mistake_in_text(each))]:
         return wrong
     if name == "addresses":

@@ -17,6 +17,7 @@ from rest_framework import exceptions as rest
 
 from jobs.actions.catalogue import CodeTaken
 from jobs.actions.references import Referenced
+from jobs.actions.subscriptions import DeliveryUnderWay, NameTaken
 from jobs.exceptions import (
     AlreadySigned,
     CheckFailed,
@@ -214,6 +215,11 @@ def _code_taken(error: CodeTaken) -> HttpResponse:
     return problem(HTTPStatus.CONFLICT, error.code, str(error), errors=errors)
 
 
+def _name_taken(error: NameTaken) -> HttpResponse:
+    errors = [{"field": "name", "message": str(error)}]
+    return problem(HTTPStatus.CONFLICT, error.code, str(error), errors=errors)
+
+
 def _referenced(error: Referenced) -> HttpResponse:
     found = [asdict(reference) for reference in error.references.named]
     others = error.references.others
@@ -259,6 +265,8 @@ _ANSWERS: Final[tuple[tuple[type[Exception], Callable[[Any], HttpResponse]], ...
     (LaterJobs, _later_jobs),
     (CreatorExcluded, _plain(HTTPStatus.FORBIDDEN)),
     (CodeTaken, _code_taken),
+    (NameTaken, _name_taken),
+    (DeliveryUnderWay, _plain(HTTPStatus.CONFLICT)),
     (Referenced, _referenced),
     (KeyReused, _plain(HTTPStatus.CONFLICT)),
     (KeyInUse, _key_in_use),

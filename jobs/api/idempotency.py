@@ -52,7 +52,8 @@ def once(post: Post) -> Post:
             idempotency.release(taken)
         else:
             headers = {name: value for name, value in response.items() if name != "Content-Type"}
-            body = json.dumps(response.data, cls=JSONEncoder)
+            # What is shown once is not kept for a second time.
+            body = json.dumps(getattr(response, "replayed", response.data), cls=JSONEncoder)
             idempotency.answer(taken, idempotency.Answer(response.status_code, body, headers))
         return response
 

@@ -16,6 +16,14 @@ from jobs.api.catalogue import (
 )
 from jobs.api.doors import NothingHere, door
 from jobs.api.log import LogDownloadView, LogView
+from jobs.api.subscriptions import (
+    DeliveriesView,
+    ResendView,
+    RotateSecretView,
+    SubscriptionsView,
+    SubscriptionView,
+    TestView,
+)
 from jobs.api.views import AuditView, JobsView, JobView, OperationsView, SummaryView
 from permissions.api.views import MeView
 from rules.api.views import RulesView, RuleView, ValidateView, VersionsView
@@ -53,6 +61,24 @@ urlpatterns = [
     path("v1/rules/validate/", door(ValidateView), name="rules-validate"),
     path("v1/rules/<slug:slug>/", door(RuleView), name="rule"),
     path("v1/rules/<slug:slug>/versions/", door(VersionsView), name="rule-versions"),
+    path("v1/subscriptions/", door(SubscriptionsView), name="subscriptions"),
+    path("v1/subscriptions/<int:subscription_id>/", door(SubscriptionView), name="subscription"),
+    path(
+        "v1/subscriptions/<int:subscription_id>/rotate_secret/",
+        door(RotateSecretView),
+        name="subscription-rotate-secret",
+    ),
+    path("v1/subscriptions/<int:subscription_id>/test/", door(TestView), name="subscription-test"),
+    path(
+        "v1/subscriptions/<int:subscription_id>/deliveries/",
+        door(DeliveriesView),
+        name="subscription-deliveries",
+    ),
+    path(
+        "v1/subscriptions/<int:subscription_id>/deliveries/<int:delivery_id>/resend/",
+        door(ResendView),
+        name="subscription-resend",
+    ),
     path("v1/me/", door(MeView), name="me"),
     re_path("", NothingHere.as_view(), name="nothing"),
 ]

@@ -57,7 +57,7 @@ def mistake_in_url(written: str, *, resolve: bool = True) -> str | None:
 
 def _mistake_in_host(host: str, *, resolve: bool) -> str | None:
     try:
-        if resolve or _literal(host) is not None or host.rstrip(".").lower().endswith("localhost"):
+        if resolve or _literal(host) is not None or _is_this_machine(host):
             check(host, addresses_of(host, RESOLVE_SECONDS))
     except TargetRefused as error:
         return str(error)
@@ -90,6 +90,8 @@ def addresses_of(host: str, seconds: float) -> list[str]:
     literal = _literal(host)
     if literal is not None:
         return [str(literal)]
+    if _is_this_machine(host):
+        return ["127.0.0.1"]
     found: list[str] = []
     errors: list[Exception] = []
 
@@ -115,6 +117,11 @@ def _literal(host: str) -> Address | None:
         return ipaddress.ip_address(host.strip("[]").partition("%")[0])
     except ValueError:
         return None
+
+
+def _is_this_machine(host: str) -> bool:
+    """Return whether the name is of the machine itself by definition, whatever the resolver says (RFC 6761)."""
+    return f".{host.rstrip('.').lower()}".endswith(".localhost")
 
 
 def _is_named(host: str) -> bool:
