@@ -58,6 +58,8 @@ class Configuration:
     email: Mapping[str, Any]
     email_from: str
     mail_is_sent: bool
+    url: str
+    webhook_private_targets: list[str]
     sign_in: SignInConfiguration
     api_rate: tuple[int, int] | None
     cors_origins: list[str]
@@ -107,6 +109,8 @@ def read(variables: Mapping[str, str] | None = None) -> Configuration:
         email=reader.email_url("CLARIVE_EMAIL_URL", default=f"filemail:///{quote(str(layout.mail))}"),
         email_from=reader.text("CLARIVE_EMAIL_FROM", EMAIL_FROM),
         mail_is_sent=bool(reader.text("CLARIVE_EMAIL_URL", "")),
+        url=reader.address("CLARIVE_URL", schemes=("https", "http")),
+        webhook_private_targets=reader.targets("CLARIVE_WEBHOOK_PRIVATE_TARGETS"),
         sign_in=read_sign_in(reader, https=https),
         api_rate=reader.rate("CLARIVE_API_RATE", default=API_RATE),
         cors_origins=reader.origins("CLARIVE_CORS_ORIGINS"),

@@ -32,6 +32,13 @@ CLARIVE_JOB_NAME_MASK = CONFIGURATION.job_name_mask
 CLARIVE_LANGUAGE = CONFIGURATION.language
 CLARIVE_TIME_ZONE = CONFIGURATION.time_zone
 CLARIVE_SSH_KNOWN_HOSTS = CONFIGURATION.ssh_known_hosts
+# Where people reach the pages, for links in mail.
+CLARIVE_URL = CONFIGURATION.url or "{}://{}:{}".format(
+    "https" if CONFIGURATION.https else "http",
+    socket.gethostname() if CONFIGURATION.host in {"0.0.0.0", "::"} else CONFIGURATION.host,
+    CONFIGURATION.port,
+)
+CLARIVE_WEBHOOK_PRIVATE_TARGETS = CONFIGURATION.webhook_private_targets
 
 # --- Django ---
 DEBUG = CONFIGURATION.debug
@@ -324,6 +331,7 @@ CELERY_TASK_ROUTES = {
     "jobs.create_job": {"queue": "create"},
     "jobs.run_schedules": {"queue": "create"},
     "jobs.tick": {"queue": "daemon"},
+    "jobs.notify": {"queue": "notify"},
     "permissions.housekeeping": {"queue": "daemon"},
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"

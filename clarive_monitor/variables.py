@@ -1,5 +1,7 @@
 """Reads single variables strictly: every bad value is one error that names its variable."""
 
+import ipaddress
+import re
 import zoneinfo
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +13,7 @@ import environ
 SHORTEST_SECRET: Final = 32
 LONGEST_JOB_NAME: Final = 100
 _UNITS: Final = {"second": 1, "minute": 60, "hour": 3600}
+_HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9.])?")
 
 
 class BadVariable(Exception):
@@ -30,6 +33,16 @@ class Reader:
     def words(self, name: str) -> list[str]:
         """Return the words between commas."""
         return [word.strip() for word in self.text(name, "").split(",") if word.strip()]
+
+    def targets(self, name: str) -> list[str]:
+        """Return networks, addresses and names of hosts between commas."""
+        found = self.words(name)
+        for word in found:
+            if not _is_target(word):
+                raise BadVariable(
+                    f"{name} must be networks such as 10.0.0.0/8, addresses or names of hosts between commas, not {word!r}."
+                )
+        return found
 
     def keys(self, name: str) -> list[str]:
         """Return the keys between commas; no message shows one."""
@@ -186,6 +199,14 @@ class Reader:
                 f"{name} must hold {{seq}} and give at most {LONGEST_JOB_NAME} characters, not {mask!r}."
             )
         return mask
+
+
+def _is_target(word: str) -> bool:
+    try:
+        ipaddress.ip_network(word, strict=False)
+    except ValueError:
+        return "/" not in word and _HOST.fullmatch(word) is not None
+    return True
 
 
 def _has_more(parts: SplitResult) -> bool:

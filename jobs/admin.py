@@ -18,6 +18,7 @@ from jobs.admin_base import BoundedInline, ReadOnlyAdmin, author_of
 from jobs.admin_jobs import JobAdmin
 from jobs.admin_natures import NatureAdmin
 from jobs.admin_secrets import SecretAdmin
+from jobs.admin_subscriptions import SubscriptionAdmin
 from jobs.admin_workers import WorkerAdmin
 from jobs.models import (
     Approval,
@@ -30,6 +31,7 @@ from jobs.models import (
     Secret,
     Semaphore,
     SemaphoreRequest,
+    Subscription,
     Trap,
     WorkerSeen,
 )
@@ -42,6 +44,7 @@ admin.site.register(AuditRecord, AuditRecordAdmin)
 admin.site.register(Job, JobAdmin)
 admin.site.register(Nature, NatureAdmin)
 admin.site.register(Secret, SecretAdmin)
+admin.site.register(Subscription, SubscriptionAdmin)
 admin_schedules.register(admin.site)
 admin.site.register(WorkerSeen, WorkerAdmin)
 MORE_PAGES.append(admin_dry_run.pages)

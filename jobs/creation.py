@@ -26,6 +26,8 @@ from jobs.execution.database import recalled
 from jobs.execution.leases import LeaseKeeper
 from jobs.lifecycle import FIRST
 from jobs.models import CreationRequest, Job, JobRevision, ScheduleRun, StepRun
+from jobs.notifications import outbox
+from jobs.notifications.events import NoticeEvent
 from jobs.repositories import GitRunner, Repository, RepositoryError, UnknownRef
 from jobs.secrets import vault
 from jobs.secrets.masking import Mask
@@ -254,6 +256,8 @@ def _insert(request: CreationRequest, job: Job, revisions: list[dict[str, str]],
             by_schedule = _settle_run(request, job, moment)
             actor = audit.Actor(request.actor, request.source, request.address)
             audit.record(actor, "create", job, now=moment, comment=f"{by_schedule}{job.comment}")
+            with outbox.decided_by(request.actor.get_username(), job.comment):
+                outbox.tell(job, NoticeEvent.JOB_CREATED, moment)
             if not _move(request, State.CHECKING, State.CREATED, job=job):
                 transaction.set_rollback(True)
                 return None

@@ -22,6 +22,7 @@ from jobs.idempotency import forget_idempotency_keys
 from jobs.lifecycle import Event, Status
 from jobs.log.writer import append_entry
 from jobs.models import CreationRequest, DaemonState, Job
+from jobs.notifications import due
 from jobs.runner import lease
 from jobs.stream.retention import forget_events
 from jobs.transitions import Change
@@ -56,9 +57,11 @@ def tick() -> bool:
             semaphores.grant_freed()
             _hint(moment)
             _hint_schedules(moment)
+            _hint_notices(moment)
             _forget_requests(moment)
             forget_idempotency_keys(moment)
             forget_events(moment)
+            due.forget(moment)
             DaemonState.objects.filter(pk=1).update(seconds=time.perf_counter() - begun)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [ADVISORY_LOCK])
@@ -176,6 +179,12 @@ def _hint_schedules(moment: datetime) -> None:
         row = cursor.fetchone()
     if row[0]:
         dispatch.send_schedules_hint()
+
+
+def _hint_notices(moment: datetime) -> None:
+    """Hint while there is something to tell: the broker may have lost what was sent, and retries have nobody else."""
+    if due.are_due(moment):
+        dispatch.send_notices_hint()
 
 
 def _forget_requests(moment: datetime) -> None:

@@ -21,10 +21,13 @@ WORK: Final = "jobs.work"
 CREATE: Final = "jobs.create_job"
 RUN_SCHEDULES: Final = "jobs.run_schedules"
 TICK: Final = "jobs.tick"
+NOTIFY: Final = "jobs.notify"
 JOBS_QUEUE: Final = "jobs"
 CREATE_QUEUE: Final = "create"
 DAEMON_QUEUE: Final = "daemon"
+NOTIFY_QUEUE: Final = "notify"
 SCHEDULES_HINT_SECONDS: Final = 10
+NOTICES_HINT_SECONDS: Final = 10
 
 
 def hint_work() -> None:
@@ -45,6 +48,16 @@ def send_create_hint(request_id: str) -> None:
 def send_schedules_hint() -> None:
     """Tell the workers now that a schedule may have come. It is worth nothing for long: the daemon hints each second."""
     _send(RUN_SCHEDULES, CREATE_QUEUE, expires=SCHEDULES_HINT_SECONDS)
+
+
+def hint_notices() -> None:
+    """After commit, tell a worker that there is something to tell."""
+    transaction.on_commit(send_notices_hint)
+
+
+def send_notices_hint() -> None:
+    """Tell a worker now that notices or deliveries are due. It is worth nothing for long: the daemon hints each second."""
+    _send(NOTIFY, NOTIFY_QUEUE, expires=NOTICES_HINT_SECONDS)
 
 
 def waiting_hints() -> int | None:

@@ -24,7 +24,7 @@ from jobs.acting import COMMAND, acting
 from jobs.addresses import shown_address
 from jobs.audit import CHANGE, CREATE, DELETE, GRANT, Note
 from jobs.audit_words import Hidden
-from jobs.models import Nature, Project, ProjectEnvironment, Secret, Semaphore
+from jobs.models import Nature, Project, ProjectEnvironment, Secret, Semaphore, Subscription
 from permissions import locks, policy
 from permissions.catalog import BY_CODENAME, EVERYWHERE, Right
 from permissions.models import ApiToken, Environment, ExternalIdentity, User
@@ -43,6 +43,7 @@ _KINDS: Final[dict[type[models.Model], str]] = {
     Nature: "nature",
     ApiToken: "token",
     ExternalIdentity: "identity",
+    Subscription: "subscription",
 }
 _CHOSEN_BY_ONESELF: Final = frozenset({"language", "time_zone", "theme"})
 """Fields of a user that are no decision when they are their own."""
@@ -298,6 +299,9 @@ def _shown(instance: models.Model, field: Any, value: Any) -> Any:
         return str(present)
     if field.name == "repository":
         return shown_address(str(value))
+    if field.name == "webhook_url":
+        # What follows the host often is a key of its own.
+        return "/".join(str(value).split("/")[:3])
     return value
 
 

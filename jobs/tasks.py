@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from celery import Task, shared_task
 
 from jobs import creation, daemon, dispatch, fleet, runner, schedules
+from jobs.execution import draining
+from jobs.notifications import service
 
 if TYPE_CHECKING:
     AnyTask = Task[Any, Any]
@@ -28,6 +30,12 @@ def create_job(self: AnyTask, request_id: str) -> None:
 def run_schedules(self: AnyTask) -> None:
     """Create the jobs of schedules that have come."""
     schedules.serve(fleet.process_name(self.request.hostname))
+
+
+@shared_task(name=dispatch.NOTIFY)
+def notify() -> None:
+    """Tell people and programs what happened."""
+    service.serve(draining.is_draining)
 
 
 @shared_task(name=dispatch.TICK)

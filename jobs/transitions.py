@@ -27,6 +27,7 @@ from jobs.lifecycle import (
     next_state,
 )
 from jobs.models import Job, JobRevision, OperationRun, SemaphoreRequest, StepRun
+from jobs.notifications import outbox
 from jobs.progress import percent
 
 _UNDO_RESULTS: Final = {
@@ -152,6 +153,7 @@ def apply(job: Job, change: Change) -> Job:
     _write_step_runs(job, change, before, after)
     _write_operations(job, change)
     _write_revisions(job, before, after)
+    outbox.happened(job, before, change.event, after, change.now)
     if job.due_at is not None and job.due_at <= change.now:
         dispatch.hint_work()
     return job

@@ -9,6 +9,8 @@ from typing import Any, Final
 from jobs import records, semaphores
 from jobs.lifecycle import RUNNER_STATUSES, Event, State, Status
 from jobs.models import Approval, Job, OperationRun, Trap
+from jobs.notifications import outbox
+from jobs.notifications.events import NoticeEvent
 from rules.engine import waits
 from rules.engine.outcomes import Waiting
 
@@ -55,6 +57,7 @@ def begin(job: Job, found: Waiting, stash: dict[str, Any], now: datetime) -> Non
             exclude_creator=details["exclude_creator"],
             **place,
         )
+        outbox.tell(job, NoticeEvent.APPROVAL_REQUESTED, now)
         return
     Trap.objects.create(
         error=run.error,
@@ -65,6 +68,7 @@ def begin(job: Job, found: Waiting, stash: dict[str, Any], now: datetime) -> Non
         retries=int(run.memo.get(waits.RETRIES, 0)),
         **place,
     )
+    outbox.tell(job, NoticeEvent.TRAPPED, now)
 
 
 def close(job: Job, before: State, after: State, event: Event, now: datetime) -> None:

@@ -17,7 +17,7 @@ from clarive_monitor.supervisor.processes import Child, Service, schedule_restar
 # The order of stopping: nobody makes new work, then work ends, then what it was written to.
 STAGES: Final = (
     ("beat", "web", "demo-hosts"),
-    ("worker-jobs", "worker-create", "worker-daemon"),
+    ("worker-jobs", "worker-create", "worker-daemon", "worker-notify"),
     ("valkey",),
     ("postgres",),
 )
@@ -110,6 +110,8 @@ class Supervisor:
                 services.worker(self._layout, environment, name="create", queues=("create",), concurrency=2),
                 # By itself: a tick that waited behind somebody's CHECK would find nobody dead and nothing due.
                 services.worker(self._layout, environment, name="daemon", queues=("daemon",), concurrency=1),
+                # By itself, too: a receiver that does not answer holds up nobody else.
+                services.worker(self._layout, environment, name="notify", queues=("notify",), concurrency=1),
                 services.beat(self._layout, environment),
             )
         ]

@@ -18,6 +18,7 @@ from jobs.exceptions import InvalidInput, JobChanged, JobNotFound, TransitionNot
 from jobs.lifecycle import ACTIVE, ENDED, Event, State, Status, Step, next_state
 from jobs.log.writer import append_entry
 from jobs.models import Job
+from jobs.notifications import outbox
 from jobs.plain_data import mistake_in_text
 from permissions import policy
 from permissions.catalog import Right
@@ -107,8 +108,9 @@ class JobAction:
             raise refusal
         before = job.status
         check_comment(params, self.comment_param)
-        self.perform(job, actor=actor, now=now, **params)
         comment = str(params.get(self.comment_param, ""))
+        with outbox.decided_by(actor.user.get_username(), comment):
+            self.perform(job, actor=actor, now=now, **params)
         audit.record(actor, self.key, job, now=now, from_status=before, comment=comment)
         self.note(job, actor, comment, now)
         return job

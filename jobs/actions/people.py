@@ -195,7 +195,7 @@ def _check_password(password: str | None, user: User) -> None:
 def _set_members(group: Group, names: Sequence[str]) -> None:
     found = User.objects.filter(username__in=names)
     _refuse_unknown("members", "user", names, {user.username for user in found})
-    before = set(group.user_set.all())
+    before = set(User.objects.filter(groups=group))
     # From the user's side, so that the audit notes it as what it is: a change of each user's groups.
     for user in before - set(found):
         user.groups.remove(group)

@@ -12,12 +12,12 @@ from rest_framework.views import APIView
 
 from jobs import deployments, filters
 from jobs.api import pagination
-from jobs.api.serializers import instant
 from jobs.api.views import query_of, user_of
 from jobs.deployments import Place, Wanted
 from jobs.exceptions import InvalidInput
 from jobs.keyset import BadCursor, Cursor, Ordering
 from jobs.models import Job
+from jobs.representation import instant
 
 BY_PLACE: Final = Ordering("place", "place", "str", tie="place")
 

@@ -24,6 +24,7 @@ from rest_framework import exceptions as rest
 from jobs.actions.catalogue import CodeTaken
 from jobs.actions.people import LastSuperuser, NameTaken
 from jobs.actions.references import Referenced
+from jobs.actions.subscriptions import DeliveryUnderWay
 from jobs.api.problems import TYPE, title_of
 from jobs.configuration.problems import ConfigurationInvalid
 from jobs.exceptions import (
@@ -324,6 +325,7 @@ _ANSWERS: Final[tuple[tuple[type[Exception], Callable[[Any], HttpResponse]], ...
     (LastSuperuser, _plain(HTTPStatus.CONFLICT)),
     (GrantExists, _grant_exists),
     (BeyondReach, _plain(HTTPStatus.FORBIDDEN)),
+    (DeliveryUnderWay, _plain(HTTPStatus.CONFLICT)),
     (Referenced, _referenced),
     (KeyReused, _plain(HTTPStatus.CONFLICT)),
     (KeyInUse, _key_in_use),

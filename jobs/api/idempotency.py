@@ -58,7 +58,8 @@ def once(post: Post) -> Post:
             idempotency.release(taken)
         else:
             headers = {name: value for name, value in response.items() if name != "Content-Type"}
-            body = json.dumps(response.data, cls=JSONEncoder)
+            # What is shown once is not kept for a second time, and what has to be is sealed.
+            body = json.dumps(getattr(response, "replayed", response.data), cls=JSONEncoder)
             body = _sealed(body, key) if _is_secret(view) else body
             idempotency.answer(taken, idempotency.Answer(response.status_code, body, headers))
         return response

@@ -16,7 +16,6 @@ from rest_framework.views import APIView
 
 from jobs import filters, selectors
 from jobs.api import pagination
-from jobs.api.serializers import instant
 from jobs.api.views import attempt_of, user_of
 from jobs.choices import StepChoice
 from jobs.exceptions import InvalidInput
@@ -24,6 +23,7 @@ from jobs.log.codec import Level
 from jobs.log.reader import LogEntry, LogFilter, iter_entries, iter_text, read_entries, read_entries_before
 from jobs.log.room import Room
 from jobs.models import Job
+from jobs.representation import instant
 
 DEFAULT_LIMIT: Final = 1000
 MOST: Final = 5000

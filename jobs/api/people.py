@@ -25,9 +25,9 @@ from rest_framework.views import APIView
 from jobs.actions import people
 from jobs.api import pagination
 from jobs.api.parsing import Choice, Flag, StrictSerializer, Text
-from jobs.api.serializers import instant
 from jobs.api.views import user_of
 from jobs.keyset import Ordering
+from jobs.representation import instant
 from permissions import grants
 from permissions.models import User
 from rules.api.views import ReadOrAdministrator

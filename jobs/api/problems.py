@@ -167,6 +167,12 @@ KINDS: Final[dict[str, Kind]] = {
         "A document of `apply/` names files that were not sent with it; `errors` names them.",
         "Send their texts in `files`.",
     ),
+    "delivery_under_way": Kind(
+        409,
+        "Delivery under way",
+        "The delivery is being sent at this moment.",
+        "Look again in a minute.",
+    ),
     "rule_exists": Kind(
         409,
         "Rule exists",

@@ -14,10 +14,11 @@ from jobs.actions.base import MOST_COMMENT
 from jobs.actions.create import MOST_REVISIONS
 from jobs.api.catalogue_bodies import Duration
 from jobs.api.parsing import Choice, Flag, Moment, PlainObject, StrictSerializer, Text
-from jobs.api.serializers import RevisionSerializer, instant
+from jobs.api.serializers import RevisionSerializer
 from jobs.choices import JobType
 from jobs.models import Schedule, ScheduleRun
 from jobs.recurrence import next_runs
+from jobs.representation import instant
 from permissions.models import code_validator
 
 FIELD_OF: Final = {"interval": "every"}

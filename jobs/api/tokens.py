@@ -17,10 +17,10 @@ from rest_framework.views import APIView
 from jobs import filters
 from jobs.api import pagination
 from jobs.api.parsing import Choice, Moment, StrictSerializer, Text
-from jobs.api.serializers import instant
 from jobs.api.views import user_of
 from jobs.exceptions import InvalidInput
 from jobs.keyset import Ordering
+from jobs.representation import instant
 from jobs.selectors import LARGEST_ID
 from permissions import policy, tokens
 from permissions.catalog import Right

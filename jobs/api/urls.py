@@ -23,6 +23,14 @@ from jobs.api.log import LogDownloadView, LogView
 from jobs.api.people import GroupsView, GroupView, UsersView, UserView
 from jobs.api.schedules import RunScheduleView, SchedulesView, ScheduleView
 from jobs.api.stream import StreamView, WaitView
+from jobs.api.subscriptions import (
+    DeliveriesView,
+    ResendView,
+    RotateSecretView,
+    SubscriptionsView,
+    SubscriptionView,
+    TestView,
+)
 from jobs.api.tokens import TokensView, TokenView
 from jobs.api.views import AuditView, JobsView, JobView, OperationsView, SummaryView
 from permissions.api.views import MeView
@@ -84,6 +92,24 @@ urlpatterns = [
     path("v1/schedules/<code:name>/run_now/", door(RunScheduleView), name="schedule-run_now"),
     path("v1/deployments/", door(DeploymentsView), name="deployments"),
     path("v1/apply/", door(ApplyView), name="apply"),
+    path("v1/subscriptions/", door(SubscriptionsView), name="subscriptions"),
+    path("v1/subscriptions/<int:subscription_id>/", door(SubscriptionView), name="subscription"),
+    path(
+        "v1/subscriptions/<int:subscription_id>/rotate_secret/",
+        door(RotateSecretView),
+        name="subscription-rotate-secret",
+    ),
+    path("v1/subscriptions/<int:subscription_id>/test/", door(TestView), name="subscription-test"),
+    path(
+        "v1/subscriptions/<int:subscription_id>/deliveries/",
+        door(DeliveriesView),
+        name="subscription-deliveries",
+    ),
+    path(
+        "v1/subscriptions/<int:subscription_id>/deliveries/<int:delivery_id>/resend/",
+        door(ResendView),
+        name="subscription-resend",
+    ),
     path("v1/me/", door(MeView), name="me"),
     re_path("", NothingHere.as_view(), name="nothing"),
 ]

@@ -16,10 +16,8 @@ from jobs.actions.create import create_job
 from jobs.api import pagination
 from jobs.api.serializers import (
     NewJobSerializer,
-    represent_approval,
     represent_audit,
     represent_blocker,
-    represent_job,
     represent_operation,
     represent_trap,
 )
@@ -27,6 +25,7 @@ from jobs.audit import Actor
 from jobs.exceptions import InvalidInput
 from jobs.keyset import Ordering
 from jobs.models import AuditRecord, Job
+from jobs.representation import represent_approval, represent_job
 from permissions.models import User
 
 LARGEST_ATTEMPT = 2**31 - 1

@@ -22,16 +22,16 @@ from jobs.configuration.kinds.rules import Rules
 from jobs.configuration.kinds.schedules import Schedules
 from jobs.configuration.kinds.secrets import Secrets
 from jobs.configuration.kinds.semaphores import Semaphores
+from jobs.configuration.kinds.subscriptions import Subscriptions
 from jobs.configuration.kinds.users import Users
 from jobs.configuration.problems import Place, did_you_mean
 from permissions import locks
 
 KINDS: Final[tuple[Kind[Any], ...]] = (
     Environments(), Groups(), Users(), Natures(), Rules(), Projects(), Grants(), Schedules(), Semaphores(), Secrets(),
+    Subscriptions(),
 )  # fmt: skip
 """In the order of saving, so that what is referred to is there already; pruning goes the other way."""
-
-NOT_YET: Final = frozenset({"subscriptions"})
 
 
 class _Undone(Exception):
@@ -126,9 +126,7 @@ def _read(roots: Sequence[Value | None], run: Run) -> dict[str, _Part]:
             continue
         for key, value in root.data.items():
             place = root.place_of(key)
-            if key in NOT_YET:
-                run.problems.add(place, f"This version cannot apply {key}.", "Take them out of the document.")
-            elif key not in by_key:
+            if key not in by_key:
                 run.problems.add(place, f"There is no top key {key}.", did_you_mean(key, by_key))
             elif not isinstance(value.data, list):
                 run.problems.add(place, f"{key} must be a list.")

@@ -13,7 +13,7 @@ from jobs.configuration.writing import text_of
 
 COMMENTS: Final = (
     "The configuration of Clarive Monitor, for manage.py apply.",
-    "Not in it: passwords of users, values of secrets, and users and passwords in addresses of repositories (***).",
+    "Not in it: passwords of users, values of secrets, secrets of webhooks; user and password in a repository's address (***).",
 )
 
 

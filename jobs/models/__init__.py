@@ -8,6 +8,7 @@ from jobs.models.fleet import DaemonState, WorkerDrain, WorkerSeen
 from jobs.models.idempotency import IdempotencyKey
 from jobs.models.job import Job
 from jobs.models.log_chunk import LogChunk
+from jobs.models.notices import Attempt, Delivery, MailChoice, Notice, NoticeServer, Subscription
 from jobs.models.project import Project, ProjectEnvironment
 from jobs.models.schedule import Schedule, ScheduleRun
 from jobs.models.secret import Secret
@@ -17,16 +18,21 @@ from jobs.models.waits import Approval, ApprovalSignature, Semaphore, SemaphoreR
 __all__ = [
     "Approval",
     "ApprovalSignature",
+    "Attempt",
     "AuditRecord",
     "CreationRequest",
     "DaemonState",
+    "Delivery",
     "Event",
     "IdempotencyKey",
     "Job",
     "JobNature",
     "JobRevision",
     "LogChunk",
+    "MailChoice",
     "Nature",
+    "Notice",
+    "NoticeServer",
     "OperationRun",
     "Project",
     "ProjectEnvironment",
@@ -36,6 +42,7 @@ __all__ = [
     "Semaphore",
     "SemaphoreRequest",
     "StepRun",
+    "Subscription",
     "Trap",
     "WorkerDrain",
     "WorkerSeen",

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from jobs import selectors
 from jobs.choices import JobType
+from jobs.models import MailChoice
 from permissions import policy
 from permissions.catalog import Right
 from permissions.middleware import known_zones
@@ -26,6 +27,12 @@ class AccountForm(forms.ModelForm[User]):
     """Language, time zone and theme of the signed-in user."""
 
     time_zone = forms.ChoiceField(label=_("Time zone"), required=False)
+    own_mail = forms.ChoiceField(
+        label=_("Mail about jobs that I created or may approve"),
+        choices=(("yes", _("Yes")), ("no", _("No"))),
+        required=False,
+        help_text=_("What subscriptions send comes in any case."),
+    )
 
     class Meta:
         model = User
@@ -40,6 +47,15 @@ class AccountForm(forms.ModelForm[User]):
         assert isinstance(language_field, forms.ChoiceField)
         zone_field.choices = [("", _("As the browser")), *((zone, zone.replace("_", " ")) for zone in zones)]
         language_field.choices = [("", _("As the browser")), *settings.LANGUAGES]
+        off = MailChoice.objects.filter(user=self.instance, own=False).exists()
+        self.initial["own_mail"] = "no" if off else "yes"
+
+    def save(self, commit: bool = True) -> User:
+        """Keep the choices; one that was not sent stays as it is."""
+        user = super().save(commit)
+        if chosen := self.cleaned_data["own_mail"]:
+            MailChoice.objects.update_or_create(user=user, defaults={"own": chosen == "yes"})
+        return user
 
 
 class EnvironmentField(forms.ChoiceField):

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobs import filters, selectors
-from jobs.api.serializers import represent_job
 from jobs.lifecycle import Event
 from jobs.log.writer import append_entry
 from jobs.models import Job
+from jobs.representation import represent_job
 from jobs.stream.matching import matches
 from permissions.catalog import Right
 from permissions.models import User

@@ -187,7 +187,7 @@ grants:
 rules:
   - {file: missing.yaml}
   - {source: "name: x", file: y}
-subscriptions: []
+subscriptions: [{name: chat, events: [trappd], addresses: [a@example.org]}]
 enviroments: []
 """
     assert refused(apply, text) == [
@@ -206,7 +206,7 @@ enviroments: []
         "20: There is no right restarts. Did you mean restart?",
         "22: The file missing.yaml cannot be read: No such file or directory.",
         "23: rule needs either source or file.",
-        "24: This version cannot apply subscriptions. Take them out of the document.",
+        "24: There is no event trappd. Did you mean trapped?",
         "25: There is no top key enviroments. Did you mean environments?",
     ]
     assert not Environment.objects.exists()

@@ -23,7 +23,16 @@ from clarive_monitor.supervisor.services import BASE_DIR, WORKER_GRACE_SECONDS
 from tests.installation import Running, ask, free_port, manage
 from tests.waiting import until
 
-EVERYTHING = {"postgres", "valkey", "web", "worker-jobs", "worker-create", "worker-daemon", "beat"}
+EVERYTHING = {
+    "postgres",
+    "valkey",
+    "web",
+    "worker-jobs",
+    "worker-create",
+    "worker-daemon",
+    "worker-notify",
+    "beat",
+}
 
 
 @pytest.fixture

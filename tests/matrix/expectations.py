@@ -139,6 +139,17 @@ API: Final[dict[Key, Row]] = {
     ("api:apply", "POST", ""): Row(
         ADMINISTERS, "10, 11", data={"documents": [{"text": "environments: [{code: NEW}]"}], "dry_run": True}
     ),
+    ("api:subscriptions", "GET", ""): Row(ADMINISTERS, "10"),
+    ("api:subscriptions", "POST", ""): Row(
+        ADMINISTERS, "10", (201,), data={"name": "new", "addresses": ["new@example.org"]}
+    ),
+    ("api:subscription", "GET", ""): Row(ADMINISTERS, "10"),
+    ("api:subscription", "PATCH", ""): Row(ADMINISTERS, "10", data={"enabled": False}),
+    ("api:subscription", "DELETE", ""): Row(ADMINISTERS, "10", (204,)),
+    ("api:subscription-rotate-secret", "POST", ""): Row(ADMINISTERS, "9, 10", data={}),
+    ("api:subscription-test", "POST", ""): Row(ADMINISTERS, "9, 10", data={}),
+    ("api:subscription-deliveries", "GET", ""): Row(ADMINISTERS, "9, 10"),
+    ("api:subscription-resend", "POST", ""): Row(ADMINISTERS, "9, 10", data={}),
     ("api:me", "GET", ""): Row(SIGNED_IN, "10"),
     ("api:nothing", "GET", ""): Row(PUBLIC, "10", (404,)),
 }

@@ -357,7 +357,28 @@ _SUPERUSERS: Final[dict[Key, Row]] = {
     )
 }
 
-ROWS: Final[Mapping[Key, Row]] = {**_SITE, **_RULES, **_JOBS, **_PEOPLE, **_SUPERUSERS}
+_SUBSCRIPTION: Final = {"addresses": "new@example.org", "webhook_url": "", "enabled": "on"}
+_SUBSCRIPTIONS: Final[dict[Key, Row]] = {
+    **_reading("jobs_subscription", SUPERUSERS, SUPERUSERS),
+    **{
+        (f"admin:jobs_subscription_{page}", method, ""): Row(
+            SUPERUSERS, SECTION, success, absent=absent, data=data
+        )
+        for page, method, success, absent, data in (
+            ("changelist", "POST", (200, 302), 404, {}),
+            ("add", "GET", (200,), 404, {}),
+            ("add", "POST", (302,), 404, {"name": "new", **_SUBSCRIPTION}),
+            ("change", "POST", (302,), 302, _SUBSCRIPTION),
+            ("delete", "GET", (200,), 302, {}),
+            ("delete", "POST", (302,), 302, _YES),
+            ("test", "POST", (302,), 404, {}),
+            ("secret", "POST", (200,), 404, {}),
+            ("resend", "POST", (302,), 404, {}),
+        )
+    },
+}
+
+ROWS: Final[Mapping[Key, Row]] = {**_SITE, **_RULES, **_JOBS, **_PEOPLE, **_SUPERUSERS, **_SUBSCRIPTIONS}
 
 _MORE: Final = {"object_id": "user who holds more"}
 _GIVES_MORE: Final = {"object_id": "group that gives more"}

@@ -25,6 +25,7 @@ from jobs.models import (
     Trap,
     WorkerSeen,
 )
+from jobs.notifications import fanout
 from jobs.secrets import vault
 from permissions import tokens
 from permissions.catalog import Right
@@ -44,6 +45,7 @@ from tests.life import Cast, fresh, work
 from tests.matrix.access import ELSEWHERE, HERE, OWNER
 from tests.matrix.people import BY_GROUP, SUPERUSER, Keys, everybody, name_in_approval, username
 from tests.matrix.rows import WORKER
+from tests.notices import subscribe
 
 PLAIN: Final = """
 PRE:
@@ -230,7 +232,11 @@ def _others(user: User) -> dict[str, Any]:
         name=WORKER, host="host", pid=1, queues=["jobs"], started_at=now, seen_at=now
     )
     task = PeriodicTask.objects.create(name="p", task="jobs.tick", interval=interval)
+    subscription = subscribe("chat-zzshared", url="https://hook.example.org/zzshared")
+    (delivery,) = fanout.ping(subscription, now, "")
     return {
+        "jobs_subscription": subscription.pk,
+        "delivery": delivery.pk,
         "django_celery_beat_periodictask": task.pk,
         "jobs_workerseen": worker.pk,
         "axes_accessattempt": AccessAttempt.objects.create(failures_since_start=1, **came).pk,
@@ -266,6 +272,8 @@ def of_the_address(world: World, name: str, job: str, uses: dict[str, str]) -> d
         "holder_id": thing,
         "user_id": world.things["permissions_user"],
         "token_id": world.things["own token"],
+        "subscription_id": world.things["jobs_subscription"],
+        "delivery_id": world.things["delivery"],
         "uidb64": "MQ",
         "grant": f"u{world.things['user who holds more']}-{world.here.pk}",
         "username": "somebody",
@@ -286,7 +294,18 @@ def of_the_address(world: World, name: str, job: str, uses: dict[str, str]) -> d
 
 def of_nothing() -> dict[str, Any]:
     """Return values of parameters with which an address leads to nothing."""
-    numbers = ("job_id", "object_id", "holder_id", "user_id", "token_id", "environment_id", "rule_id", "id")
+    numbers = (
+        "job_id",
+        "object_id",
+        "holder_id",
+        "user_id",
+        "token_id",
+        "environment_id",
+        "rule_id",
+        "id",
+        "subscription_id",
+        "delivery_id",
+    )
     return {
         **dict.fromkeys(numbers, NOBODY),
         "code": NOWHERE,

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, no_translations
 
+from jobs.notifications import keys
 from jobs.secrets import vault
 
 
@@ -22,6 +23,8 @@ class Command(BaseCommand):
             CommandError: Some secrets cannot be decrypted; the others are rotated.
         """
         count, lost = vault.rotate()
+        signing, unknown = keys.seal_anew()
+        count, lost = count + signing, [*lost, *unknown]
         self.stdout.write(f"{count} secrets are encrypted under the first key.")
         if lost:
             raise CommandError(

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """An index on what finished last of each project in each environment."""
 
-    dependencies = [("jobs", "0014_names_of_waits")]
+    dependencies = [("jobs", "0016_notices")]
 
     operations = [
         migrations.AddIndex(

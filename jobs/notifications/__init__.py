@@ -1,0 +1,1 @@
+"""Who hears what happened to a job: notices in an outbox, their deliveries, webhooks and mail."""
