@@ -31,6 +31,7 @@ from jobs.api.idempotency import once
 from jobs.api.pagination import PARAMETERS, KeysetPagination
 from jobs.api.parsing import StrictJSONParser, refuse_unknown_parameters
 from jobs.exceptions import InvalidInput
+from jobs.stream.handler import WAITER
 
 
 class SeesAnythingFilter(BaseFilterBackend):
@@ -76,6 +77,9 @@ class Door(APIView):
         self._spend(request, request.user)
 
     def _spend(self, request: Request, user: Any) -> None:
+        if hasattr(request._request, WAITER):
+            # Counted when it came: who waits is asked again by the handler, not by its sender.
+            return
         try:
             self._spent = rates.spend(request._request, user)
         except rates.TooOften as error:
