@@ -31,6 +31,7 @@ from jobs.models import (
     Schedule,
     Secret,
     Semaphore,
+    Subscription,
     Trap,
     WorkerSeen,
 )
@@ -48,6 +49,7 @@ from tests.factories import (
     ScheduleFactory,
     UserFactory,
 )
+from tests.notices import subscribe
 
 pytestmark = pytest.mark.django_db
 
@@ -181,6 +183,8 @@ def row(model: type[Model]) -> Model:
         return ApiToken.objects.get()
     if model is ExternalIdentity:
         return ExternalIdentity.objects.create(user=UserFactory.create(), issuer="i", subject="s")
+    if model is Subscription:
+        return subscribe(addresses=["a@example.org"])
     assert model is AuditRecord
     audit.record_setting(Author("root", "admin", ""), "set_semaphore", now=now, comment="gate: 2")
     return AuditRecord.objects.get()

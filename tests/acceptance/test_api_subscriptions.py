@@ -87,8 +87,8 @@ def test_bad_input_is_named(root: Api) -> None:
     }  # fmt: skip
     errors = root.post("subscriptions/", wrong).field_errors()
     assert errors["evnts"] == "Unknown field. Did you mean events?"
-    assert "Did you mean trapped?" in errors["events.0"]
-    assert "Unknown value: failed." in errors["statuses.0"]
+    assert "Did you mean trapped?" in errors["events[0]"]
+    assert "Unknown value: failed." in errors["statuses[0]"]
     assert "enabled" in errors
     wrong = {**WHOLE, "environments": ["PRODD"], "users": ["nobody"], "addresses": ["no address"],
              "webhook": {"url": "http://169.254.169.254/latest/meta-data/"}}  # fmt: skip
