@@ -79,6 +79,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "guardian",
     "rest_framework",
+    "drf_spectacular",
 ]
 
 MIDDLEWARE = [
@@ -267,6 +268,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "EXCEPTION_HANDLER": "jobs.api.errors.handler",
+    "DEFAULT_SCHEMA_CLASS": "jobs.api.schema.auto.AddressSchema",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 # How many requests of one token in how many seconds; None for no limit.
@@ -289,6 +291,20 @@ CORS_EXPOSE_HEADERS = [
     "ETag", "Idempotent-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After",
 ]  # fmt: skip
 CORS_PREFLIGHT_MAX_AGE = 3600
+
+# The description of the API: /api/schema/.
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Clarive Monitor",
+    "VERSION": "1",
+    "LICENSE": {"name": "MIT", "identifier": "MIT"},
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": ["jobs.api.schema.document.finish"],
+    # The order of the addresses.
+    "SORT_OPERATIONS": False,
+    "SORT_OPERATION_PARAMETERS": False,
+    "ENABLE_DJANGO_DEPLOY_CHECK": False,
+}
 
 # --- Mail ---
 EMAIL_BACKEND = CONFIGURATION.email["EMAIL_BACKEND"]

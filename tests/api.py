@@ -11,6 +11,7 @@ from django.test import Client
 
 from permissions import tokens
 from permissions.models import User
+from tests import contract
 
 ROOT: Final = "/api/v1/"
 PROBLEM: Final = "application/problem+json"
@@ -20,7 +21,8 @@ class Answer:
     """What came back."""
 
     def __init__(self, response: HttpResponseBase) -> None:
-        """Keep the response."""
+        """Keep the response, which must be one that the description of the API promises."""
+        contract.check(response)
         self.response = response
         self.status = response.status_code
 

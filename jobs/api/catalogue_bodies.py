@@ -102,7 +102,7 @@ class ProjectSerializer(CatalogueSerializer):
 
     repository = Text(max_length=500, required=False, allow_blank=True)
     variables = PlainObject(required=False)
-    environments = PlainObject(required=False)
+    environments = PlainObject(required=False, each=ProjectEnvironmentSerializer)
 
     def validate_repository(self, repository: str) -> str:
         """Read the address as answers show it, without its password, as the one that is there."""

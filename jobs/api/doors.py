@@ -145,6 +145,8 @@ class NothingHere(APIView):
 
     permission_classes = (AllowAny,)
     authentication_classes = ()
+    # No address that the description of the API should name.
+    schema = None
 
     @property
     def default_response_headers(self) -> dict[str, str]:

@@ -127,6 +127,7 @@ class GrantView(APIView):
 
     permission_classes = (ReadOrGrant,)
     body = ChangedGrantSerializer
+    partial = False
 
     def get(self, request: Request, grant: str) -> Response:
         """Return one grant."""

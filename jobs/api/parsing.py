@@ -121,6 +121,10 @@ class StrictSerializer(serializers.Serializer[Any]):
         return values
 
 
+class NothingSerializer(StrictSerializer):
+    """``{}``: nothing is asked but that it be done."""
+
+
 class Text(serializers.CharField):
     """A JSON string; numbers are none. Null characters and broken surrogates are refused."""
 
@@ -177,9 +181,14 @@ class Moment(serializers.Field[datetime, Any, str, Any]):
 
 
 class PlainObject(serializers.Field[dict[str, Any], Any, dict[str, Any], Any]):
-    """A JSON object that the database can keep as it is."""
+    """A JSON object that the database can keep as it is; ``each`` says what its values must be."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {"invalid": "Send a JSON object."}
+
+    def __init__(self, *, each: type[serializers.Serializer[Any]] | None = None, **options: Any) -> None:
+        """Keep what the values are."""
+        self.each = each
+        super().__init__(**options)
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         """Return ``data`` when it is an object and every value in it can be kept."""

@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 from jobs import filters, selectors
 from jobs.actions import schedules
 from jobs.api import pagination
-from jobs.api.parsing import StrictSerializer
+from jobs.api.parsing import NothingSerializer
 from jobs.api.schedule_bodies import (
     ScheduleSerializer,
     by_field,
@@ -53,10 +53,6 @@ class ReadOrSchedule(BasePermission):
             return True
         verb = getattr(view, "verb", _VERBS[method])
         return user.is_staff and user.has_perm(f"jobs.{verb}_schedule")
-
-
-class NothingSerializer(StrictSerializer):
-    """``{}``."""
 
 
 class SchedulesView(APIView):

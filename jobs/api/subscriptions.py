@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 from jobs.actions import subscriptions
 from jobs.actions.subscriptions import Written
 from jobs.api import pagination
-from jobs.api.parsing import Choice, Flag, StrictSerializer, Text
+from jobs.api.parsing import Choice, Flag, NothingSerializer, StrictSerializer, Text
 from jobs.choices import StatusChoice
 from jobs.exceptions import InvalidInput
 from jobs.keyset import Ordering
@@ -107,10 +107,6 @@ class RotateSerializer(StrictSerializer):
     """``{secret}``; without it one is made."""
 
     secret = Text(required=False, trim_whitespace=False, validators=[_checked])
-
-
-class NothingSerializer(StrictSerializer):
-    """``{}``."""
 
 
 def represent_subscription(subscription: Subscription, secret: str | None = None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from jobs.api.grants import GrantsView, GrantView
 from jobs.api.log import LogDownloadView, LogView
 from jobs.api.people import GroupsView, GroupView, UsersView, UserView
 from jobs.api.schedules import RunScheduleView, SchedulesView, ScheduleView
+from jobs.api.schema.views import SchemaView, docs
 from jobs.api.stream import StreamView, WaitView
 from jobs.api.subscriptions import (
     DeliveriesView,
@@ -111,5 +112,7 @@ urlpatterns = [
         name="subscription-resend",
     ),
     path("v1/me/", door(MeView), name="me"),
+    path("schema/", door(SchemaView), name="schema"),
+    path("docs/", docs, name="docs"),
     re_path("", NothingHere.as_view(), name="nothing"),
 ]

@@ -70,6 +70,7 @@ def attempt_of(request: Request, job: Job) -> int:
 class JobsView(APIView):
     """``jobs/``."""
 
+    body = NewJobSerializer
     query_parameters = (*filters.PARAMETERS, "ordering", *pagination.PARAMETERS)
 
     def get(self, request: Request) -> Response:

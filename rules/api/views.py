@@ -87,6 +87,7 @@ class RulesView(GenericAPIView[Rule]):
     """``rules/``."""
 
     keyset = ("slug",)
+    body = SourceSerializer
     permission_classes = (ReadOrAdministrator,)
 
     def get_queryset(self) -> QuerySet[Rule]:
@@ -100,7 +101,7 @@ class RulesView(GenericAPIView[Rule]):
 
     def post(self, request: Request) -> Response:
         """Publish the first version of a rule, whose slug is the ``name`` in the source."""
-        body = SourceSerializer(data=request.data)
+        body = self.body(data=request.data)
         body.is_valid(raise_exception=True)
         source = body.validated_data["source"]
         slug = _name_in(source)
@@ -136,6 +137,7 @@ class VersionsView(GenericAPIView[RuleVersion]):
     """``rules/{slug}/versions/``."""
 
     keyset = ("-number",)
+    body = VersionSerializer
     permission_classes = (ReadOrAdministrator,)
 
     def get_queryset(self) -> QuerySet[RuleVersion]:
@@ -152,7 +154,7 @@ class VersionsView(GenericAPIView[RuleVersion]):
     def post(self, request: Request, slug: str) -> Response:
         """Publish a version; the ``name`` in its source must be the slug. The newest source again makes no version."""
         self._require_any(self.get_queryset())
-        body = VersionSerializer(data=request.data)
+        body = self.body(data=request.data)
         body.is_valid(raise_exception=True)
         source, comment = body.validated_data["source"], body.validated_data["comment"]
         name = _name_in(source)
@@ -172,10 +174,11 @@ class ValidateView(GenericAPIView[Rule]):
     """``rules/validate/``."""
 
     queryset = Rule.objects.all()
+    body = SourceSerializer
 
     def post(self, request: Request) -> Response:
         """Return every mistake in a source, without saving anything."""
-        body = SourceSerializer(data=request.data)
+        body = self.body(data=request.data)
         body.is_valid(raise_exception=True)
         knows_rules = self.filter_queryset(self.get_queryset()).exists()
         result = check_source(body.validated_data["source"], alone=not knows_rules)

@@ -151,6 +151,8 @@ API: Final[dict[Key, Row]] = {
     ("api:subscription-deliveries", "GET", ""): Row(ADMINISTERS, "9, 10"),
     ("api:subscription-resend", "POST", ""): Row(ADMINISTERS, "9, 10", data={}),
     ("api:me", "GET", ""): Row(SIGNED_IN, "10"),
+    ("api:schema", "GET", ""): Row(PUBLIC, "10"),
+    ("api:docs", "GET", ""): Row(PUBLIC, "10"),
     ("api:nothing", "GET", ""): Row(PUBLIC, "10", (404,)),
 }
 
