@@ -26,6 +26,46 @@ JOB_NAME_MASK: Final = "{prefix}.{environment}-{seq:08d}"
 
 
 @dataclass(frozen=True)
+class JobsConfiguration:
+    """How jobs are called and run."""
+
+    workers: int
+    tick_seconds: int
+    lease_seconds: int
+    create_timeout_seconds: int
+    event_hours: int
+    job_name_mask: str
+
+
+@dataclass(frozen=True)
+class NoticesConfiguration:
+    """How people and programs hear of something, and which address of the pages they are told.
+
+    Attributes:
+        email: Django's settings of mail by name.
+    """
+
+    email: Mapping[str, Any]
+    email_from: str
+    mail_is_sent: bool
+    url: str
+    webhook_private_targets: list[str]
+
+
+@dataclass(frozen=True)
+class ApiConfiguration:
+    """What programs may do.
+
+    Attributes:
+        rate: Requests, and in how many seconds; ``None`` for no limit.
+    """
+
+    rate: tuple[int, int] | None
+    cors_origins: list[str]
+    metrics_token: str
+
+
+@dataclass(frozen=True)
 class Configuration:
     """What the operator has asked for; ``.env.example`` explains each field's variable."""
 
@@ -46,24 +86,13 @@ class Configuration:
     admin_user: str
     admin_password: str
     demo: bool
-    workers: int
-    tick_seconds: int
-    lease_seconds: int
-    create_timeout_seconds: int
-    event_hours: int
-    job_name_mask: str
+    jobs: JobsConfiguration
     language: str
     time_zone: str
     ssh_known_hosts: str
-    email: Mapping[str, Any]
-    email_from: str
-    mail_is_sent: bool
-    url: str
-    webhook_private_targets: list[str]
+    notices: NoticesConfiguration
     sign_in: SignInConfiguration
-    api_rate: tuple[int, int] | None
-    cors_origins: list[str]
-    metrics_token: str
+    api: ApiConfiguration
 
 
 def read(variables: Mapping[str, str] | None = None) -> Configuration:
@@ -97,22 +126,40 @@ def read(variables: Mapping[str, str] | None = None) -> Configuration:
         admin_user=reader.text("CLARIVE_ADMIN_USER", "admin"),
         admin_password=reader.text("CLARIVE_ADMIN_PASSWORD", ""),
         demo=reader.boolean("CLARIVE_DEMO", default=True),
+        jobs=_jobs(reader),
+        language=reader.choice("CLARIVE_LANGUAGE", default="es", allowed=("es", "en")),
+        time_zone=reader.time_zone("CLARIVE_TIME_ZONE", default="Europe/Madrid"),
+        ssh_known_hosts=reader.text("CLARIVE_SSH_KNOWN_HOSTS", ""),
+        notices=_notices(reader, layout),
+        sign_in=read_sign_in(reader, https=https),
+        api=_api(reader),
+    )
+
+
+def _jobs(reader: Reader) -> JobsConfiguration:
+    return JobsConfiguration(
         workers=reader.number("CLARIVE_WORKERS", default=2, maximum=256),
         tick_seconds=reader.number("CLARIVE_TICK_SECONDS", default=1, maximum=3600),
         lease_seconds=reader.number("CLARIVE_LEASE_SECONDS", default=15, maximum=3600),
         create_timeout_seconds=reader.number("CLARIVE_CREATE_TIMEOUT_SECONDS", default=10, maximum=300),
         event_hours=reader.number("CLARIVE_EVENT_HOURS", default=24, maximum=720),
         job_name_mask=reader.job_name_mask("CLARIVE_JOB_NAME_MASK", default=JOB_NAME_MASK),
-        language=reader.choice("CLARIVE_LANGUAGE", default="es", allowed=("es", "en")),
-        time_zone=reader.time_zone("CLARIVE_TIME_ZONE", default="Europe/Madrid"),
-        ssh_known_hosts=reader.text("CLARIVE_SSH_KNOWN_HOSTS", ""),
+    )
+
+
+def _notices(reader: Reader, layout: Layout) -> NoticesConfiguration:
+    return NoticesConfiguration(
         email=reader.email_url("CLARIVE_EMAIL_URL", default=f"filemail:///{quote(str(layout.mail))}"),
         email_from=reader.text("CLARIVE_EMAIL_FROM", EMAIL_FROM),
         mail_is_sent=bool(reader.text("CLARIVE_EMAIL_URL", "")),
         url=reader.address("CLARIVE_URL", schemes=("https", "http")),
         webhook_private_targets=reader.targets("CLARIVE_WEBHOOK_PRIVATE_TARGETS"),
-        sign_in=read_sign_in(reader, https=https),
-        api_rate=reader.rate("CLARIVE_API_RATE", default=API_RATE),
+    )
+
+
+def _api(reader: Reader) -> ApiConfiguration:
+    return ApiConfiguration(
+        rate=reader.rate("CLARIVE_API_RATE", default=API_RATE),
         cors_origins=reader.origins("CLARIVE_CORS_ORIGINS"),
         metrics_token=reader.secret("CLARIVE_METRICS_TOKEN"),
     )

@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from jobs.actions.references import Reference, references
+from jobs.actions.references import Reference, references, takes_hidden_along
 from jobs.audit import together
 from jobs.models import Job
 from permissions import policy
@@ -94,13 +94,16 @@ class KeepsReferenced(admin.ModelAdmin[Any]):
 
 
 def _kept(rows: list[Any], user: Any) -> list[Any]:
-    """Return a line for each row that something refers to, followed by a list of what that is."""
+    """Return a line for each row that stays, followed by a list of why: what refers to it, and what may not go with it."""
     lines: list[Any] = []
     for row in rows:
-        if found := references(row, user):
-            inner: list[Any] = [_line(each) for each in found.named]
-            if found.others:
-                inner.append(_("and others") if inner else _("others"))
+        found = references(row, user)
+        inner: list[Any] = [_line(each) for each in found.named]
+        if found.others:
+            inner.append(_("and others") if inner else _("others"))
+        if takes_hidden_along(row, user):
+            inner.append(_("variables or secrets of environments that you may not see"))
+        if inner:
             lines += [format_html("{} {}", row._meta.verbose_name, row), inner]
         if len(lines) >= 2 * MOST_REFUSED:
             break

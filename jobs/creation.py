@@ -189,6 +189,7 @@ def _draft(request: CreationRequest, plan: Plan, pins: dict[str, int], tree: Rul
         variables={name: asdict(variable) for name, variable in merged.items()},
         stash=Stash(variables={name: variable.value for name, variable in merged.items()}).to_data(),
         created_by=request.actor,
+        limits=request.limits,
         created_at=request.created_at,
         scheduled_at=plan.scheduled_at,
         max_start_at=plan.max_start_at,

@@ -181,11 +181,15 @@ class UserAdmin(HolderAdmin, DjangoUserAdmin[User]):
         )
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Add that somebody must stay who may do everything."""
+        """Ask for nothing more than the users themselves do, and add that somebody must stay who may do everything.
+
+        Tokens and the rest of what is theirs go with them, although nobody else may delete one of their tokens alone.
+        """
         if request.method == "POST":
             # Two who delete one another would each find the other one still there.
             locks.hold()
         names, counts, missing, protected = super().get_deleted_objects(objs, request)
+        missing = {name for name in missing if name == self.opts.verbose_name}
         if is_last_superuser([each.pk for each in objs]):
             missing, protected = set(), [*protected, gettext("There would be no active superuser left.")]
         return names, counts, missing, protected

@@ -212,10 +212,7 @@ class ApiToken(models.Model):
     @property
     def limits(self) -> Limits | None:
         """What it is limited to; ``None`` when it opens all that its user may open."""
-        if self.rights is None and self.environments is None:
-            return None
-        rights = None if self.rights is None else frozenset(right for right in Right if right in self.rights)
-        return Limits(rights, None if self.environments is None else frozenset(self.environments))
+        return Limits.of(self.rights, self.environments)
 
 
 class ExternalIdentity(models.Model):

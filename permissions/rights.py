@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from permissions.catalog import Right
 
@@ -26,6 +26,25 @@ class Limits:
     def key(self) -> list[list[str] | None]:
         """The limits as plain data in a stable order: what tells them from others."""
         return [None if values is None else sorted(values) for values in (self.rights, self.environments)]
+
+    @classmethod
+    def of(cls, rights: Iterable[str] | None, environments: Iterable[str] | None) -> Limits | None:
+        """Return the limits of these names, ``None`` when nothing is limited; what is no right any more allows nothing."""
+        if rights is None and environments is None:
+            return None
+        names = None if rights is None else set(rights)
+        allowed = None if names is None else frozenset(right for right in Right if right in names)
+        return cls(allowed, None if environments is None else frozenset(environments))
+
+    def to_data(self) -> dict[str, list[str] | None]:
+        """Return the limits as a JSON object."""
+        rights, environments = self.key
+        return {"rights": rights, "environments": environments}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any] | None) -> Limits | None:
+        """Return the limits that ``to_data`` wrote, ``None`` for none."""
+        return None if data is None else cls.of(data["rights"], data["environments"])
 
     def allows(self, right: Right) -> bool:
         """Return whether ``right`` is within the limits, wherever that is."""

@@ -71,7 +71,7 @@ class Supervisor:
     def _start_servers(self) -> None:
         """Start the servers that were not given."""
         if self._configuration.embeds_database:
-            connections = 60 + services.POOL_SIZE + 3 * self._configuration.workers
+            connections = 60 + services.POOL_SIZE + 3 * self._configuration.jobs.workers
             self._start(servers.postgres(self._layout, connections=connections))
         if self._configuration.embeds_broker:
             self._start(servers.valkey(self._layout))
@@ -100,7 +100,7 @@ class Supervisor:
 
     def _start_celery(self, environment: dict[str, str]) -> None:
         """Start workers and beat: together, which is quicker, or else one after the other."""
-        concurrency = self._configuration.workers
+        concurrency = self._configuration.jobs.workers
         children = [
             Child(service)
             for service in (

@@ -108,6 +108,7 @@ def request_for(wish: Wish, actor: Actor, now: datetime, request_id: uuid.UUID) 
         actor=actor.user,
         source=actor.source,
         address=actor.address,
+        limits=actor.user.limits.to_data() if actor.user.limits else None,
         created_at=now,
         deadline=now + timedelta(seconds=settings.CLARIVE_CREATE_TIMEOUT_SECONDS),
     )

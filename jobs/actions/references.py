@@ -121,6 +121,16 @@ def references(thing: models.Model, asker: AnyUser | None = None) -> References:
     return References(tuple(found.values())[:MOST_NAMED], others)
 
 
+def takes_hidden_along(thing: models.Model, asker: AnyUser) -> bool:
+    """Return whether rows of environments that the asker may not see, or of all of them, would go with the row."""
+    seen = policy.environment_filter(policy.rights_of(asker), Right.VIEW_MONITOR, "environment")
+    return bool(seen) and any(
+        each.related_model._base_manager.filter(**{each.field.name: thing}).exclude(seen).exists()
+        for each in _relations(thing)
+        if each.on_delete is models.CASCADE and _has(each.related_model, "environment")
+    )
+
+
 def _referring(thing: models.Model) -> Iterator[QuerySet[Any]]:
     """Yield the rows that refer to ``thing``, jobs first."""
     for relation in sorted(_protecting(thing), key=lambda each: each.related_model is not Job):
@@ -139,12 +149,13 @@ def _referring(thing: models.Model) -> Iterator[QuerySet[Any]]:
 
 def _protecting(thing: models.Model) -> list[Any]:
     """Return the foreign keys to the row that do not go with it, those without a name of their own included."""
-    return [
-        each
-        for each in thing._meta.get_fields(include_hidden=True)
-        if isinstance(each, ForeignObjectRel)
-        and each.on_delete in {models.PROTECT, models.RESTRICT, models.DO_NOTHING}
-    ]
+    kept = {models.PROTECT, models.RESTRICT, models.DO_NOTHING}
+    return [each for each in _relations(thing) if each.on_delete in kept]
+
+
+def _relations(thing: models.Model) -> list[Any]:
+    fields = thing._meta.get_fields(include_hidden=True)
+    return [each for each in fields if isinstance(each, ForeignObjectRel)]
 
 
 def _by_visibility(rows: QuerySet[Any], rights: Rights) -> tuple[QuerySet[Any], bool]:

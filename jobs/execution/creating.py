@@ -1,4 +1,4 @@
-"""A job that creates another one, as its own creator and with that person's rights."""
+"""A job that creates another one, as its own creator: with the rights of now, within the limits of the token of then."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from jobs.exceptions import JobError
 from jobs.models import AuditRecord, Job
 from jobs.wishes import Wish
 from permissions.exceptions import PermissionsError
+from permissions.rights import Limits
 from rules.engine.outcomes import OperationFailed
 
 MOST_ANCESTORS: Final = 10
@@ -41,7 +42,9 @@ def create(job_id: int, attempt: int, wish: Mapping[str, Any], mark: str) -> dic
         raise OperationFailed(
             f"{MOST_ANCESTORS} jobs have created each other up to this one: it may not create another."
         )
-    actor = Actor(job.created_by, AuditRecord.Source.DAEMON, _address(job_id))
+    creator = job.created_by
+    creator.limits = Limits.from_data(job.limits)
+    actor = Actor(creator, AuditRecord.Source.DAEMON, _address(job_id))
     key = uuid.uuid5(_NAMESPACE, f"{job_id} {attempt} {mark}")
     try:
         made = create_job_once(_wish(wish), actor=actor, now=timezone.now(), key=key)

@@ -33,6 +33,9 @@ class CreationRequest(models.Model):
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     source = models.CharField(max_length=10)
     address = models.CharField(max_length=64, blank=True)
+    limits = models.JSONField(
+        null=True, blank=True, help_text=_("Of the API token that the actor came with, as they were then.")
+    )
     created_at = models.DateTimeField()
     deadline = models.DateTimeField()
     job = models.ForeignKey("jobs.Job", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")

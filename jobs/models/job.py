@@ -85,6 +85,13 @@ class Job(models.Model):
         related_name="created_jobs",
         verbose_name=_("user"),
     )
+    limits = models.JSONField(
+        null=True,
+        blank=True,
+        help_text=_(
+            "Of the API token that it was created with, as they were then; they hold for what it creates."
+        ),
+    )
     created_at = models.DateTimeField(_("created"))
     scheduled_at = models.DateTimeField(_("scheduled date"))
     max_start_at = models.DateTimeField(_("max start date"))
@@ -175,6 +182,10 @@ class Job(models.Model):
             ),
             models.CheckConstraint(
                 name="job_max_start_not_before_schedule", condition=Q(max_start_at__gte=F("scheduled_at"))
+            ),
+            models.CheckConstraint(
+                name="job_limits_are_whole_or_none",
+                condition=Q(limits__isnull=True) | Q(limits__has_keys=["rights", "environments"]),
             ),
             models.CheckConstraint(name="job_attempt_from_one", condition=Q(attempt__gte=1)),
             models.CheckConstraint(name="job_percent_at_most_100", condition=Q(percent__lte=100)),

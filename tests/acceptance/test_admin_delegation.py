@@ -256,6 +256,24 @@ def test_an_account_that_may_do_no_more_is_theirs_to_change(
     assert not User.objects.filter(pk=ana.pk).exists()
 
 
+def test_tokens_go_with_their_user_and_stay_with_one_who_may_do_more(
+    desk: Reader, dev: Environment, hidden: Environment, ana: User
+) -> None:
+    grant(ana, VIEW, dev)
+    tokens.issue(ana, name="nightly-copy")
+    address = f"/admin/permissions/user/{ana.pk}/delete/"
+    assert "nightly-copy" not in text(desk.get(address)), "tokens of others do not exist"
+    grant(ana, VIEW, hidden)
+    assert desk.post(address, {"post": "yes"}).status_code == 403
+    several = {"action": "delete_selected", "_selected_action": [ana.pk], "post": "yes"}
+    assert desk.post("/admin/permissions/user/", several).status_code == 403
+    assert ApiToken.objects.filter(user=ana).exists()
+    set_rights(ana, hidden, [])
+    assert desk.post(address, {"post": "yes"}).status_code == 302
+    assert not User.objects.filter(pk=ana.pk).exists()
+    assert not ApiToken.objects.filter(user=ana.pk).exists()
+
+
 def test_not_their_own_account_either(desk: Reader, dora: User) -> None:
     ops = GroupFactory.create()
     answer = desk.post(f"/admin/permissions/user/{dora.pk}/change/", change(dora, groups=[ops.pk]))

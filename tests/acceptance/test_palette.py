@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from jobs.actions.base import actions
 from jobs.actions.create import create_job_once
 from jobs.audit import Actor
 from jobs.exceptions import InvalidInput
@@ -19,8 +20,9 @@ from jobs.models import AuditRecord, CreationRequest, Job
 from jobs.wishes import Wish
 from permissions import policy
 from permissions.catalog import Right
-from permissions.models import Environment
+from permissions.models import ApiToken, Environment
 from rules.engine.outcomes import OperationFailed
+from tests.api import Answer, Api
 from tests.conftest import Workers
 from tests.engine import create, ended, log_of, rule, setting
 from tests.factories import EnvironmentFactory, ProjectFactory, UserFactory
@@ -165,6 +167,45 @@ def test_the_creator_s_rights_count(actor: Actor, crew: Workers) -> None:
         "NONE": "The job was not created: environment: Unknown environment: NONE.",
     }
     assert not Job.objects.exclude(environment=dev).exists()
+
+
+def test_what_a_limited_token_created_stays_within_its_limits(actor: Actor, crew: Workers) -> None:
+    """The limits of then: neither deleting the token nor an administrator who starts the job again widens them."""
+    EnvironmentFactory.create(code="PROD")
+    rule(
+        "spreading",
+        """
+        RUN:
+          - create_job: {rule: spreading, environment: PROD, variables: {from: "{{ job.environment }}"}}
+            when: job.environment == "QA"
+          - create_job: {rule: spreading, environment: "{{ variables.to }}"}
+            when: job.environment == "DEV"
+        """,
+    )
+    EnvironmentFactory.create(code="QA")
+    body = {"rule": "spreading", "environment": "DEV"}
+    free = Api(actor.user).post("jobs/", {**body, "variables": {"to": "QA"}})
+    limited = Api(actor.user, rights=["view_monitor", "create"], environments=["DEV", "QA"])
+    for_prod = limited.post("jobs/", {**body, "variables": {"to": "PROD"}})
+    by_way_of_qa = limited.post("jobs/", {**body, "variables": {"to": "QA"}})
+    only_seeing = Api(actor.user, rights=["view_monitor"]).post("jobs/", body)
+    only_seeing.problem(403, "right_missing")
+    ApiToken.objects.all().delete()
+    refused = "The job was not created: environment: Unknown environment: PROD."
+    assert ended(job_of(free)).status == "finished"
+    assert ended(job_of(for_prod)).reason == refused
+    assert ended(job_of(by_way_of_qa)).status == "finished"
+    reasons = [ended(job).reason for job in Job.objects.filter(environment__code="QA").order_by("pk")]
+    assert sorted(reasons) == ["", refused]
+    actions()["rerun"].execute(job_of(for_prod).pk, actor=actor, now=timezone.now(), step="RUN", run_now=True)
+    again = ended(job_of(for_prod))
+    assert (again.attempt, again.reason) == (2, refused)
+    assert Job.objects.filter(environment__code="PROD").count() == 1
+
+
+def job_of(answer: Answer) -> Job:
+    assert answer.status == 201, answer.content
+    return Job.objects.get(pk=answer.json["id"])
 
 
 def test_a_refusal_of_the_other_rule_s_check_is_the_failure(actor: Actor, crew: Workers) -> None:

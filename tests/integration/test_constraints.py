@@ -34,6 +34,7 @@ BROKEN_JOBS: list[tuple[str, dict[str, Any]]] = [
     ("job_max_start_not_before_schedule", {"max_start_at": NOW - timedelta(days=9)}),
     ("job_attempt_from_one", {"attempt": 0}),
     ("job_percent_at_most_100", {"percent": 101}),
+    ("job_limits_are_whole_or_none", {"limits": {"rights": None}}),
     ("job_end_is_finished_or_error", {"step": "END"}),
     (
         "job_end_is_finished_or_error",

@@ -13,10 +13,24 @@ from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, models
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from jobs.actions import references as module
 from jobs.actions.references import MOST_NAMED, Reference, Referenced, delete, references
-from jobs.models import Approval, ApprovalSignature, AuditRecord, Job, JobRevision, Nature, Semaphore
+from jobs.models import (
+    Approval,
+    ApprovalSignature,
+    AuditRecord,
+    Job,
+    JobRevision,
+    Nature,
+    Project,
+    ProjectEnvironment,
+    Secret,
+    Semaphore,
+)
+from permissions import policy
+from permissions.catalog import Right
 from permissions.models import Environment, User
 from rules.actions.publish_rule import publish_rule
 from rules.models import Rule, RuleVersion
@@ -121,6 +135,37 @@ def test_jobs_of_other_environments_are_not_named(staff: Reader, job: Job) -> No
     assert mine.name in text(answer)
     assert "and others" in text(answer)
     assert job.name not in text(answer)
+
+
+@pytest.mark.parametrize("kind", ["variables", "secret", "secret of all"])
+def test_a_project_takes_nothing_of_hidden_environments_along(staff: Reader, kind: str) -> None:
+    project = ProjectFactory.create(code="shop")
+    mine = Environment.objects.get(code="MINE")
+    hidden = EnvironmentFactory.create(code="HIDDEN", name="Topsecret")
+    ProjectEnvironment.objects.create(project=project, environment=mine, variables={"port": 1})
+    if kind == "variables":
+        ProjectEnvironment.objects.create(project=project, environment=hidden, variables={"key": "1"})
+    else:
+        place = None if kind == "secret of all" else hidden
+        Secret.objects.create(
+            name="key", project=project, environment=place, ciphertext=b"", changed_at=timezone.now()
+        )
+    asker = User.objects.get(username=staff_name(staff))
+    asker.user_permissions.add(Permission.objects.get(codename="delete_secret"))
+    several = {"action": "delete_selected", "_selected_action": [project.pk], "post": "yes"}
+    for answer in (
+        staff.get(f"/admin/jobs/project/{project.pk}/delete/"),
+        staff.post(f"/admin/jobs/project/{project.pk}/delete/", {"post": "yes"}),
+        staff.post("/admin/jobs/project/", several),
+    ):
+        assert "variables or secrets of environments that you may not see" in text(answer)
+        assert "HIDDEN" not in text(answer)
+        assert "Topsecret" not in text(answer)
+    assert Project.objects.filter(pk=project.pk).exists()
+    policy.grant(asker, Right.VIEW_MONITOR, hidden if kind != "secret of all" else None)
+    assert staff.post(f"/admin/jobs/project/{project.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not ProjectEnvironment.objects.exists()
+    assert not Secret.objects.exists()
 
 
 def test_the_api_names_no_more_than_the_asker_may_know(job: Job, staff: Reader) -> None:
@@ -273,6 +318,8 @@ def test_what_goes_with_a_row_is_listed_to_those_who_see_it(staff: Reader, root:
     project.environments.create(environment=job.environment)
     address = f"/admin/jobs/project/{project.pk}/delete/"
     assert f"{project} · {job.environment}" in text(root.get(address))
-    answer = staff.get(address)
+    mine = ProjectFactory.create()
+    mine.environments.create(environment=Environment.objects.get(code="MINE"))
+    answer = staff.get(f"/admin/jobs/project/{mine.pk}/delete/")
     assert answer.status_code == 200
     assert "·" not in text(answer)

@@ -15,8 +15,8 @@ def test_nothing_given_means_passwords_kept_here() -> None:
     assert (found.failures, found.address_failures, found.lockout_minutes) == (10, 100, 15)
     assert (found.oidc, found.ldap, found.local_passwords, found.proxies) == (None, None, "everybody", 0)
     assert (found.password_min_length, found.session_hours, found.session_idle_minutes) == (12, 168, 0)
-    assert not read({}).mail_is_sent
-    assert read({"CLARIVE_EMAIL_URL": "smtp://mail"}).mail_is_sent
+    assert not read({}).notices.mail_is_sent
+    assert read({"CLARIVE_EMAIL_URL": "smtp://mail"}).notices.mail_is_sent
 
 
 def test_behind_a_proxy_its_word_on_addresses_counts() -> None:

@@ -12,11 +12,11 @@ from clarive_monitor.configuration import BadVariable, read, secret_key
 
 def test_nothing_given_suits_a_laptop(tmp_path: Path) -> None:
     found = read({"CLARIVE_HOME": str(tmp_path)})
-    assert (found.host, found.port, found.workers, found.tick_seconds, found.lease_seconds) == (
+    assert (found.host, found.port, found.jobs.workers, found.jobs.tick_seconds, found.jobs.lease_seconds) == (
         "127.0.0.1", 8000, 2, 1, 15,
     )  # fmt: skip
     assert (found.language, found.time_zone, found.demo, found.debug) == ("es", "Europe/Madrid", True, False)
-    assert found.job_name_mask.format(prefix="N", environment="QA", seq=7) == "N.QA-00000007"
+    assert found.jobs.job_name_mask.format(prefix="N", environment="QA", seq=7) == "N.QA-00000007"
     assert found.embeds_database
     assert found.embeds_broker
     assert found.layout.home == tmp_path
@@ -69,7 +69,7 @@ def test_a_bad_value_is_an_error_that_names_its_variable(name: str, value: str) 
     ],
 )
 def test_a_mail_server_is_read(url: str, expected: tuple[object, ...]) -> None:
-    found = read({"CLARIVE_EMAIL_URL": url}).email
+    found = read({"CLARIVE_EMAIL_URL": url}).notices.email
     assert (
         found["EMAIL_BACKEND"].split(".")[-2],
         *(found[f"EMAIL_{name}"] for name in ("HOST", "PORT", "HOST_PASSWORD")),
@@ -81,7 +81,7 @@ def test_a_mail_server_is_read(url: str, expected: tuple[object, ...]) -> None:
 def test_without_a_mail_server_mail_goes_to_a_folder(given: str | None, tmp_path: Path) -> None:
     home = tmp_path / "ho me+ñ"
     url = "" if given is None else given.format(home=quote(str(home)))
-    found = read({"CLARIVE_HOME": str(home), "CLARIVE_EMAIL_URL": url}).email
+    found = read({"CLARIVE_HOME": str(home), "CLARIVE_EMAIL_URL": url}).notices.email
     assert found["EMAIL_BACKEND"] == "django.core.mail.backends.filebased.EmailBackend"
     assert found["EMAIL_FILE_PATH"] == str(home / "mail")
 
