@@ -14,7 +14,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from tests.web import HOST, Web, web_process
 
 from demo.repository import make_repository
 from jobs.api.schema.document import document
@@ -24,6 +23,7 @@ from tests.conftest import Workers
 from tests.engine import rule
 from tests.factories import EnvironmentFactory, ProjectFactory, user_with
 from tests.repositories import git
+from tests.web import HOST, Web, web_process
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "ci" / "deploy.sh"
 
