@@ -27,8 +27,9 @@ endif
 
 # The model of a job against the real code, for hours instead of minutes, each day with other sequences; more chaos and garbage.
 nightly: .venv/.ok-dev
-	GARBAGE=all MODEL_STEPS=$${MODEL_STEPS:-100000} MODEL_SEED=$${MODEL_SEED:-$$(date +%Y%m%d)0000} CHAOS_SECONDS=$${CHAOS_SECONDS:-600} \
-		$(PYTHON) -m pytest tests/model tests/chaos tests/acceptance/test_admin_garbage.py $(ARGS)
+	GARBAGE=all HYPOTHESIS_PROFILE=night MODEL_STEPS=$${MODEL_STEPS:-100000} MODEL_SEED=$${MODEL_SEED:-$$(date +%Y%m%d)0000} CHAOS_SECONDS=$${CHAOS_SECONDS:-600} \
+		$(PYTHON) -m pytest tests/unit tests/integration/test_export.py tests/model tests/chaos \
+		tests/acceptance/test_admin_garbage.py $(ARGS)
 
 check: format-check lint types contracts templates-check migrations-check diagram-check
 

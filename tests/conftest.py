@@ -18,9 +18,13 @@ from clarive_monitor.supervisor import servers, services
 from clarive_monitor.supervisor.births import bear
 from clarive_monitor.supervisor.layout import Layout
 from clarive_monitor.supervisor.processes import Child, Service, stop_together
+from tests import template
 from tests.emptying import Emptier
+from tests.hashing import quick
 from tests.unit.supervisor_stubs import QuietRequests
 from tests.zygote import Zygotes
+
+settings.PASSWORD_HASHERS = quick(settings.PASSWORD_HASHERS)
 
 TESTS = Path(__file__).parent
 BROWSER_TESTS = TESTS / "browser"
@@ -64,7 +68,11 @@ def _turn(item: pytest.Item) -> int:
 def django_db_modify_db_settings(
     django_db_modify_db_settings_parallel_suffix: None, postgres_server: None
 ) -> None:
-    """Start the server before pytest-django makes the test database in it."""
+    """Start the server before pytest-django makes the test database in it, a copy where the controller makes one."""
+    home = Path(os.environ["CLARIVE_TEST_HOME"])
+    is_copied = "PYTEST_XDIST_WORKER" in os.environ and not os.environ.get("TEST_DATABASE_URL")
+    if is_copied and template.is_made(home):
+        connection.settings_dict["TEST"].update(TEMPLATE=template.NAME, MIGRATE=False)
 
 
 @pytest.fixture(scope="session")

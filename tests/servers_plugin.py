@@ -6,8 +6,10 @@ controller starts them, and each of its workers has a database and a broker data
 """
 
 import atexit
+import gc
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +20,7 @@ import pytest
 from clarive_monitor.supervisor import servers
 from clarive_monitor.supervisor.layout import Layout
 from clarive_monitor.supervisor.processes import Child, Service, stop_together
+from tests import template
 
 CONNECTIONS = 300
 CACHE = Path(__file__).parents[1] / ".pytest_cache"
@@ -90,6 +93,7 @@ class TestServers:
         """Start nothing yet."""
         self.layout = layout
         self._children: dict[str, Child] = {}
+        self._maker: subprocess.Popen[bytes] | None = None
 
     def need_postgres(self) -> None:
         """Start PostgreSQL unless it runs or one was given."""
@@ -101,8 +105,17 @@ class TestServers:
         if not os.environ.get("TEST_BROKER_URL") and self._is_ours("valkey"):
             self._start(servers.valkey(self.layout, durable=False, databases=64))
 
+    def need_template(self) -> None:
+        """Have the database made that the processes of this run copy, where it can be nobody else's."""
+        if "postgres" in self._children:
+            self._maker = template.begin(Path(self.layout.home))
+
     def stop(self) -> None:
         """Stop what was started and remove its data."""
+        if self._maker is not None:
+            self._maker.kill()
+            self._maker.wait()
+            self._maker = None
         stop_together(self._children.values())
         if not _is_xdist_worker():
             shutil.rmtree(self.layout.sockets, ignore_errors=True)
@@ -118,6 +131,8 @@ class TestServers:
 
 
 SERVERS = TestServers(_isolate())
+# Looking for garbage after each 700 objects takes a tenth of the time of everything.
+gc.set_threshold(20_000, 20, 100)
 # Also when pytest ends before it has configured itself, as it does when the settings cannot be read.
 atexit.register(SERVERS.stop)
 
@@ -126,7 +141,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start the servers before xdist starts its workers."""
     if config.getoption("numprocesses", default=None) and not _is_xdist_worker():
         SERVERS.need_postgres()
+        SERVERS.need_template()
         SERVERS.need_valkey()
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage leave out what is there by now: modules and tests, which stay until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure() -> None:

@@ -23,6 +23,7 @@ from tests.conftest import Workers
 from tests.engine import at, ended, rule
 from tests.factories import EnvironmentFactory, UserFactory
 from tests.installation import free_port
+from tests.waiting import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.workers]
 
@@ -129,9 +130,8 @@ def _answers_a_trap(shell: Shell) -> None:
     rule("trapped", "RUN:\n  - run: test -e there || { touch there; exit 1; }\n    on_error: trap")
     watching = shell.start("jobs", "create", "--rule", "trapped", "-e", "DEV", "--watch")
     try:
-        shell_sees = shell.run("jobs", "list", "--limit", "1", "--quiet")
-        while shell_sees.strip() != str(newest().pk) or newest().rule.slug != "trapped":
-            shell_sees = shell.run("jobs", "list", "--limit", "1", "--quiet")
+        until(lambda: newest().rule.slug == "trapped", 30, "the job")
+        assert shell.run("jobs", "list", "--limit", "1", "--quiet") == f"{newest().pk}\n"
         job = at(newest(), "RUN", "trapped")
         shell.run("jobs", "wait", str(job.pk), "--timeout", "1s", code=Exit.TIMED_OUT)
         assert "retry" in shell.run("jobs", "actions", job.name).split()

@@ -21,9 +21,11 @@ from tests.factories import EnvironmentFactory, JobFactory, moment, user_with
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-STAY: Final = 36
-COME_AND_GO: Final = 20
-A_PAGE: Final = 16
+STAY: Final = 24
+COME_AND_GO: Final = 12
+A_PAGE: Final = 10
+PAUSE_SECONDS: Final = 0.005
+"""Between two changes: without it they would take the time of the pages that are read, of which each sees several."""
 
 Answers = list[dict[str, Any]]
 
@@ -69,7 +71,7 @@ class Crowd:
     def churn(self, over: Event) -> None:
         """Let jobs come and go until it is over."""
         try:
-            while not over.is_set():
+            while not over.wait(PAUSE_SECONDS):
                 self.step()
         finally:
             connection.close()

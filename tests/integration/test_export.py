@@ -28,6 +28,7 @@ from permissions.catalog import Right
 from permissions.models import Environment, User
 from rules.actions.publish_rule import publish_rule
 from rules.models import Rule
+from tests.examples import examples
 from tests.factories import EnvironmentFactory, JobFactory, ProjectFactory, UserFactory, moment
 from tests.pages import Reader, text
 
@@ -191,7 +192,7 @@ def comes_back(exported: str) -> None:
 
 
 @settings(
-    max_examples=12,
+    max_examples=examples(6, 100),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

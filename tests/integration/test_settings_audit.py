@@ -124,7 +124,9 @@ def test_a_password_is_named_and_never_told(root: User) -> None:
 
 def test_a_password_that_is_hashed_anew_at_sign_in_is_no_decision() -> None:
     ana = User.objects.create_user("ana", password="first-long-secret")
-    ana.password = ana.password.replace("md5$", "pbkdf2_sha256$1$")
+    before = ana.password
+    ana.password = before.replace("pbkdf2_sha256$1$", "pbkdf2_sha256$2$")
+    assert ana.password != before
     with acting_as(SHELL):
         ana.save(update_fields=["password"])
         ana.save(update_fields=["last_login"])

@@ -24,6 +24,8 @@ from tests.model.world import Death, Probes
 
 _OFTEN: Final = {"comment": 1, "delete": 1, "cancel": 1, "reject": 1, "reschedule": 2, "run_now": 2}
 """How often something that is allowed is chosen; four times when it is not named here."""
+_TURNS: Final = 3
+"""After how many looks at a job all people have been asked what they may do."""
 
 
 class JobMachine(RuleBasedStateMachine):
@@ -52,6 +54,8 @@ class JobMachine(RuleBasedStateMachine):
         self.settled: dict[str, Any] = {}
         self.known: dict[str, str | None] = {}
         self.moved = True
+        self.acting: Person | None = None
+        self.looks = self.salt
         self.began_at = self.now()
 
     def now(self) -> datetime:
@@ -105,7 +109,7 @@ class JobMachine(RuleBasedStateMachine):
     @rule(dice=dice)
     def happens(self, dice: Dice) -> None:
         """Let something happen."""
-        self.began_at = self.now()
+        self.began_at, self.acting = self.now(), None
         self.count("steps")
         if self.life.is_deleted and dice.choice % 2:
             self.create_job(self.life.rule.slug, self.life.creator, urgent=False, delay=None, window=None)
@@ -234,7 +238,7 @@ class JobMachine(RuleBasedStateMachine):
 
     def ask(self, action: str, person: Person, dice: Dice) -> None:
         """Somebody asks for something."""
-        now = self.now()
+        now, self.acting = self.now(), person
         asked = Asked(action, person, dice.words.params(action, now), self.seen_by(dice.words.seen))
         note(f"    {person.name} asks for {action} {asked.params}, having seen {asked.seen}")
         status = self.life.status
@@ -336,7 +340,16 @@ class JobMachine(RuleBasedStateMachine):
         self.life.settle(dates)
         self.settled = dates
         comparison.compare_waits(self.life, self.known)
-        for person in PEOPLE:
+        for person in self.asked_now():
             offered = driver.available(job, self.scene.users[person.name])
             expected = available(self.life, person, self.now())
             assert offered == expected, f"{person.name} at {job.step} / {job.status}: {offered ^ expected}"
+
+    def asked_now(self) -> list[Person]:
+        """Return who is asked what they may do: whoever has just acted, and a third of the others, each in turn."""
+        self.looks += 1
+        return [
+            person
+            for place, person in enumerate(PEOPLE)
+            if person is self.acting or place % _TURNS == self.looks % _TURNS
+        ]

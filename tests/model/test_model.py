@@ -48,9 +48,9 @@ REFUSED: Final = (
 @pytest.fixture(autouse=True)
 def scene(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A scene for the machine; hints go nowhere, and no job may need one."""
-    monkeypatch.setattr(dispatch, "_send", lambda *_: None)
+    monkeypatch.setattr(dispatch, "_send", lambda *_, **__: None)
     monkeypatch.setattr(dispatch, "waiting_hints", lambda: 0)
-    # Nobody's rights change here, and nine people are asked about after each step.
+    # Nobody's rights change here, and people are asked about after each step.
     monkeypatch.setattr(policy, "rights_of", functools.cache(policy.rights_of))
     with world.registered() as probes:
         JobMachine.probes, JobMachine.scene, JobMachine.seen = probes, driver.set_scene(), Counter()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from jobs.configuration.documents import Source, compose
 from jobs.configuration.problems import Problems
 from jobs.configuration.writing import text_of
+from tests.examples import examples
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 LINES = st.lists(st.sampled_from(["", " ", "a", "  b ", "\tc", "# d", "- e: f", "|", "…"]), max_size=6).map(
@@ -33,7 +34,7 @@ def read(text: str) -> Any:
     return found.plain()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(60, 2000), deadline=None)
 @given(st.lists(st.dictionaries(TEXTS, JSON, min_size=1, max_size=3), max_size=3))
 def test_what_is_written_is_read_back(items: list[dict[str, Any]]) -> None:
     text = text_of({"things": items}, ["a comment"])

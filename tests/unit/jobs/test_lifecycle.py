@@ -65,20 +65,18 @@ def test_the_contract_s_rows_lead_where_it_says(
     assert next_state(State(step, status), event, Facts()) == State(to_step, to_status)
 
 
-@pytest.mark.parametrize(("state", "event"), sorted(product(STATES, Event), key=str))
-def test_what_is_not_in_the_table_is_refused_and_named(state: State, event: Event) -> None:
-    if (state, event) in TRANSITIONS:
-        facts = Facts(before_expiry=R, last_ran=Step.RUN, asked_step=Step.PRE)
+@pytest.mark.parametrize("state", sorted(STATES, key=str), ids=str)
+def test_what_is_not_in_the_table_is_refused_and_named(state: State) -> None:
+    possible = {event for event in Event if (state, event) in TRANSITIONS}
+    facts = Facts(before_expiry=R, last_ran=Step.RUN, asked_step=Step.PRE)
+    for event in possible:
         after = next_state(state, event, facts)
-        assert after is None or after in STATES
-        return
-    with pytest.raises(TransitionNotAllowed) as refused:
-        next_state(state, event, Facts())
-    assert (refused.value.step, refused.value.status, refused.value.event) == (
-        state.step,
-        state.status,
-        event,
-    )
+        assert after is None or after in STATES, event
+    for event in set(Event) - possible:
+        with pytest.raises(TransitionNotAllowed) as refused:
+            next_state(state, event, Facts())
+        told = (refused.value.step, refused.value.status, refused.value.event)
+        assert told == (state.step, state.status, event)
 
 
 def test_every_state_is_reached_from_the_first_and_none_is_a_dead_end() -> None:

@@ -17,6 +17,7 @@ from rules.engine.interpreter import run_step
 from rules.engine.outcomes import Completed, Failed, HandedOver, RecordStatus, StepOutcome
 from rules.parser import parse
 from rules.tree import RuleTree
+from tests.examples import examples
 from tests.unit.rules.memory_host import MemoryHost, registry
 
 REGISTRY = registry()
@@ -281,12 +282,17 @@ def take_up_until_over(
     return outcome, host, stash, runners
 
 
+@cache
+def at_one_go() -> tuple[StepOutcome, MemoryHost, Stash, int]:
+    return take_up_until_over(LONG, [])
+
+
 @given(st.lists(st.integers(1, 12), max_size=25), st.timedeltas(timedelta(0), timedelta(days=1)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(60, 1000), deadline=None)
 def test_a_step_taken_up_by_other_workers_at_any_place_does_everything_once(
     stops: list[int], gap: timedelta
 ) -> None:
-    whole, alone, stash, _ = take_up_until_over(LONG, [])
+    whole, alone, stash, _ = at_one_go()
     outcome, together, restored, _ = take_up_until_over(LONG, stops, gap)
     assert outcome == whole == Completed()
     assert together.effects == alone.effects

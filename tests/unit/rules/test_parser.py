@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rules.exceptions import RuleInvalid
 from rules.parser import ParseResult, check, parse, validate_arguments
 from rules.tree import RuleNode, count_leaves, walk
+from tests.examples import examples
 from tests.unit.rules.palette import palette
 
 REGISTRY: Final = palette()
@@ -417,7 +418,7 @@ PIECES: Final = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(150, 3000), deadline=None)
 @given(st.one_of(st.text(), st.lists(PIECES, max_size=40).map("".join)))
 @example("\ufeff")
 @example("name: x\nsteps:\n  RUN:\n    - {group: {}}\n")
@@ -425,7 +426,7 @@ def test_whatever_the_text_the_answer_is_problems_or_a_rule(source: str) -> None
     _answers(source)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(60, 2000), deadline=None)
 @given(st.data())
 def test_a_damaged_rule_gives_problems_or_a_rule(data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(WHOLE)))

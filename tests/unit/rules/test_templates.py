@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings, strategies
 
 from rules.engine.templates import Template, TemplateError, compile_template, render_arguments, render_value
+from tests.examples import examples
 
 NAMES: Final[dict[str, Any]] = {
     "job": {"name": "N.PROD-00000001", "items": 5},
@@ -252,7 +253,7 @@ _TEXTS: Final = strategies.builds(
 DEEP: Final[list[Any]] = functools.reduce(lambda inner, _: [inner], range(5000), list[Any]())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(120, 3000), deadline=None)
 @given(_TEXTS)
 def test_whatever_a_template_does_it_raises_nothing_else(text: str) -> None:
     names = {**NAMES, "huge": 10**5000, "deep": DEEP}
