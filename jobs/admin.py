@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from jobs import admin_dry_run, admin_schedules, audit, semaphores
+from jobs import admin_beat, admin_dry_run, admin_schedules, audit, semaphores
 from jobs.admin_audit import AuditRecordAdmin
 from jobs.admin_base import BoundedInline, ReadOnlyAdmin, author_of
 from jobs.admin_jobs import JobAdmin
@@ -46,6 +46,7 @@ admin.site.register(Nature, NatureAdmin)
 admin.site.register(Secret, SecretAdmin)
 admin.site.register(Subscription, SubscriptionAdmin)
 admin_schedules.register(admin.site)
+admin_beat.register(admin.site)
 admin.site.register(WorkerSeen, WorkerAdmin)
 MORE_PAGES.append(admin_dry_run.pages)
 

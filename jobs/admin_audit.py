@@ -13,7 +13,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponseBadRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
@@ -72,6 +72,7 @@ _KINDS: Final[dict[str, Promise]] = {
     "rule": _("rule"),
     "token": _("token"),
     "schedule": _("schedule"),
+    "subscription": _("subscription"),
     "semaphore": _("semaphore"),
     "secret": _("secret"),
     "identity": _("identity elsewhere"),
@@ -132,7 +133,7 @@ class UserFilter(admin.SimpleListFilter):
 class AuditRecordAdmin(ReadOnlyAdmin):
     """Who did what. The records outlive their jobs."""
 
-    readonly_fields = ("did",)
+    readonly_fields = ("did", "became")
     list_display = ("at", "user", "did", "about", "environment", "became", "source")
     list_filter = (
         ("at", admin.DateFieldListFilter),
@@ -162,8 +163,17 @@ class AuditRecordAdmin(ReadOnlyAdmin):
 
     def get_fields(self, request: HttpRequest, obj: AuditRecord | None = None) -> list[Any]:
         """Return what the page of a record shows: what was done in words, not by its name."""
+        words = {"action": "did", "to_status": "became"}
         names = [field.name for field in self.opts.concrete_fields if not field.primary_key]
-        return ["did" if name == "action" else name for name in names]
+        return [words.get(name, name) for name in names if name != "from_status"]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Call the record by what was done, in the reader's words."""
+        if kwargs.get("obj") is not None:
+            context = {**context, "subtitle": self.did(kwargs["obj"])}
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=_("action"), ordering="action")
     def did(self, record: AuditRecord) -> str:

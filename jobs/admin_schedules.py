@@ -1,4 +1,4 @@
-"""Administration of schedules, and what of django-celery-beat is to be seen: its tasks, which follow our schedules."""
+"""Administration of schedules."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from datetime import datetime
 from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
-# Registers its models, so that they can be taken away below.
-import django_celery_beat.admin  # noqa: F401
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Count, Field, ForeignKey, Model, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Field, ForeignKey, OuterRef, QuerySet, Subquery
 from django.forms import ModelChoiceField, ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -26,17 +24,10 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import get_language, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django_celery_beat.models import (
-    ClockedSchedule,
-    CrontabSchedule,
-    IntervalSchedule,
-    PeriodicTask,
-    SolarSchedule,
-)
 
 from jobs import selectors
 from jobs.actions.schedules import run_now
-from jobs.admin_base import ReadOnlyAdmin, VisibleEnvironmentFilter
+from jobs.admin_base import VisibleEnvironmentFilter
 from jobs.audit import Actor
 from jobs.cron_words import in_words
 from jobs.models import AuditRecord, Schedule, ScheduleRun
@@ -58,25 +49,8 @@ _WHEN: Final = ("cron", "interval", "time_zone", "starts_at", "ends_at", "overla
 
 
 def register(site: admin.AdminSite) -> None:
-    """Show schedules, and of beat's own tables only the tasks, to read.
-
-    Whoever edited them could stop the tick, on which everything hangs, or believe that a schedule was changed there.
-    """
+    """Show schedules."""
     site.register(Schedule, ScheduleAdmin)
-    site.unregister([PeriodicTask, ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule])
-    site.register(PeriodicTask, PeriodicTaskAdmin)
-
-
-class PeriodicTaskAdmin(ReadOnlyAdmin):
-    """What beat sends when. For superusers: the tasks of schedules are of all environments."""
-
-    list_display = ("name", "task", "enabled", "interval", "crontab", "last_run_at", "total_run_count")
-    list_select_related = ("interval", "crontab")
-    ordering = ("name",)
-
-    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Let superusers look."""
-        return request.user.is_active and request.user.is_superuser
 
 
 class ScheduleAdmin(KeepsWhatOthersChanged[Schedule]):

@@ -19,12 +19,14 @@ from django.views.decorators.http import require_POST
 
 from jobs.actions import subscriptions
 from jobs.actions.subscriptions import DeliveryUnderWay, Written
+from jobs.choices import StatusChoice
 from jobs.exceptions import InvalidInput
 from jobs.models import Delivery, Subscription
-from jobs.subscription_form import SubscriptionForm
+from jobs.subscription_form import EVENTS, SubscriptionForm
 from permissions.admin_shown import KeepsWhatOthersChanged
 
 SHOWN: Final = 100
+_WORDS: Final = {**dict(StatusChoice.choices), **dict(EVENTS)}
 
 
 class SubscriptionAdmin(KeepsWhatOthersChanged[Subscription]):
@@ -110,8 +112,9 @@ class SubscriptionAdmin(KeepsWhatOthersChanged[Subscription]):
         rows = Delivery.objects.none()
         if object_id.isdecimal() and len(object_id) < 19 and self.has_view_permission(request):
             rows = Delivery.objects.filter(subscription=int(object_id))
-        deliveries = rows.select_related("notice").prefetch_related("attempts")[:SHOWN]
-        context = {"deliveries": deliveries, "shown": SHOWN, **(extra_context or {})}
+        newest = rows.select_related("notice").prefetch_related("attempts")[:SHOWN]
+        deliveries = [(delivery, _worded(delivery.notice.event)) for delivery in newest]
+        context = {"deliveries": deliveries, "most": SHOWN, **(extra_context or {})}
         return super().change_view(request, object_id, form_url, context)
 
     def save_model(self, request: HttpRequest, obj: Subscription, form: Any, change: bool) -> None:
@@ -190,7 +193,8 @@ class SubscriptionAdmin(KeepsWhatOthersChanged[Subscription]):
     @admin.display(description=_("what"))
     def what(self, row: Subscription) -> str:
         """Say what is told."""
-        parts = [", ".join(getattr(row, name)) for name in ("events", "environments", "projects", "statuses")]
+        names = ("events", "environments", "projects", "statuses")
+        parts = [", ".join(map(_worded, getattr(row, name))) for name in names]
         return "; ".join(part for part in parts if part) or gettext("everything")
 
     @admin.display(description=_("receivers"))
@@ -205,3 +209,8 @@ class SubscriptionAdmin(KeepsWhatOthersChanged[Subscription]):
         """Say how the newest delivery stands."""
         newest = Delivery.objects.filter(subscription=row).order_by("-id").first()
         return newest.get_state_display() if newest else "–"
+
+
+def _worded(name: str) -> str:
+    """Return what an event or a status is called; anything else stays as it is."""
+    return str(_WORDS.get(name, name))

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django import forms
 from django.contrib.auth.models import Group
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -104,6 +105,8 @@ class SubscriptionForm(forms.ModelForm[Subscription]):
                 there = model._default_manager.order_by(column).values_list(column, flat=True)
                 known = dict.fromkeys([*there, *getattr(self.instance, name)])
                 field.choices = [(each, each) for each in known]
+        for declared in self.fields.values():
+            declared.label = capfirst(declared.label)
         if "webhook_url" in self.fields:
             self.fields["webhook_url"].help_text = _(
                 "An address that gets signed messages. Its secret is made here and shown once."

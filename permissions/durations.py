@@ -1,4 +1,8 @@
-"""Durations as people write them, ``90s``, ``15m``, ``2h``, ``1d``: what documents and rules take too. Pure."""
+"""Durations as people write them, ``90s``, ``15m``, ``2h``, ``1d``: what documents and rules take too. Pure.
+
+``rules.durations`` is its twin: rules and permissions do not know each other, and nothing of ours lies below both. A test
+holds the two against each other.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Final
 
 MOST: Final = timedelta(days=365)
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_WRITTEN: Final = re.compile(r"(\d{1,9})([smhd])")
+_WRITTEN: Final = re.compile(r"([0-9]{1,9})([smhd])")
 
 
 class NotADuration(ValueError):

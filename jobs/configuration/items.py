@@ -19,7 +19,7 @@ _NAMES: Final = {
     dict: "a mapping",
 }
 
-_SPAN: Final = re.compile(r"(\d{1,15})(?:\.(\d{1,6})(?=s))?([smhd])")
+_SPAN: Final = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,6})(?=s))?([smhd])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

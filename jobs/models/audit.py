@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 
@@ -43,4 +44,10 @@ class AuditRecord(models.Model):
         indexes = (models.Index("job_id", "id", name="audit_job"),)
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M} {self.user or self.source}: {self.action} {self.job_name}"
+        # Without the action: what it is called is up to the pages.
+        parts = (
+            f"{timezone.localtime(self.at):%Y-%m-%d %H:%M}",
+            self.user or self.get_source_display(),
+            self.job_name,
+        )
+        return " · ".join(filter(None, parts))

@@ -36,6 +36,8 @@ def test_a_duration_is_read_as_it_was_written_here_and_in_rules(seconds: int) ->
 def test_what_is_no_duration_is_none(text: str) -> None:
     with pytest.raises(durations.NotADuration):
         durations.parse(text, timedelta(days=365))
+    with pytest.raises(of_rules.NotADuration):
+        of_rules.parse(text)
 
 
 def test_the_field_says_how_to_write_one() -> None:

@@ -1,0 +1,78 @@
+"""The administration calls things by words, not by the names that programs have for them."""
+
+from __future__ import annotations
+
+import pytest
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.utils import timezone, translation
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from jobs import audit
+from jobs.acting import Author
+from jobs.admin_audit import worded
+from jobs.models import AuditRecord
+from jobs.notifications import outbox
+from jobs.notifications.events import NoticeEvent
+from jobs.settings_audit import _KINDS
+from tests.factories import JobFactory, UserFactory
+from tests.notices import deliver, subscribe
+from tests.pages import Reader, text, words
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def root() -> Reader:
+    return Reader(UserFactory.create(username="root", is_superuser=True, is_staff=True), language="en")
+
+
+def test_a_record_of_the_audit_is_called_by_what_was_done(root: Reader) -> None:
+    author = Author("", AuditRecord.Source.COMMAND.value, "")
+    record = audit.record_setting(author, "change_user", now=timezone.now(), comment="ana")
+    for page in ("change", "history"):
+        assert "change_user" not in words(root.get(f"/admin/jobs/auditrecord/{record.pk}/{page}/"))
+    found = words(root.get(f"/admin/jobs/auditrecord/{record.pk}/change/"))
+    assert "Change: user" in found
+    assert "· Command" in found
+
+
+def test_each_kind_of_change_has_words() -> None:
+    with translation.override("en"):
+        for kind in set(_KINDS.values()):
+            assert worded(f"change_{kind}").startswith("Change: ")
+
+
+@pytest.mark.parametrize("model", [AccessAttempt, AccessFailureLog, AccessLog])
+def test_an_entry_of_a_sign_in_is_called_by_who_and_when(root: Reader, model: type[AccessLog]) -> None:
+    counted = {"failures_since_start": 1} if model is AccessAttempt else {}
+    entry = model.objects.create(
+        username="ana", ip_address="192.0.2.7", user_agent="x", path_info="/", **counted
+    )
+    for page in ("change", "history"):
+        found = words(root.get(f"/admin/axes/{model.__name__.lower()}/{entry.pk}/{page}/"))
+        assert "ana · 192.0.2.7 · " in found
+        assert "Access Log for" not in found
+        assert "Attempted Access" not in found
+        assert "Failed access" not in found
+
+
+def test_a_task_of_beat_shows_how_often_it_is_sent(root: Reader) -> None:
+    every = IntervalSchedule.objects.create(every=90, period=IntervalSchedule.SECONDS)
+    task = PeriodicTask.objects.create(name="mine", task="jobs.mine", interval=every, args='["a"]')
+    found = words(root.get("/admin/django_celery_beat/periodictask/"))
+    assert "Sends" in found
+    assert "Task Name" not in found
+    page = words(root.get(f"/admin/django_celery_beat/periodictask/{task.pk}/change/"))
+    assert "90s" in page
+    assert '["a"]' in page
+
+
+def test_a_subscription_names_events_as_its_form_does(root: Reader) -> None:
+    subscription = subscribe(users=["root"], events=["job_created"])
+    outbox.tell(JobFactory.create(), NoticeEvent.JOB_CREATED, timezone.now())
+    deliver()
+    address = f"/admin/jobs/subscription/{subscription.pk}/change/"
+    page = root.get(address)
+    assert "<td>Job created</td>" in text(page)
+    assert "The newest 100 at most" in words(page)
+    assert "Job created" in words(root.get("/admin/jobs/subscription/"))
