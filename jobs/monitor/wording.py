@@ -108,6 +108,8 @@ _WITH_WORDS: Final = (
     # The first that fits is taken.
     gettext_noop("%(before)s Undoing failed: %(reason)s"),
     gettext_noop("The mail could not be sent: %(reason)s"),
+    gettext_noop("The contents cannot be settled: %(reason)s"),
+    gettext_noop("Looking for natures took longer than %(number)s seconds."),
     gettext_noop("The job was not created: %(reason)s"),
     gettext_noop("There is no active user %(word)s to send mail to."),
     gettext_noop("There is no group %(word)s to send mail to."),
