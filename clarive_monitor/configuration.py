@@ -33,6 +33,7 @@ class JobsConfiguration:
     tick_seconds: int
     lease_seconds: int
     create_timeout_seconds: int
+    contents_timeout_seconds: int
     event_hours: int
     job_name_mask: str
 
@@ -142,6 +143,9 @@ def _jobs(reader: Reader) -> JobsConfiguration:
         tick_seconds=reader.number("CLARIVE_TICK_SECONDS", default=1, maximum=3600),
         lease_seconds=reader.number("CLARIVE_LEASE_SECONDS", default=15, maximum=3600),
         create_timeout_seconds=reader.number("CLARIVE_CREATE_TIMEOUT_SECONDS", default=10, maximum=300),
+        contents_timeout_seconds=reader.number(
+            "CLARIVE_CONTENTS_TIMEOUT_SECONDS", default=600, maximum=86400
+        ),
         event_hours=reader.number("CLARIVE_EVENT_HOURS", default=24, maximum=720),
         job_name_mask=reader.job_name_mask("CLARIVE_JOB_NAME_MASK", default=JOB_NAME_MASK),
     )

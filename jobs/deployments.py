@@ -18,28 +18,30 @@ from jobs.models import Job
 from permissions import policy
 from permissions.policy import AnyUser
 
+_FOUND: Final = """
+SELECT job.id FROM jobs_job job
+WHERE job.environment_id = {environment} AND job.project_id = {project}
+AND job.status = 'finished' AND job.type <> 'demote' AND job.rollback <> 'succeeded' {job_at}
+AND EXISTS (SELECT FROM jobs_jobrevision revision WHERE revision.job_id = job.id)
+AND NOT EXISTS (
+    SELECT FROM jobs_job back
+    JOIN jobs_jobrevision gone ON gone.job_id = back.id
+    JOIN jobs_jobrevision brought ON brought.sha = gone.sha
+    WHERE back.environment_id = {environment} AND back.project_id = {project}
+    AND back.status = 'finished' AND back.type = 'demote' AND back.rollback <> 'succeeded' {back_at}
+    AND back.finished_at > job.finished_at AND brought.job_id = job.id
+)
+ORDER BY job.finished_at DESC, job.id DESC LIMIT 1
+"""
 _PLACES: Final = """
 SELECT environment.code, project.code, found.id
-FROM permissions_environment environment CROSS JOIN jobs_project project CROSS JOIN LATERAL (
-    SELECT job.id FROM jobs_job job
-    WHERE job.environment_id = environment.id AND job.project_id = project.id
-    AND job.status = 'finished' AND job.type <> 'demote' AND job.rollback <> 'succeeded' {job_at}
-    AND EXISTS (SELECT FROM jobs_jobrevision revision WHERE revision.job_id = job.id)
-    AND NOT EXISTS (
-        SELECT FROM jobs_job back
-        JOIN jobs_jobrevision gone ON gone.job_id = back.id
-        JOIN jobs_jobrevision brought ON brought.sha = gone.sha
-        WHERE back.environment_id = environment.id AND back.project_id = project.id
-        AND back.status = 'finished' AND back.type = 'demote' AND back.rollback <> 'succeeded' {back_at}
-        AND back.finished_at > job.finished_at AND brought.job_id = job.id
-    )
-    ORDER BY job.finished_at DESC, job.id DESC LIMIT 1
-) found
+FROM permissions_environment environment CROSS JOIN jobs_project project CROSS JOIN LATERAL ({found}) found
 WHERE environment.id = ANY(%(visible)s)
 AND (%(environments)s::text[] IS NULL OR environment.code = ANY(%(environments)s::text[]))
 AND (%(projects)s::text[] IS NULL OR project.code = ANY(%(projects)s::text[])) {beyond}
 ORDER BY environment.code {way}, project.code {way} LIMIT %(count)s
 """
+_WITHOUT: Final = "AND NOT EXISTS (SELECT FROM jobs_jobrevision own WHERE own.job_id = job.id AND own.sha = ANY(%(without)s))"
 _BEYOND: Final = "AND (environment.code, project.code) {sign} (%(environment)s, %(project)s)"
 
 
@@ -104,14 +106,43 @@ def places(
         "count": count,
     }
     query = _PLACES.format(
-        job_at="" if wanted.at is None else "AND job.finished_at <= %(at)s",
-        back_at="" if wanted.at is None else "AND back.finished_at <= %(at)s",
+        found=_FOUND.format(
+            environment="environment.id",
+            project="project.id",
+            job_at="" if wanted.at is None else "AND job.finished_at <= %(at)s",
+            back_at="" if wanted.at is None else "AND back.finished_at <= %(at)s",
+        ),
         beyond=_BEYOND.format(sign=sign) if beyond else "",
         way="DESC" if backward else "ASC",
     )
     with connection.cursor() as cursor:
         cursor.execute(query, values)
         return [Place(*row) for row in cursor.fetchall()]
+
+
+def deployed(environment_id: int, project_id: int, *, without: Collection[str] = ()) -> int | None:
+    """Return the key of the job that brought what is in one place now, ``None`` when nothing is there.
+
+    Args:
+        environment_id: Where.
+        project_id: Of what.
+        without: As if jobs that brought one of these commits had never been.
+    """
+    query = _FOUND.format(
+        environment="%(environment)s",
+        project="%(project)s",
+        job_at=_WITHOUT if without else "",
+        back_at="",
+    )
+    values: dict[str, int | list[str]] = {
+        "environment": environment_id,
+        "project": project_id,
+        "without": list(without),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        row = cursor.fetchone()
+    return None if row is None else int(row[0])
 
 
 def jobs_of(found: Sequence[Place]) -> list[Job]:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
 from jobs import answers, dispatch, records, transitions, waits, workers
+from jobs.contents.settling import settle
 from jobs.exceptions import JobError, StaleClaim
 from jobs.execution import draining, last_words, naming
 from jobs.execution.checkpoints import Runner
@@ -170,6 +171,9 @@ def run_claimed_step(
         stash = Stash.from_data(job.stash)
         host: JobHost | None = None
         try:
+            unsettled = settle(job, keeper, log, mask)
+            if unsettled is not None:
+                return _conclude(job, keeper, log, None, Ending(unsettled, stash, go_on, mask))
             # What a step begins with is read: a connection that breaks meanwhile is no defect of the job.
             host = retrying(lambda: _host(job, keeper, log, secrets), keeper)
             tree = retrying(lambda: rule_selectors.linked_tree(job.rule_version_id, job.rule_pins), keeper)

@@ -16,6 +16,7 @@ from jobs.api.catalogue import (
     ProjectsView,
     ProjectView,
 )
+from jobs.api.contents import ContentsView
 from jobs.api.deployments import DeploymentsView
 from jobs.api.doors import NothingHere, door
 from jobs.api.grants import GrantsView, GrantView
@@ -63,6 +64,7 @@ urlpatterns = [
     path("v1/jobs/<int:job_id>/log/", door(LogView), name="job-log"),
     path("v1/jobs/<int:job_id>/log/download/", door(LogDownloadView), name="job-log-download"),
     path("v1/jobs/<int:job_id>/operations/", door(OperationsView), name="job-operations"),
+    path("v1/jobs/<int:job_id>/contents/", door(ContentsView), name="job-contents"),
     path("v1/jobs/<int:job_id>/wait/", door(WaitView), name="job-wait"),
     path("v1/jobs/<int:job_id>/audit/", door(AuditView), name="job-audit"),
     *(

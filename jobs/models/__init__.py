@@ -1,7 +1,7 @@
 """Tables of the jobs app."""
 
 from jobs.models.audit import AuditRecord
-from jobs.models.content import JobNature, JobRevision, Nature
+from jobs.models.content import Contents, JobNature, JobRevision, Nature
 from jobs.models.creation import CreationRequest
 from jobs.models.event import Event
 from jobs.models.fleet import DaemonState, WorkerDrain, WorkerSeen
@@ -20,6 +20,7 @@ __all__ = [
     "ApprovalSignature",
     "Attempt",
     "AuditRecord",
+    "Contents",
     "CreationRequest",
     "DaemonState",
     "Delivery",

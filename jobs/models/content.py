@@ -79,3 +79,52 @@ class JobRevision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.ref} ({self.sha[:12]})"
+
+
+class Contents(models.Model):
+    """What a job carries, as it was settled when PRE began in an attempt; a job without a repository has none.
+
+    Attributes:
+        attempt: In which it was settled.
+        state: See ``State``.
+        problem: What is wrong, in sentences; empty when nothing is.
+        base_sha: The commit it was compared with: what was deployed there; empty when nothing was.
+        base_job: Which job had brought that; ``None`` also when it was deleted since.
+        files: How many paths the natures were looked for in.
+        are_all: These are all files of the revisions, not only those that changed.
+        commits: What the job brings, the newest first: ``{"sha", "author", "at", "subject"}`` each, at most 1,000.
+        commits_count: How many there are in all; ``None`` when that is not known.
+        backed_out: What is there and goes with the job, in the same form.
+        backed_out_count: How many these are; ``None`` when that is not known.
+        moved: Tags that named another commit by then, or refs that were gone: ``{"ref", "pinned", "now"}`` each.
+    """
+
+    class State(models.TextChoices):
+        """How far it is known."""
+
+        SETTLED = "settled", _("Settled")
+        PARTIAL = "partial", _("Known in part")
+        FAILED = "failed", _("Not known")
+
+    job = models.OneToOneField(
+        "jobs.Job", on_delete=models.CASCADE, primary_key=True, related_name="contents"
+    )
+    attempt = models.PositiveIntegerField()
+    state = models.CharField(max_length=10, choices=State.choices)
+    problem = models.TextField(blank=True)
+    base_sha = models.CharField(max_length=40, blank=True)
+    base_job = models.ForeignKey("jobs.Job", on_delete=models.SET_NULL, null=True, related_name="+")
+    files = models.PositiveIntegerField(default=0)
+    are_all = models.BooleanField(default=False)
+    commits = models.JSONField(default=empty_list)
+    commits_count = models.PositiveIntegerField(null=True)
+    backed_out = models.JSONField(default=empty_list)
+    backed_out_count = models.PositiveIntegerField(null=True)
+    moved = models.JSONField(default=empty_list)
+    settled_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.job_id}: {self.state}"

@@ -14,6 +14,7 @@ from jobs.blockers import blockers
 from jobs.lifecycle import ENDED, Status
 from jobs.models import AuditRecord, Job
 from jobs.monitor import log_lines, operations, polling, standing
+from jobs.monitor.contents import contents_panel
 from jobs.monitor.gate import is_htmx, reader, signed_in, visible_job
 from jobs.monitor.rail import rail
 from jobs.monitor.situation import Situation
@@ -64,6 +65,7 @@ def _context(situation: Situation, attempt: int) -> dict[str, Any]:
         "groups": operations.by_step(job, attempt, now),
         "revisions": list(job.revisions.all()),
         "natures": list(job.natures.all()),
+        "contents": contents_panel(job),
         "variables": _variables(job),
         "blockers": [(translated(each.detail), each) for each in waits_for if each.kind not in _IN_PANELS],
         "who": {each.kind: each.who for each in waits_for},
@@ -101,5 +103,6 @@ def _version(context: dict[str, Any]) -> str:
         context["bar"], context["trap"], context["approval"], context["who"],
         [record.pk for _, record in context["records"]],
         [nature.code for nature in context["natures"]],
+        context["contents"] and context["contents"].contents.settled_at,
         context["attempt"], translation.get_language(), timezone.get_current_timezone_name(),
     )  # fmt: skip

@@ -73,6 +73,7 @@ _WHOLE: Final = (
     gettext_noop("The path is empty or holds a NUL character."),
     gettext_noop("The job has no revision of a project with a repository."),
     gettext_noop("git was stopped."),
+    gettext_noop("The repository has not all of its history: commits may be missing from the list."),
     gettext_noop("Another job is fetching from the repository, and there was no time left to wait."),
     gettext_noop("The repository answers more than can be read."),
     gettext_noop("The user or the password in the repository's address holds a control character."),
@@ -108,6 +109,13 @@ _WITH_WORDS: Final = (
     # The first that fits is taken.
     gettext_noop("%(before)s Undoing failed: %(reason)s"),
     gettext_noop("The mail could not be sent: %(reason)s"),
+    gettext_noop("The contents cannot be settled: %(reason)s"),
+    gettext_noop(
+        "The commit %(word)s, which %(name)s brought here, is no longer in the repository: its history was rewritten. The "
+        "commits are not known, and the natures are looked for in all files."
+    ),
+    gettext_noop("It is not known whether the repository's tags still name the same commits: %(reason)s"),
+    gettext_noop("Looking for natures took longer than %(number)s seconds."),
     gettext_noop("The job was not created: %(reason)s"),
     gettext_noop("There is no active user %(word)s to send mail to."),
     gettext_noop("There is no group %(word)s to send mail to."),

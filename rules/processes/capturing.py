@@ -33,6 +33,7 @@ def capture(
     marker: str = "",
     deadline: float | None = None,
     interrupted: Callable[[], bool] = lambda: False,
+    sink: Callable[[bytes], object] | None = None,
 ) -> Captured:
     """Run a command to its end and return what it said.
 
@@ -41,6 +42,7 @@ def capture(
         marker: Put into its environment, for ``reap_strays``.
         deadline: On the clock of ``time.monotonic``; past it the command is stopped.
         interrupted: Asked again and again; once it is true the command is stopped.
+        sink: Gets the answer piece by piece, of any length; then ``stdout`` stays empty.
 
     Raises:
         CommandNotStarted: The program or the directory is missing, or may not be used.
@@ -54,6 +56,9 @@ def capture(
         if stream is Stream.STDERR:
             complaints.extend(data)
             del complaints[:-MOST_BYTES]
+            return
+        if sink is not None:
+            sink(data)
             return
         room = MOST_BYTES - len(answer)
         is_whole = is_whole and len(data) <= room

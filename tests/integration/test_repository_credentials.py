@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.git import Sink
 from jobs.repositories import GitRunner, Repository, RepositoryError, public_address
 from rules.processes.capturing import Captured
 from rules.processes.client import Command
@@ -25,9 +26,9 @@ class Recorder(GitRunner):
 
     lines: list[str]
 
-    def run(self, command: Command, deadline: float | None) -> Captured:
+    def run(self, command: Command, deadline: float | None, sink: Sink | None = None) -> Captured:
         self.lines.append(" ".join(command.argv))
-        return super().run(command, deadline)
+        return super().run(command, deadline, sink)
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ def test_a_password_that_git_was_made_to_repeat_is_struck_out(tmp_path: Path) ->
     class Repeating(GitRunner):
         """Says what a careless server would make git say."""
 
-        def run(self, command: Command, deadline: float | None) -> Captured:
+        def run(self, command: Command, deadline: float | None, sink: Sink | None = None) -> Captured:
             said = "echo 'fatal: s3cret is no good for https://bob:s3cret@git.example.com/x' >&2; exit 128"
             return super().run(Command(["/bin/sh", "-c", said], command.cwd, command.env), deadline)
 

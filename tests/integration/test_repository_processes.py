@@ -128,9 +128,9 @@ def test_a_cancelled_job_s_checkout_is_stopped(silent: str) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_time_limit_of_a_checkout_is_that_of_its_operation(silent: str) -> None:
-    rule = RuleFactory.create(source="name: {slug}\nsteps:\n  PRE:\n    - git: {}\n      timeout: 1s\n")
+    rule = RuleFactory.create(source="name: {slug}\nsteps:\n  RUN:\n    - git: {}\n      timeout: 1s\n")
     project = ProjectFactory.create(repository=silent)
-    job: Job = JobFactory.at("PRE", "running", rule=rule, project=project, revisions=["main"])
+    job: Job = JobFactory.at("RUN", "running", rule=rule, project=project, revisions=["main"])
     runner.run(Job.objects.get(pk=job.pk))
     assert [run.error for run in job.operation_runs.all()] == ["The time limit of 1s ran out."]
 

@@ -76,6 +76,7 @@ API: Final[dict[Key, Row]] = {
     ("api:job-wait", "GET", ""): Row(SEES, "5, 10", query="?timeout=0"),
     ("api:job-operations", "GET", ""): Row(SEES, "5, 10"),
     ("api:job-audit", "GET", ""): Row(SEES, "5, 10"),
+    ("api:job-contents", "GET", ""): Row(SEES, "5, 8"),
     ("api:stream", "GET", ""): Row(LISTS, "5, 10"),
     ("api:environments", "GET", ""): Row(LISTS, "10"),
     ("api:environments", "POST", ""): Row(ADMINISTERS, "10", (201,), data={"code": "NEW"}),

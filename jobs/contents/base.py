@@ -1,0 +1,52 @@
+"""With what the contents of a job are compared: with what is deployed there, as ``jobs.deployments`` says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jobs import deployments
+from jobs.choices import JobType
+from jobs.models import Job, JobRevision
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What is there.
+
+    Attributes:
+        sha: The first revision of the job that brought it; empty when nothing is there.
+        job_id: That job.
+        job_name: Its name.
+        takes_back: The job's revisions go, and this is what stays: what the revisions have beyond it is backed out.
+    """
+
+    sha: str = ""
+    job_id: int | None = None
+    job_name: str = ""
+    takes_back: bool = False
+
+
+def base_of(job: Job, shas: Sequence[str]) -> Base:
+    """Return with what ``job``, which brings or takes back ``shas``, is to be compared.
+
+    A promotion is compared with what is there, whatever that is. A static job that brings what is there once more, and one that
+    backs it out, carry what made the difference when it came: they are compared with what was there before.
+    """
+    assert job.project_id is not None
+    found = deployments.deployed(job.environment_id, job.project_id)
+    own = _shas(found)
+    is_there = bool(set(own) & set(shas))
+    if is_there and job.type != JobType.PROMOTE:
+        found = deployments.deployed(job.environment_id, job.project_id, without=shas)
+        own = _shas(found)
+    if found is None or not own:
+        return Base(takes_back=is_there and job.type == JobType.DEMOTE)
+    name = Job.objects.filter(pk=found).values_list("name", flat=True).first()
+    return Base(own[0], found, name or "", is_there and job.type == JobType.DEMOTE)
+
+
+def _shas(job_id: int | None) -> list[str]:
+    if job_id is None:
+        return []
+    return list(JobRevision.objects.filter(job_id=job_id).values_list("sha", flat=True))

@@ -1,0 +1,191 @@
+"""What lies between two revisions of a repository, read from this machine's mirror by git's plumbing. Pure.
+
+A diff is one of trees, so it is right whichever way the history goes. Where one of the two is not known nothing is guessed: then
+all files count as changed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from jobs.repositories import GitStopped, Held, Repository, RepositoryError, UnknownRef
+
+MOST_COMMITS: Final = 1000
+REFS_SECONDS: Final = 30.0
+"""How long the repository may take to say what its tags name."""
+
+_FORMAT: Final = "--format=%H%x00%an%x00%aI%x00%s"
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit; ``at`` is its author's date in UTC, ``None`` for one that is none."""
+
+    sha: str
+    author: str
+    at: datetime | None
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commits:
+    """Commits, the newest first, and how many there are beyond the ``MOST_COMMITS`` that are listed."""
+
+    listed: tuple[Commit, ...] = ()
+    more: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.listed) + self.more
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What revisions bring to where another one is.
+
+    Attributes:
+        paths: Changed paths, or all of them; bytes that are no UTF-8 are surrogates.
+        are_all: They are all files of the revisions.
+        brought: Commits of the revisions that are not there; ``None`` when that cannot be known.
+        lacking: Commits that are there and not in the revisions; ``None`` likewise.
+        is_base_gone: What is there is no longer in the repository.
+        is_shallow: The repository has not all of its history, so commits may be missing.
+    """
+
+    paths: frozenset[str]
+    are_all: bool
+    brought: Commits | None
+    lacking: Commits | None
+    is_base_gone: bool = False
+    is_shallow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A tag that names another commit than it did, or a ref that is gone (``now`` is empty)."""
+
+    ref: str
+    pinned: str
+    now: str
+
+
+def moved(repository: Repository, revisions: Iterable[tuple[str, str]], *, seconds: float) -> list[Moved]:
+    """Return which refs of ``revisions`` (ref and commit) are tags that name something else now, or are gone.
+
+    Branches move, which is what they are for.
+
+    Raises:
+        RepositoryError: The repository cannot be read.
+    """
+    wanted = [(ref, sha) for ref, sha in revisions if ref != "HEAD" and not sha.startswith(ref)]
+    if not wanted:
+        return []
+    names = dict.fromkeys(name for ref, _sha in wanted for name in _names(ref))
+    now = repository.refs(list(names), seconds=min(seconds, REFS_SECONDS))
+    found = []
+    for ref, sha in wanted:
+        known = next((name for name in _names(ref) if name in now), "")
+        if known.startswith("refs/tags/") and now[known] != sha:
+            found.append(Moved(ref, sha, now[known]))
+        elif not known:
+            found.append(Moved(ref, sha, ""))
+    return found
+
+
+def _names(ref: str) -> tuple[str, ...]:
+    """Return what ``ref`` may stand for, in the order in which it was resolved."""
+    return (ref,) if ref.startswith("refs/") else (f"refs/tags/{ref}", f"refs/heads/{ref}", f"refs/{ref}")
+
+
+def read(repository: Repository, base: str, shas: Sequence[str], *, seconds: float) -> History:
+    """Return what lies between ``base`` and the revisions.
+
+    Args:
+        repository: Of the project.
+        base: The commit that is there; empty when nothing is.
+        shas: Commits of the revisions, at least one.
+        seconds: How long all of it may take.
+
+    Raises:
+        UnknownRef: One of ``shas`` is no longer in the repository.
+        GitStopped: The time was over, or the runner asked to stop.
+        RepositoryError: The repository cannot be read.
+    """
+    with repository.held([*shas, base] if base else shas, seconds=seconds) as mirror:
+        for sha in shas:
+            if sha not in mirror.known:
+                raise UnknownRef(f"The commit {sha} is no longer in {repository.public}.")
+        try:
+            return _read(mirror, base, shas)
+        except GitStopped:
+            raise
+        except RepositoryError:
+            # What the mirror promised it does not hold: it was damaged, and is made anew.
+            mirror.renew()
+            return _read(mirror, base, shas)
+
+
+def _read(mirror: Held, base: str, shas: Sequence[str]) -> History:
+    is_base_gone = bool(base) and base not in mirror.known
+    known = "" if is_base_gone else base
+    paths: set[str] = set()
+    for sha in shas:
+        paths.update(_changed(mirror, known, sha) if known else _all(mirror, sha))
+    if is_base_gone:
+        return History(frozenset(paths), True, None, None, True, mirror.is_shallow)
+    brought = _commits(mirror, shas, [base] if base else [])
+    lacking = _commits(mirror, [base], shas) if base else Commits()
+    return History(frozenset(paths), not base, brought, lacking, False, mirror.is_shallow)
+
+
+def _changed(mirror: Held, base: str, sha: str) -> Iterator[str]:
+    return _paths(mirror, "diff-tree", "-r", "-z", "--name-only", "--no-renames", base, sha)
+
+
+def _all(mirror: Held, sha: str) -> Iterator[str]:
+    return _paths(mirror, "ls-tree", "-r", "-z", "--name-only", "--full-tree", sha)
+
+
+def _paths(mirror: Held, *arguments: str) -> Iterator[str]:
+    """Yield the paths of an answer; they are bytes to git, and most are UTF-8."""
+    answer = bytearray()
+    mirror(*arguments, sink=answer.extend)
+    text = answer.decode("utf-8", "surrogateescape")
+    return (path for path in text.split("\0") if path)
+
+
+def _commits(mirror: Held, of: Sequence[str], without: Sequence[str]) -> Commits:
+    """Return the commits that lead to ``of`` and not to ``without``."""
+    wanted = [*of, *(f"^{sha}" for sha in without)]
+    count = int(mirror("rev-list", "--count", *wanted, "--"))
+    if count == 0:
+        return Commits()
+    answer = bytearray()
+    log = ("log", "-z", "--no-show-signature", "--no-color", "--encoding=UTF-8", _FORMAT)
+    mirror(*log, f"--max-count={MOST_COMMITS}", *wanted, "--", sink=answer.extend)
+    parts = answer.decode(errors="replace").removesuffix("\0").split("\0")
+    listed = tuple(_commit(*parts[place : place + 4]) for place in range(0, len(parts) - 3, 4))
+    return Commits(listed, count - len(listed))
+
+
+def _commit(sha: str, author: str, at: str, subject: str) -> Commit:
+    try:
+        moment = datetime.fromisoformat(at).astimezone(UTC)
+    except (ValueError, OverflowError):
+        moment = None
+    return Commit(sha, author[:200], moment, subject[:500])
+
+
+def deadline(seconds: float) -> float:
+    """Return the moment ``seconds`` from now, for ``left``."""
+    return time.monotonic() + seconds
+
+
+def left(moment: float) -> float:
+    """Return how many seconds are left until ``moment``, at least a little: what is late says so itself."""
+    return max(0.1, moment - time.monotonic())
