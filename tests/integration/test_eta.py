@@ -14,13 +14,15 @@ from django.utils import timezone
 from jobs import creation, durations, transitions
 from jobs.lifecycle import Event, Step
 from jobs.models import Job, Timing
+from jobs.monitor import times
 from jobs.representation import represent_job
 from jobs.transitions import Change
 from jobs.wishes import Plan
 from rules import selectors as rules
 from tests.engine import job_of, rule, run_all, serve
-from tests.factories import EnvironmentFactory, JobFactory, happen
+from tests.factories import EnvironmentFactory, JobFactory, happen, user_with
 from tests.life import Cast, fresh
+from tests.pages import Reader, version, words
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -131,3 +133,29 @@ def _history(model: Job, environment_id: int, number: int, done: int, *, finishe
     job.step, job.status = "END", "finished" if finished else "error"
     job.finished_at = timezone.now()
     job.save(force_insert=True)
+
+
+def test_the_pages_say_how_much_is_left() -> None:
+    here = EnvironmentFactory.create(code="DEV")
+    reader = Reader(user_with("view_monitor", environments=[here]), language="en")
+    at = timezone.now().isoformat()
+    forecast = {"at": at, "current": [200.0, 210.0, 400.0], "rest": [0.0] * 3}
+    job = JobFactory.at("RUN", "ready", environment=here)
+    Job.objects.filter(pk=job.pk).update(forecast=forecast)
+    page = reader.get(f"/jobs/{job.pk}/")
+    assert "4–9 min of work left" in words(page)
+    rows = reader.get("/")
+    assert "4–9 min" in words(rows)
+    assert reader.poll("/", version(rows)).status_code == 204
+    Job.objects.filter(pk=job.pk).update(forecast=None)
+    assert reader.poll("/", version(rows)).status_code == 200
+    assert "of work left" not in words(reader.get(f"/jobs/{job.pk}/"))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [(0, 0, "0 s"), (3, 8, "5–10 s"), (70, 119, "70–120 s"), (0, 300, "0–5 min"), (300, 300, "5 min"),
+     (600, 8000, "0–3 h"), (86_400, 259_200, "1–3 days")],
+)  # fmt: skip
+def test_a_range_is_told_in_one_unit(low: int, high: int, text: str) -> None:
+    assert times.between(low, high) == text
