@@ -194,6 +194,8 @@ def _runner(job: Job) -> Runner:
 
 def _host(job: Job, keeper: LeaseKeeper, log: LogWriter, secrets: vault.Opened) -> JobHost:
     estimator = None if is_undone(job) else durations.estimator_of(job)
+    if estimator is not None:
+        durations.note(job, estimator)
     goal = Goal(job.operations_expected, job.operations_done, job.percent, estimator)
     return JobHost(_runner(job), naming.facts_of(job, secrets), goal, keeper, log, undoing=is_undone(job))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import cycle
 from statistics import median
 from typing import Any, Final, NamedTuple
@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from jobs.eta.shape import STEPS, Shape, Unit, units
 from jobs.eta.survival import FEWEST, Eta, range_of, survive
 
+_ANY_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _BY_CHOICE: Final = frozenset({"then", "else", "catch"})
 _BY_PEOPLE: Final = frozenset({"approval"})
 
@@ -121,6 +122,11 @@ class Estimator:
 
     shapes: Mapping[str, tuple[Shape, ...]]
     samples: tuple[Sample, ...]
+
+    def stories(self, step: str) -> list[float]:
+        """Return how many seconds of work each of the last jobs took from the beginning of ``step`` on."""
+        found = self.forecast(step, lambda path: None, _ANY_TIME)
+        return [now + later for now, later in zip(found.current, found.rest, strict=True)] if found else []
 
     def forecast(self, step: str, seen: Seeing, now: datetime) -> Forecast | None:
         """Return what is still to come, ``None`` with too few samples.

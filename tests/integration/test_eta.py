@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from io import StringIO
 from random import Random
 from statistics import median_low
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs import creation, durations, transitions
 from jobs.lifecycle import Event, Step
-from jobs.models import Job, Timing
+from jobs.models import Estimate, Job, Timing
 from jobs.monitor import times
 from jobs.representation import represent_job
 from jobs.transitions import Change
@@ -89,6 +91,33 @@ def test_the_estimate_follows_the_job_and_waits_with_it(broker: str) -> None:
         change = Change(Event.RERUN, timezone.now(), asked_step=Step.PRE)
         again = transitions.apply(transitions.lock(job.pk), change)
     assert again.eta(timezone.now()) == (157, 157)
+
+
+def test_what_was_said_is_kept_with_how_it_was_and_told(broker: str) -> None:
+    cast = Cast()
+    job = cast.job(STEPS.replace('  - approval: {approvers: ["group:qa"]}\n', ""))
+    assert "No job" in _accuracy()
+    _kept(job, {"PRE/0": 100.0, "RUN/0/parallel/0": 30.0, "RUN/0/parallel/1": 50.0, "POST/0": 7.0}, 3)
+    run_all()
+    assert fresh(job).status == "finished"
+    found = {row.step: row for row in Estimate.objects.filter(job_id=job.pk)}
+    assert [(step, row.p50, row.p90) for step, row in found.items()] == [
+        ("PRE", 157, 157), ("RUN", 57, 57), ("POST", 7, 7),
+    ]  # fmt: skip
+    for row in found.values():
+        assert row.actual is not None
+        assert 0 <= row.actual < 5
+        assert row.rivals[:2] == pytest.approx([157, 157], abs=5)
+    assert "p90 was enough for 100.0%" in _accuracy()
+    assert "3 answers" in _accuracy(rule=job.rule.slug, environment="prod")
+    with pytest.raises(CommandError, match="no rule 'none'"):
+        _accuracy(rule="none")
+
+
+def _accuracy(**options: str) -> str:
+    out = StringIO()
+    call_command("eta_accuracy", stdout=out, **options)
+    return out.getvalue()
 
 
 def test_three_samples_are_asked_for_and_read_in_one_query(broker: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobs.eta.accuracy import RIVALS, score
 from jobs.eta.forecast import Estimator, Forecast, Sample, Seen, taken
 from jobs.eta.recorded import seen_of
 from jobs.eta.shape import Around, Unit, shape_of, units
@@ -18,7 +19,7 @@ from jobs.eta.survival import range_of, survive
 from rules.engine import waits
 from rules.engine.outcomes import Record, RecordStatus, Waiting
 from rules.tree import Options, Position, Retry, RuleNode, RuleTree
-from tools.eta_replay import RIVALS, Luck, Run, random_tree, replay, score
+from tools.eta_replay import Luck, Run, random_tree, replay
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HERE = Position(1, 1)
