@@ -17,7 +17,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
-from jobs import audit, runner, transitions, variables, workers
+from jobs import audit, durations, runner, transitions, variables, workers
 from jobs.choices import NAME_PREFIXES, JobType
 from jobs.exceptions import StaleClaim
 from jobs.execution import naming
@@ -175,7 +175,7 @@ def _draft(request: CreationRequest, plan: Plan, pins: dict[str, int], tree: Rul
     """Return the job as it would be, not saved and without a number."""
     expected, basis = _expectation(plan, tree)
     merged = variables.merge({"rule": tree.variables, **plan.layers, "job": plan.variables})
-    return Job(
+    job = Job(
         type=plan.type,
         rule_id=plan.rule_id,
         rule_version_id=plan.rule_version_id,
@@ -196,6 +196,8 @@ def _draft(request: CreationRequest, plan: Plan, pins: dict[str, int], tree: Rul
         operations_expected=expected,
         progress_basis=basis,
     )
+    durations.forecast_new(job, tree, runner.now())
+    return job
 
 
 _HISTORY: Final = """

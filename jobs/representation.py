@@ -15,6 +15,7 @@ def instant(moment: datetime | None) -> str | None:
 
 def represent_job(job: Job) -> dict[str, Any]:
     """Return what lists show of a job, which comes with revisions and natures read already."""
+    eta = job.eta(datetime.now(UTC))
     return {
         "id": job.pk,
         "name": job.name,
@@ -44,7 +45,7 @@ def represent_job(job: Job) -> dict[str, Any]:
             "operations_expected": job.operations_expected,
             "percent": job.percent,
             "basis": job.progress_basis,
-            "eta": None,
+            "eta": eta._asdict() if eta else None,
         },
     }
 

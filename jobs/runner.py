@@ -12,7 +12,7 @@ from typing import Final
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
-from jobs import answers, dispatch, records, transitions, waits, workers
+from jobs import answers, dispatch, durations, records, transitions, waits, workers
 from jobs.contents.settling import settle
 from jobs.exceptions import JobError, StaleClaim
 from jobs.execution import draining, last_words, naming
@@ -197,7 +197,10 @@ def _runner(job: Job) -> Runner:
 
 
 def _host(job: Job, keeper: LeaseKeeper, log: LogWriter, secrets: vault.Opened) -> JobHost:
-    goal = Goal(job.operations_expected, job.operations_done, job.percent)
+    estimator = None if is_undone(job) else durations.estimator_of(job)
+    if estimator is not None:
+        durations.note(job, estimator)
+    goal = Goal(job.operations_expected, job.operations_done, job.percent, estimator)
     return JobHost(_runner(job), naming.facts_of(job, secrets), goal, keeper, log, undoing=is_undone(job))
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import DateTimeField, Exists, Func, OuterRef, QuerySet
 
-from jobs import dispatch, planning, records, semaphores, waits
+from jobs import dispatch, durations, planning, records, semaphores, waits
 from jobs.choices import RollbackState
 from jobs.exceptions import JobNotFound, RevisionInActiveJob, StaleClaim, TransitionNotAllowed
 from jobs.lifecycle import (
@@ -149,6 +149,7 @@ def apply(job: Job, change: Change) -> Job:
     waits.close(job, before, after, change.event, change.now)
     _set_claim(job, change, after)
     _set_progress(job, after)
+    durations.follow(job, change.event, after, change.now)
     job.save()
     _write_step_runs(job, change, before, after)
     _write_operations(job, change)

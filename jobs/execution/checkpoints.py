@@ -21,7 +21,8 @@ from rules.tree import RuleNode
 
 _UPSERT: Final = """
 WITH own AS (
-    UPDATE jobs_job SET operations_done = GREATEST(operations_done, %(done)s), percent = GREATEST(percent, %(percent)s)
+    UPDATE jobs_job SET operations_done = GREATEST(operations_done, %(done)s), percent = GREATEST(percent, %(percent)s),
+        forecast = COALESCE(%(forecast)s::jsonb, forecast)
     WHERE id = %(job)s AND claim = %(claim)s
     RETURNING id
 )
@@ -93,7 +94,14 @@ def storable(value: Any) -> Any:
     return value
 
 
-def write(runner: Runner, rows: Iterable[Mapping[str, Any]], *, done: int, percent: int) -> None:
+def write(
+    runner: Runner,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    done: int,
+    percent: int,
+    forecast: Mapping[str, Any] | None = None,
+) -> None:
     """Write records and progress, if the claim still stands.
 
     Args:
@@ -101,18 +109,20 @@ def write(runner: Runner, rows: Iterable[Mapping[str, Any]], *, done: int, perce
         rows: Made by ``row``, in the order in which the operations were met, each path once.
         done: Leaf operations done in this attempt.
         percent: Progress; it never falls.
+        forecast: What is still to come; ``None`` leaves what is there.
 
     Raises:
         StaleClaim: The claim is gone; nothing was written.
     """
     rows = list(rows)
-    values: dict[str, int | str | UUID] = {
+    values: dict[str, int | str | UUID | None] = {
         "job": runner.job_id,
         "claim": runner.claim,
         "attempt": runner.attempt,
         "done": done,
         "percent": percent,
         "rows": json.dumps(rows),
+        "forecast": json.dumps(forecast) if forecast is not None else None,
     }
     with connection.cursor() as cursor:
         cursor.execute(_UPSERT, values)

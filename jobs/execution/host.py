@@ -14,6 +14,8 @@ from typing import Any, Final, cast
 from django.db import connections
 
 from jobs import progress, semaphores
+from jobs.eta.forecast import Estimator, Seen
+from jobs.eta.recorded import seen_of
 from jobs.exceptions import SemaphoreDeadlock, StaleClaim
 from jobs.execution import checkpoints, creating, draining, mail, naming
 from jobs.execution.database import retrying
@@ -56,11 +58,12 @@ def check_out(facts: naming.JobFacts, directory: Path, seconds: float | None, ru
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What progress is counted against: operations expected, done so far, and the percentage reached."""
+    """What progress is counted against: operations expected, done so far, the percentage reached, and who foresees the rest."""
 
     expected: int
     done: int
     percent: int
+    estimator: Estimator | None = None
 
 
 class JobHost:
@@ -102,6 +105,7 @@ class JobHost:
         self._pending_since = 0.0
         self._done = 0
         self._written_done = 0
+        self._has_moved = False
         self.names: Mapping[str, Any] = facts.names()
         self.environ: Mapping[str, str] = facts.environ()
         self.directory = naming.directory_of(runner.job_id)
@@ -142,6 +146,8 @@ class JobHost:
             if not self._pending:
                 self._pending_since = time.monotonic()
             self._pending[path] = checkpoints.row(path, node, name, record)
+            # The turns of a loop are one to whoever foresees the rest.
+            self._has_moved |= "[" not in path
 
     def checkpoint(self) -> None:
         """Write what is pending, waiting for a database that is away.
@@ -165,11 +171,28 @@ class JobHost:
                 done, self._goal.expected, reached=self._goal.percent, finished=False, ended=False
             )
             try:
-                checkpoints.write(self._runner, self._pending.values(), done=done, percent=percent)
+                checkpoints.write(
+                    self._runner,
+                    self._pending.values(),
+                    done=done,
+                    percent=percent,
+                    forecast=self._forecast(),
+                )
             except StaleClaim:
                 self._lease.mark_lost()
                 raise
-            self._pending, self._written_done = {}, self._done
+            self._pending, self._written_done, self._has_moved = {}, self._done, False
+
+    def _forecast(self) -> dict[str, Any] | None:
+        """Return what is still to come, ``None`` when nothing has changed that."""
+        if self._goal.estimator is None or not self._has_moved:
+            return None
+        found = self._goal.estimator.forecast(self._runner.step, self._seen, self.now())
+        return found.to_data() if found is not None else None
+
+    def _seen(self, path: str) -> Seen | None:
+        record = self._records.get(path)
+        return seen_of(record) if record is not None else None
 
     def stopping(self) -> bool:
         """Return whether the worker was told to stop."""

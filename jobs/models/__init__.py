@@ -13,6 +13,7 @@ from jobs.models.project import Project, ProjectEnvironment
 from jobs.models.schedule import Schedule, ScheduleRun
 from jobs.models.secret import Secret
 from jobs.models.step_run import OperationRun, StepRun
+from jobs.models.timing import Estimate, Timing
 from jobs.models.waits import Approval, ApprovalSignature, Semaphore, SemaphoreRequest, Trap
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "CreationRequest",
     "DaemonState",
     "Delivery",
+    "Estimate",
     "Event",
     "IdempotencyKey",
     "Job",
@@ -44,6 +46,7 @@ __all__ = [
     "SemaphoreRequest",
     "StepRun",
     "Subscription",
+    "Timing",
     "Trap",
     "WorkerDrain",
     "WorkerSeen",

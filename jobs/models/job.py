@@ -11,7 +11,9 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from jobs.choices import JobType, OutcomeChoice, RollbackState, StatusChoice, StepChoice
-from jobs.lifecycle import ENDED, RUNNER_STATUSES
+from jobs.eta.forecast import Forecast
+from jobs.eta.survival import Eta
+from jobs.lifecycle import ENDED, RUNNER_STATUSES, Status
 from jobs.models.content import Nature
 from jobs.models.project import Project, empty
 from permissions.models import Environment
@@ -115,6 +117,11 @@ class Job(models.Model):
     operations_expected = models.PositiveIntegerField(default=0)
     progress_basis = models.CharField(max_length=12, default="tree")
     percent = models.PositiveSmallIntegerField(_("progress"), default=0)
+    forecast = models.JSONField(
+        null=True,
+        blank=True,
+        help_text=_("What is still to come, as whoever changed the job last foresaw it."),
+    )
 
     if TYPE_CHECKING:
         clock: datetime
@@ -138,6 +145,9 @@ class Job(models.Model):
                 F("id").desc(),
                 name="job_finished_newest",
                 condition=Q(status="finished"),
+            ),
+            models.Index(
+                F("rule"), F("id").desc(), name="job_finished_of_rule", condition=Q(status="finished")
             ),
             models.Index(
                 F("environment"),
@@ -198,3 +208,9 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def eta(self, now: datetime) -> Eta | None:
+        """Return how long its remaining work takes, ``None`` while too few like it have finished, and once it has ended."""
+        if self.forecast is None or self.status in ENDED_VALUES:
+            return None
+        return Forecast.from_data(self.forecast).range(now, is_running=self.status == Status.RUNNING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
@@ -13,7 +14,7 @@ from jobs import selectors
 from jobs.blockers import blockers
 from jobs.lifecycle import ENDED, Status
 from jobs.models import AuditRecord, Job
-from jobs.monitor import log_lines, operations, polling, standing
+from jobs.monitor import log_lines, operations, polling, remaining, standing
 from jobs.monitor.contents import contents_panel
 from jobs.monitor.gate import is_htmx, reader, signed_in, visible_job
 from jobs.monitor.rail import rail
@@ -34,7 +35,7 @@ def job(request: HttpRequest, job_id: int) -> HttpResponse:
     found = visible_job(request, job_id)
     situation = Situation(found, reader(request), timezone.now())
     context = _context(situation, _attempt(request, found))
-    version = _version(context)
+    version = _version(context, situation.now)
     if is_htmx(request) and polling.is_known(request, version):
         return polling.nothing_new(version)
     context |= {"version": version, "now": situation.now, "section": "monitor"}
@@ -92,7 +93,7 @@ def _records(job: Job) -> list[tuple[str, AuditRecord]]:
     return [(str(ACTION_LABELS.get(record.action, record.action)), record) for record in found]
 
 
-def _version(context: dict[str, Any]) -> str:
+def _version(context: dict[str, Any], now: datetime) -> str:
     """Return what changes whenever the page would look different."""
     job: Job = context["job"]
     return polling.version_of(
@@ -103,6 +104,6 @@ def _version(context: dict[str, Any]) -> str:
         context["bar"], context["trap"], context["approval"], context["who"],
         [record.pk for _, record in context["records"]],
         [nature.code for nature in context["natures"]],
-        context["contents"] and context["contents"].contents.settled_at,
+        context["contents"] and context["contents"].contents.settled_at, remaining.span(job, now),
         context["attempt"], translation.get_language(), timezone.get_current_timezone_name(),
     )  # fmt: skip

@@ -17,7 +17,7 @@ from jobs.choices import BADGES, StatusChoice
 from jobs.keyset import Ordering
 from jobs.lifecycle import ACTIVE, Status, Step
 from jobs.models import Job
-from jobs.monitor import counts, polling, times
+from jobs.monitor import counts, polling, remaining, times
 
 PLACE_PARAMETERS: Final = ("cursor",)
 """Say where a page begins; everything else in the address says what is looked for."""
@@ -182,6 +182,7 @@ def version(jobs: Iterable[Job], numbers: dict[Status, int], now: datetime) -> s
         (
             job.pk, job.status, job.step, job.percent, job.reason, job.urgent, job.started_at, job.finished_at,
             job.scheduled_at, job.max_start_at, is_upcoming(job, now), [nature.code for nature in job.natures.all()],
+            remaining.span(job, now),
         )
         for job in jobs
     ]  # fmt: skip

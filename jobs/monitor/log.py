@@ -20,7 +20,7 @@ from jobs.lifecycle import ENDED, Status
 from jobs.log import reader
 from jobs.log.reader import LogFilter, Page
 from jobs.models import Job
-from jobs.monitor import polling
+from jobs.monitor import polling, remaining
 from jobs.monitor.gate import is_htmx, signed_in, visible_job
 from jobs.monitor.log_lines import LEVELS, ROOM, Lines, render_lines
 
@@ -140,7 +140,7 @@ def _live(job: Job, place: Place, lines: Lines, last: int) -> dict[str, Any]:
 
 
 def _version(job: Job, last: int) -> str:
-    return polling.version_of(job.status, job.step, job.percent, last)
+    return polling.version_of(job.status, job.step, job.percent, remaining.span(job, timezone.now()), last)
 
 
 def _is_over(job: Job, now: datetime) -> bool:

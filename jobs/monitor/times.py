@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, datetime, timedelta
 
 from django.utils import formats, timezone
@@ -77,6 +78,20 @@ def left(seconds: float) -> str:
     if whole < 2 * DAY:
         return _("%(n)d h %(m)02d min") % {"n": whole // HOUR, "m": whole % HOUR // MINUTE}
     return rough(whole)
+
+
+def between(low: float, high: float) -> str:
+    """Return a range of seconds in the unit that its upper end is read in: ``3–7 min``; seconds only in fives."""
+    unit, text = 5, _("%(range)s s")
+    if high >= 2 * DAY:
+        unit, text = DAY, _("%(range)s days")
+    elif high >= 2 * HOUR:
+        unit, text = HOUR, _("%(range)s h")
+    elif high >= 2 * MINUTE:
+        unit, text = MINUTE, _("%(range)s min")
+    step = unit if unit < MINUTE else 1
+    first, last = round(low / unit) * step, math.ceil(high / unit) * step
+    return text % {"range": f"{first}–{last}" if first < last else f"{last}"}
 
 
 def bucket(created: datetime, now: datetime) -> tuple[str, str]:

@@ -12,7 +12,8 @@ from django.utils.safestring import SafeString
 
 from jobs.choices import BADGES, StatusChoice
 from jobs.lifecycle import Status
-from jobs.monitor import times
+from jobs.models import Job
+from jobs.monitor import remaining, times
 from jobs.monitor.wording import translated
 
 register = template.Library()
@@ -38,6 +39,12 @@ def moment(value: datetime | None, style: str = "short") -> SafeString | str:
 def duration(seconds: float | None) -> str:
     """Return a duration in seconds for people, an empty text when there is none."""
     return "" if seconds is None else times.exact(seconds)
+
+
+@register.filter
+def work_left(job: Job) -> str:
+    """Return the range of a job's remaining work, an empty text when nothing is known of it."""
+    return remaining.span(job, timezone.now())
 
 
 @register.filter

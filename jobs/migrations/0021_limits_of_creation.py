@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """The limits of the token that a job was created with: they hold for the jobs that it creates itself."""
 
-    dependencies = [("jobs", "0017_deployments")]
+    dependencies = [("jobs", "0020_estimates")]
 
     operations = [
         migrations.AddField(

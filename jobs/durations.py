@@ -1,0 +1,176 @@
+"""What finished jobs took, kept for the estimates of those to come, and the forecast of a job as it changes.
+
+The forecast is made by whoever changes the job and lies on its row, so reading it costs nothing but the row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from statistics import fmean
+from typing import Final
+
+from django.db import connection
+from django.db.models import F, Func, JSONField
+
+from jobs.eta.accuracy import Answer
+from jobs.eta.forecast import Estimator, Forecast, Sample, Seen, taken
+from jobs.eta.recorded import seen_of
+from jobs.eta.shape import STEPS, shape_of
+from jobs.eta.survival import FEWEST, range_of
+from jobs.lifecycle import ENDED, Event, State, Status
+from jobs.models import Estimate, Job, OperationRun, Timing
+from rules import selectors as rules
+from rules.engine.outcomes import Record, RecordStatus
+from rules.exceptions import RuleError
+from rules.tree import RuleTree
+
+KEPT: Final = 20
+"""How many finished jobs of a rule in an environment are kept; contract, section 7."""
+
+ESTIMATES_KEPT: Final = 600
+"""How many estimates of a rule in an environment are kept, to say how good they were."""
+
+_FORGET: Final = """
+DELETE FROM {table} WHERE id IN (
+    SELECT id FROM {table} WHERE rule_id = %s AND environment_id = %s ORDER BY id DESC OFFSET %s FOR UPDATE SKIP LOCKED
+)
+"""
+_UNDOES: Final = frozenset({Event.UNDO, Event.ASK_ROLLBACK})
+
+
+def estimator_of(job: Job, tree: RuleTree | None = None) -> Estimator | None:
+    """Return what forecasts a job, ``None`` while too few like it have finished. One query of bounded size.
+
+    Args:
+        job: Saved or not.
+        tree: Its linked rule, when it is at hand.
+    """
+    rows = Timing.objects.filter(rule_id=job.rule_id, environment_id=job.environment_id).order_by("-id")
+    samples = tuple(Sample.from_data(data) for data in rows.values_list("seconds", flat=True)[:KEPT])
+    if len(samples) < FEWEST:
+        return None
+    known = tree or _tree(job)
+    return Estimator(shape_of(known), samples) if known is not None else None
+
+
+def forecast_new(job: Job, tree: RuleTree, now: datetime) -> None:
+    """Put the forecast of a job that is being created on it."""
+    estimator = estimator_of(job, tree)
+    _put(job, estimator.forecast(job.step, lambda path: None, now) if estimator else None)
+
+
+def follow(job: Job, event: Event, after: State, now: datetime) -> None:
+    """Let the forecast on a locked job follow an event, and keep what the job took once it has finished.
+
+    Args:
+        job: With everything but this as it is after the event; not saved yet.
+        event: What happened.
+        after: Where the job is now.
+        now: The present.
+    """
+    if after.status in ENDED or event in _UNDOES:
+        job.forecast = None
+        if event is Event.STEP_OK and after.status is Status.FINISHED:
+            _keep(job)
+    elif event is Event.RERUN:
+        estimator = estimator_of(job)
+        seen = _seen(job).get if estimator else None
+        _put(job, estimator.forecast(job.step, seen, now) if estimator and seen else None)
+    elif event is Event.START and job.forecast is not None:
+        # Nobody worked at it until now.
+        _put(job, replace(Forecast.from_data(job.forecast), at=now))
+
+
+def _put(job: Job, forecast: Forecast | None) -> None:
+    job.forecast = forecast.to_data() if forecast is not None else None
+
+
+def _tree(job: Job) -> RuleTree | None:
+    """Return the pinned rule with the rules it calls, ``None`` for one that no longer reads."""
+    try:
+        return rules.linked_tree(job.rule_version_id, job.rule_pins)
+    except RuleError:
+        return None
+
+
+def _keep(job: Job) -> None:
+    """Keep what a finished job took, and forget the oldest of its like."""
+    tree = _tree(job)
+    if tree is None:
+        return
+    seconds = taken(shape_of(tree), _seen(job).get)
+    Timing.objects.create(
+        job_id=job.pk, rule_id=job.rule_id, environment_id=job.environment_id, seconds=seconds
+    )
+    _settle(job, Estimator(shape_of(tree), (Sample.from_data(seconds),) * FEWEST))
+    with connection.cursor() as cursor:
+        for table, most in ((Timing, KEPT), (Estimate, ESTIMATES_KEPT)):
+            # What another job of the same rule is forgetting right now need not be waited for.
+            statement = _FORGET.format(table=table._meta.db_table)
+            cursor.execute(statement, [job.rule_id, job.environment_id, most])
+
+
+def _settle(job: Job, own: Estimator) -> None:
+    """Say of the estimates of a finished job how much work it was."""
+    for estimate in Estimate.objects.filter(job_id=job.pk, attempt=job.attempt):
+        estimate.actual = own.stories(estimate.step)[0]
+        estimate.save(update_fields=["actual"])
+
+
+def note(job: Job, estimator: Estimator) -> None:
+    """Note what is said of a job whose step begins, once a step: a step that goes on after a wait has it already."""
+    seen = _seen(job)
+    left = estimator.stories(job.step)
+    if any(path.startswith(f"{job.step}/") for path in seen) or not left:
+        return
+    eta = range_of(left)
+    own = Sample.from_data(taken(estimator.shapes, seen.get))
+    alone = Estimator(estimator.shapes, (own,) * FEWEST)
+    spent = alone.stories(STEPS[0])[0] - alone.stories(job.step)[0]
+    totals = estimator.stories(STEPS[0])
+    pace = spent / job.operations_done if job.operations_done else 0.0
+    by_count = pace * max(0, job.operations_expected - job.operations_done)
+    rivals = [max(0.0, fmean(totals) - spent), max(0.0, totals[0] - spent), by_count]
+    noted = Estimate(
+        job_id=job.pk,
+        rule_id=job.rule_id,
+        environment_id=job.environment_id,
+        attempt=job.attempt,
+        step=job.step,
+        at=datetime.now(UTC),
+        p50=eta.p50,
+        p90=eta.p90,
+        rivals=rivals,
+    )
+    Estimate.objects.bulk_create([noted], ignore_conflicts=True)
+
+
+def answers(rule_id: int | None, environment_id: int | None) -> list[Answer]:
+    """Return what was said of jobs that have finished since, and how it was.
+
+    Args:
+        rule_id: Of this rule only.
+        environment_id: Only there.
+    """
+    rows = Estimate.objects.filter(actual__isnull=False)
+    rows = rows.filter(rule_id=rule_id) if rule_id is not None else rows
+    rows = rows.filter(environment_id=environment_id) if environment_id is not None else rows
+    return [
+        Answer(row.p50, row.p90, row.actual or 0.0, (row.rivals[0], row.rivals[1], row.rivals[2]))
+        for row in rows.iterator()
+    ]
+
+
+def _seen(job: Job) -> dict[str, Seen]:
+    """Return what is recorded of the present attempt, but for what is in loops and in tries of groups."""
+    runs = OperationRun.objects.filter(job=job, attempt=job.attempt).exclude(path__contains="[")
+    # The items of a loop may be many, and say nothing about time.
+    decided = Func(F("memo"), template="(%(expressions)s - 'items')", output_field=JSONField())
+    rows = runs.annotate(decided=decided).values_list(
+        "path", "status", "decided", "started_at", "finished_at"
+    )
+    return {
+        path: seen_of(Record(RecordStatus(status), memo=memo, started_at=began, finished_at=ended))
+        for path, status, memo, began, ended in rows
+    }
