@@ -54,6 +54,8 @@ _WHOLE: Final = (
     gettext_noop("The daemon does not run."),
     gettext_noop("All workers are drained: none takes new work."),
     gettext_noop("The pattern is blank."),
+    gettext_noop("Name users, groups, addresses or a webhook to tell."),
+    gettext_noop("The subscription has no webhook."),
     gettext_noop("The pattern holds a line break or another control character."),
     gettext_noop("The pattern ends with a backslash that escapes nothing."),
     gettext_noop("The pattern opens a [ that no ] closes."),
