@@ -39,7 +39,6 @@ def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker, broker: str
         # Nothing that is there by now goes before the end: looking through it again and again would take a tenth of the time.
         gc.freeze()
         yield world
-        gc.unfreeze()
         logging.disable(logging.NOTSET)
         transaction.set_rollback(True)
 
