@@ -103,10 +103,13 @@ def test_git_ends_with_a_killed_worker(silent: str, marker: str, tmp_path: Path)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_cancelled_job_s_checkout_is_stopped(silent: str) -> None:
-    rule = RuleFactory.create(source="name: {slug}\nsteps:\n  PRE:\n    - git: {}\n")
+@pytest.mark.parametrize("step", ["PRE", "RUN"])
+def test_git_of_a_cancelled_job_is_stopped_as_it_settles_the_contents_and_as_it_checks_out(
+    silent: str, step: str
+) -> None:
+    rule = RuleFactory.create(source="name: {slug}\nsteps:\n  RUN:\n    - git: {}\n")
     project = ProjectFactory.create(repository=silent)
-    job: Job = JobFactory.at("PRE", "running", rule=rule, project=project, revisions=["main"])
+    job: Job = JobFactory.at(step, "running", rule=rule, project=project, revisions=["main"])
 
     def run() -> None:
         runner.run(Job.objects.get(pk=job.pk))
