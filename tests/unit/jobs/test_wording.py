@@ -20,6 +20,7 @@ PLACES = (
     "rules/processes",
     "rules/engine/frames.py",
     "rules/engine/call.py",
+    "jobs/contents",
     "jobs/git.py",
     "jobs/repositories.py",
 )
