@@ -24,7 +24,7 @@ from tests.hashing import quick
 from tests.unit.supervisor_stubs import QuietRequests
 from tests.zygote import Zygotes
 
-settings.PASSWORD_HASHERS = quick(settings.PASSWORD_HASHERS)
+pytest.MonkeyPatch().setattr(settings, "PASSWORD_HASHERS", quick(settings.PASSWORD_HASHERS))
 
 TESTS = Path(__file__).parent
 BROWSER_TESTS = TESTS / "browser"

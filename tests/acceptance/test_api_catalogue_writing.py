@@ -10,6 +10,7 @@ from jobs.actions.references import MOST_NAMED
 from jobs.models import Nature, Project, ProjectEnvironment
 from permissions.models import Environment
 from tests.api import Answer, Api
+from tests.cases import in_one_test
 from tests.factories import (
     EnvironmentFactory,
     JobFactory,
@@ -104,7 +105,7 @@ def test_a_code_is_taken_in_any_case_and_never_changes(root: Api, kind: str) -> 
     assert root.call("PUT", f"{kind}/{wanted['code']}/", "{}").status == 405
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("kind", "body", "field"),
     [
         *((kind, {}, "code") for kind in WHOLE),

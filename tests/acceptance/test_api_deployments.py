@@ -11,6 +11,7 @@ from django.utils import timezone
 from jobs.models import Job, JobRevision, Project
 from permissions.models import Environment
 from tests.api import Api
+from tests.cases import in_one_test
 from tests.factories import EnvironmentFactory, JobFactory, ProjectFactory, UserFactory, user_with
 
 pytestmark = pytest.mark.django_db
@@ -130,7 +131,7 @@ def test_only_environments_that_one_may_see(root: Api, dev: Environment, shop: P
     Api().get("deployments/").problem(401, "not_authenticated")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("query", "field"),
     [
         ("at=yesterday", "at"), ("at=2026-01-01T00:00:00", "at"), ("at=9999-12-31T23:59:59-23:59", "at"), ("at=%00", "at"),

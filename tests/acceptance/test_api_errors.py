@@ -10,6 +10,7 @@ from jobs.models import CreationRequest, Job
 from permissions import tokens
 from permissions.models import Environment
 from tests.api import PROBLEM, Api
+from tests.cases import in_one_test
 from tests.factories import EnvironmentFactory, JobFactory, RuleFactory, UserFactory, moment, user_with
 
 pytestmark = pytest.mark.django_db
@@ -30,14 +31,14 @@ def api(dev: Environment) -> Api:
     return Api(user_with("view_monitor", "create", environments=[dev], username="ana"))
 
 
-@pytest.mark.parametrize("path", READS)
+@in_one_test("path", READS)
 def test_anonymous_is_401_and_told_how(path: str) -> None:
     answer = Api().get(path)
     answer.problem(401, "not_authenticated")
     assert answer.response["WWW-Authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("header", ["Bearer", "Bearer a b", "Bearer nobody", "Bearer é"])
+@in_one_test("header", ["Bearer", "Bearer a b", "Bearer nobody", "Bearer é"])
 def test_a_wrong_token_is_401(header: str) -> None:
     answer = Api().get("jobs/", Authorization=header)
     answer.problem(401, "authentication_failed")
@@ -49,7 +50,7 @@ def test_the_token_of_an_inactive_user_is_401() -> None:
     api.get("me/").problem(401, "authentication_failed")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "path",
     [
         "/api/",
@@ -72,9 +73,7 @@ def test_a_number_of_no_job_is_404(api: Api, number: int, tail: str) -> None:
     api.get(f"jobs/{number}/{tail}").problem(404, "not_found")
 
 
-@pytest.mark.parametrize(
-    "path", ["jobs/1/", "environments/", "projects/", "natures/", "me/", "rules/validate/"]
-)
+@in_one_test("path", ["jobs/1/", "environments/", "projects/", "natures/", "me/", "rules/validate/"])
 def test_a_method_that_is_not_there_is_405_and_the_others_are_named(api: Api, path: str) -> None:
     answer = api.call("PATCH", path, "{}")
     answer.problem(405, "method_not_allowed")
@@ -93,7 +92,7 @@ def test_a_form_that_is_not_json_is_406_and_415(api: Api) -> None:
         api.call("POST", "jobs/", "a=1", content_type=kind).problem(415, "unsupported_media_type")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "body",
     [
         b"{", b"", b"nul", b"\xff\xfe", b'{"rule": NaN}', b'{"rule": 1' + b"0" * 5000 + b"}", b"[" * 100_000,
@@ -143,7 +142,7 @@ def test_a_body_that_is_too_large_is_413(api: Api) -> None:
     api.post("jobs/", {"comment": "x" * 3_000_000}).problem(413, "too_large")
 
 
-@pytest.mark.parametrize("body", [[], "x", 1, True, None, [{}]], ids=repr)
+@in_one_test("body", [[], "x", 1, True, None, [{}]], ids=repr)
 def test_a_body_that_is_no_object_is_refused(api: Api, body: Any) -> None:
     assert api.post("jobs/", body).field_errors()
 
@@ -151,7 +150,7 @@ def test_a_body_that_is_no_object_is_refused(api: Api, body: Any) -> None:
 GOOD = {"rule": "web", "environment": "DEV"}
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("body", "field", "says"),
     [
         ({"rule": "web"}, "environment", "required"),
@@ -235,7 +234,7 @@ def test_creating_without_the_right_is_403_and_names_it(dev: Environment) -> Non
     assert body["right"] == "action.job.create"
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("query", "field", "says"),
     [
         ("statu=ready", "statu", "Did you mean status?"),
@@ -278,9 +277,7 @@ def test_the_cursor_of_another_order_is_refused(api: Api, dev: Environment) -> N
     assert api.get(following + "&ordering=created_at").field_errors().keys() == {"cursor"}
 
 
-@pytest.mark.parametrize(
-    "path", ["jobs/1/", "me/", "environments/DEV/", "rules/web/", "jobs/1/audit/", "environments/"]
-)
+@in_one_test("path", ["jobs/1/", "me/", "environments/DEV/", "rules/web/", "jobs/1/audit/", "environments/"])
 def test_unknown_parameters_are_refused_everywhere(api: Api, dev: Environment, path: str) -> None:
     assert api.get(f"{path}?colour=red").field_errors() == {"colour": "Unknown parameter."}
 
@@ -313,7 +310,7 @@ def test_a_session_needs_the_csrf_token_for_writing(dev: Environment) -> None:
     api.post("jobs/", GOOD).problem(403, "permission_denied")
 
 
-@pytest.mark.parametrize("text", ["\x00", "😀", "%", "\\", "'\"", "a" * 200, "(", "\u2028"])
+@in_one_test("text", ["\x00", "😀", "%", "\\", "'\"", "a" * 200, "(", "\u2028"])
 def test_any_text_may_be_looked_for(api: Api, dev: Environment, text: str) -> None:
     JobFactory.create(environment=dev, created_at=moment())
     for name in ("q", "environment", "rule", "created_by", "nature", "project"):

@@ -11,6 +11,7 @@ from permissions import policy
 from permissions.catalog import Right
 from permissions.models import Environment, User
 from tests.api import Answer, Api
+from tests.cases import in_one_test
 from tests.factories import EnvironmentFactory, GroupFactory, UserFactory, grant
 
 pytestmark = pytest.mark.django_db
@@ -167,7 +168,7 @@ def test_staff_hand_out_no_more_than_they_hold(root: Api, dev: Environment, ana:
     assert policy.granted_on(ana, dev) == {Right.VIEW_MONITOR, Right.RESTART, Right.DELETE}
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("changes", "field"),
     [
         *(({"principal": each}, "principal") for each in (None, 5, "", "a", "user:", "users:a", "user:\x00", "user:x" * 99)),
@@ -205,7 +206,7 @@ def test_what_was_meant_is_said(root: Api) -> None:
         assert root.get(f"grants/?{query}").field_errors()
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "grant_id", ["1", "g0-1", "u9-0", "x", "g1", "g" + "9" * 18 + "-1", "g" + "9" * 30 + "-0", "g1-٣"]
 )
 def test_an_id_that_is_none_is_not_there(root: Api, grant_id: str) -> None:

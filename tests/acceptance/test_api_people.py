@@ -11,6 +11,7 @@ from pytest_django import Settings
 from jobs.models import AuditRecord
 from permissions.models import User
 from tests.api import Answer, Api
+from tests.cases import in_one_test
 from tests.factories import GroupFactory, JobFactory, UserFactory, publish
 
 pytestmark = pytest.mark.django_db
@@ -87,7 +88,7 @@ def test_a_new_password_and_becoming_inactive_end_sessions(root: Api) -> None:
     assert GOOD not in said
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "password",
     ["short", "12345678901234567890", "ana-ana-ana", "password1234", "", None, 5, "x" * 5000, "a\x00b" * 9],
 )
@@ -173,7 +174,7 @@ def test_who_may_look_at_whom(root: Api) -> None:
     Api().get("users/").problem(401, "not_authenticated")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("kind", "body", "field"),
     [
         ("users", [], "body"),
@@ -209,8 +210,6 @@ def test_what_was_meant_is_said(root: Api) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "path", ["users/%00/", "groups/%00/", "users/a%0Ab/", "groups/%ff/", "users/" + "x" * 151 + "/"]
-)
+@in_one_test("path", ["users/%00/", "groups/%00/", "users/a%0Ab/", "groups/%ff/", "users/" + "x" * 151 + "/"])
 def test_a_name_that_is_none_is_not_there(root: Api, path: str) -> None:
     root.get(path).problem(404, "not_found")

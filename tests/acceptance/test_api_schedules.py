@@ -12,6 +12,7 @@ from jobs import schedules
 from jobs.models import AuditRecord, CreationRequest, Schedule, ScheduleRun
 from permissions.models import Environment, User
 from tests.api import Answer, Api
+from tests.cases import in_one_test
 from tests.factories import (
     EnvironmentFactory,
     JobFactory,
@@ -171,7 +172,7 @@ def test_a_name_is_taken_in_any_case(root: Api) -> None:
     assert patch(root, {"name": "other"}).field_errors().keys() == {"name"}
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("changes", "field"),
     [
         *(({"name": x}, "name") for x in (None, 5, "", "a b", "a\x00", "x" * 51)),

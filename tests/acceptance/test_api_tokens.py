@@ -9,6 +9,7 @@ from django.utils import timezone
 from jobs.models import AuditRecord, IdempotencyKey
 from permissions.models import ApiToken, Environment, User
 from tests.api import Api
+from tests.cases import in_one_test
 from tests.factories import EnvironmentFactory, UserFactory, user_with
 
 pytestmark = pytest.mark.django_db
@@ -103,7 +104,7 @@ def test_a_token_that_expires_makes_none_that_outlives_it(ana: User) -> None:
     assert api.post("tokens/", {"expires_at": soon.isoformat()}).status == 201
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("body", "field"),
     [
         ([], "body"),
@@ -126,7 +127,7 @@ def test_bad_input_names_the_field(ana: User, body: Any, field: str) -> None:
     assert ApiToken.objects.count() == 1
 
 
-@pytest.mark.parametrize("number", ["0", "9" * 30, "x", "-1"])
+@in_one_test("number", ["0", "9" * 30, "x", "-1"])
 def test_a_number_that_is_none_is_not_there(ana: User, number: str) -> None:
     Api(ana).get(f"tokens/{number}/").problem(404, "not_found")
 
