@@ -19,4 +19,12 @@ def _fits(value: Any, depth: int) -> bool:
         return depth > 0 and all(_fits(each, depth - 1) for each in inner)
     if isinstance(value, str):
         return "\0" not in value and not any("\ud800" <= sign <= "\udfff" for sign in value)
-    return not isinstance(value, float) or math.isfinite(value)
+    return not isinstance(value, int | float) or is_number(value)
+
+
+def is_number(value: float) -> bool:
+    """Return whether a number can be kept and written out again: neither infinite nor of hundreds of digits."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that no float comes near to
+        return False
