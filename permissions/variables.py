@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 DEEPEST: Final = 20
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 
 def is_keepable(variables: Any) -> bool:
     """Return whether these are variables at all: a JSON object that the database can hold and documents can say."""
     return isinstance(variables, dict) and _fits(variables, DEEPEST)
+
+
+def bad_names(variables: Mapping[str, Any], kept: Mapping[str, Any] | None = None) -> list[str]:
+    """Return the names among ``variables`` that no rule could read; those in ``kept`` were there before and may stay."""
+    return [name for name in variables if _NAME.fullmatch(name) is None and name not in (kept or {})]
 
 
 def _fits(value: Any, depth: int) -> bool:
