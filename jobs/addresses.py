@@ -11,8 +11,18 @@ _SCHEME: Final = r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"
 _WHOLE: Final = re.compile(_SCHEME + r"(?P<rest>.*)", re.DOTALL)
 _IN_TEXT: Final = re.compile(_SCHEME + r"(?P<rest>[^\s'\"]*)")
 _SSH: Final = frozenset({"ssh", "git+ssh", "ssh+git"})
+_TRANSPORTS: Final = frozenset({"http", "https", "git", "file", *_SSH})
+_HELPER: Final = re.compile(r"[A-Za-z0-9+.-]+::")
 MASK: Final = "***"
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[^:@\[\]]*)(:[0-9]*)?")
+
+
+def is_usable(address: str) -> bool:
+    """Return whether git may be given the address: no option of its own, and no transport that runs a program."""
+    if not address.isprintable() or address.startswith("-") or _HELPER.match(address):
+        return False
+    url = _WHOLE.fullmatch(address)
+    return url is None or url["scheme"].lower() in _TRANSPORTS
 
 
 def public_address(address: str) -> str:

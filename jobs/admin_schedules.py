@@ -30,7 +30,7 @@ from jobs.actions.schedules import run_now
 from jobs.admin_base import VisibleEnvironmentFilter
 from jobs.audit import Actor
 from jobs.cron_words import in_words
-from jobs.models import AuditRecord, Schedule, ScheduleRun
+from jobs.models import AuditRecord, Job, Schedule, ScheduleRun
 from jobs.monitor import times
 from jobs.monitor.wording import translated
 from jobs.recurrence import next_runs
@@ -72,10 +72,15 @@ class ScheduleAdmin(KeepsWhatOthersChanged[Schedule]):
         """Leave out environments that the administrator may not see; add what the list says of the last run."""
         newest = ScheduleRun.objects.filter(schedule=OuterRef("pk")).order_by("-id")
         found: QuerySet[Schedule] = super().get_queryset(request)
-        return found.filter(environment__in=policy.environments_for(request.user)).annotate(
-            run_result=Subquery(newest.values("result")[:1]),
-            run_job=Subquery(newest.values("job")[:1]),
-            run_job_name=Subquery(newest.values("job__name")[:1]),
+        places = policy.environments_for(request.user)
+        # Its job may lie where the schedule was before.
+        there = Job.objects.filter(pk=OuterRef("run_job"), environment__in=places)
+        return (
+            found.filter(environment__in=places)
+            .annotate(
+                run_result=Subquery(newest.values("result")[:1]), run_job=Subquery(newest.values("job")[:1])
+            )
+            .annotate(run_job_name=Subquery(there.values("name")[:1]))
         )
 
     # --- Who may do what ---
@@ -228,7 +233,11 @@ class ScheduleAdmin(KeepsWhatOthersChanged[Schedule]):
             ]
             context["zones"] = (timing.zone, timezone.get_current_timezone_name())
         if obj is not None and obj.pk:
-            runs = obj.runs.select_related("job", "asked_by")[:RUNS_SHOWN]
+            runs = list(obj.runs.select_related("job", "asked_by")[:RUNS_SHOWN])
+            places = set(policy.environments_for(request.user).values_list("pk", flat=True))
+            for run in runs:
+                if run.job is not None and run.job.environment_id not in places:
+                    run.job = None
             context["runs"] = [(run, _lines(run.message)) for run in runs]
         return super().render_change_form(
             request, context, add=add, change=change, form_url=form_url, obj=obj
@@ -272,9 +281,10 @@ class ScheduleAdmin(KeepsWhatOthersChanged[Schedule]):
         if result is None:
             return "–"
         label, job = ScheduleRun.Result(result).label, getattr(schedule, "run_job", None)
-        if job is None:
+        name = getattr(schedule, "run_job_name", None)
+        if job is None or name is None:
             return str(label)
-        address, name = reverse("monitor:job", args=[job]), getattr(schedule, "run_job_name", "")
+        address = reverse("monitor:job", args=[job])
         return format_html('{}: <a href="{}">{}</a>', label, address, name)
 
     # --- What is done with several ---
@@ -311,8 +321,13 @@ class ScheduleAdmin(KeepsWhatOthersChanged[Schedule]):
     def _switch(self, request: HttpRequest, schedule: Schedule, enabled: bool) -> None:
         if schedule.enabled != enabled:
             schedule.enabled = enabled
+            fields = ["enabled"]
+            if enabled and isinstance(request.user, User) and not policy.administers(request.user):
+                # Jobs come in the owner's name, so that whoever lets them come does so in their own.
+                schedule.owner = request.user
+                fields.append("owner")
             schedule.save()
-            self.log_change(request, schedule, [{"changed": {"fields": ["enabled"]}}])
+            self.log_change(request, schedule, [{"changed": {"fields": fields}}])
 
     def _each(
         self, request: HttpRequest, queryset: QuerySet[Schedule], act: Callable[[Schedule], Any]

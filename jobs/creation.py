@@ -15,29 +15,36 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
 from jobs import audit, durations, runner, transitions, variables, workers
 from jobs.choices import NAME_PREFIXES, JobType
-from jobs.exceptions import StaleClaim
+from jobs.exceptions import AskerGone, StaleClaim
 from jobs.execution import naming
 from jobs.execution.check_host import CheckHost
 from jobs.execution.database import recalled
 from jobs.execution.leases import LeaseKeeper
 from jobs.lifecycle import FIRST
-from jobs.models import CreationRequest, Job, JobRevision, ScheduleRun, StepRun
+from jobs.models import CreationRequest, Job, JobRevision, Project, ScheduleRun, StepRun
 from jobs.notifications import outbox
 from jobs.notifications.events import NoticeEvent
 from jobs.repositories import GitRunner, Repository, RepositoryError, UnknownRef
 from jobs.secrets import vault
 from jobs.secrets.masking import Mask
 from jobs.wishes import Plan, wake_channel
+from permissions import policy
+from permissions.catalog import Right
+from permissions.exceptions import EnvironmentHidden, RightMissing
+from permissions.models import Environment, User
+from permissions.rights import Limits
 from rules import selectors as rule_selectors
 from rules.engine.call import Deadline
 from rules.engine.context import Stash
 from rules.engine.interpreter import run_step
 from rules.engine.outcomes import Failed
 from rules.exceptions import RuleInvalid, RuleNotFound
+from rules.models import RuleVersion
 from rules.processes.strays import marker_of
 from rules.tree import EXECUTED_STEPS, RuleTree, count_leaves
 
@@ -106,6 +113,7 @@ def serve(request_id: str, worker: str) -> None:
 
 def _create(request: CreationRequest, plan: Plan, worker: str, secrets: vault.Opened) -> Job | None:
     """Check the wish and make the job, claimed by this worker; ``None`` when the asker gave up meanwhile."""
+    _require_asker(request, plan)
     revisions = _resolve(plan, request)
     conflict = transitions.conflicting_job(
         plan.environment_id, plan.project_id, [revision["sha"] for revision in revisions]
@@ -114,9 +122,14 @@ def _create(request: CreationRequest, plan: Plan, worker: str, secrets: vault.Op
         raise _Refused(conflict.code, sha=conflict.sha, job_id=conflict.job_id, job_name=conflict.job_name)
     pins, tree = _rule(plan)
     job = _draft(request, plan, pins, tree)
-    _check(tree, job, _facts(job, plan, revisions, secrets), request)
     try:
-        return _insert(request, job, revisions, worker)
+        facts = _facts(job, plan, revisions, secrets)
+    except ObjectDoesNotExist:
+        _require_asker(request, plan)
+        raise
+    _check(tree, job, facts, request)
+    try:
+        return _insert(request, plan, job, revisions, worker)
     except (OperationalError, InterfaceError):
         # The connection may have broken at the commit. Was it made, the job is this worker's, and nobody else runs it.
         claim = job.claim
@@ -124,6 +137,42 @@ def _create(request: CreationRequest, plan: Plan, worker: str, secrets: vault.Op
         if found is None:
             raise
         return found
+
+
+def _require_asker(request: CreationRequest, plan: Plan) -> User:
+    """Return who asks, as of now; asked before CHECK, which may take long, and again where the job comes into being.
+
+    Raises:
+        _Refused: They were deleted, made inactive or lost the right since they asked, or the environment was deleted.
+    """
+    asker = User.objects.filter(pk=request.actor_id, is_active=True).first()
+    if asker is None:
+        raise _Refused(AskerGone.code)
+    asker.limits = Limits.from_data(request.limits)
+    environment = Environment.objects.filter(pk=plan.environment_id).first()
+    try:
+        if environment is None:
+            raise EnvironmentHidden(plan.environment)
+        policy.require(asker, Right.CREATE, environment)
+    except EnvironmentHidden as error:
+        # By the name that the asker gave, whatever it is called by now.
+        said = str(EnvironmentHidden(plan.environment))
+        raise _Refused("invalid", errors={"environment": [said]}) from error
+    except RightMissing as error:
+        raise _Refused(error.code, right=error.right.value, environment=plan.environment) from error
+    _require_things(plan)
+    return asker
+
+
+def _require_things(plan: Plan) -> None:
+    """Do nothing when the project and the version of the rule are still there."""
+    errors = {}
+    if plan.project_id is not None and not Project.objects.filter(pk=plan.project_id).exists():
+        errors["project"] = ["The project has been deleted."]
+    if not RuleVersion.objects.filter(pk=plan.rule_version_id).exists():
+        errors["rule"] = ["The rule has been deleted."]
+    if errors:
+        raise _Refused("invalid", errors=errors)
 
 
 def _rule(plan: Plan) -> tuple[dict[str, int], RuleTree]:
@@ -246,10 +295,13 @@ def _check(tree: RuleTree, job: Job, facts: naming.JobFacts, request: CreationRe
         raise _Refused("check_failed", message=outcome.message, operation=outcome.path)
 
 
-def _insert(request: CreationRequest, job: Job, revisions: list[dict[str, str]], worker: str) -> Job | None:
+def _insert(
+    request: CreationRequest, plan: Plan, job: Job, revisions: list[dict[str, str]], worker: str
+) -> Job | None:
     """Save the job, at INIT and claimed, unless the asker gave up."""
     try:
         with transaction.atomic():
+            _require_asker(request, plan)
             job.pk, moment = _next_number()
             job.name = _name(job)
             job.claim, job.claimed_by, job.lease_expires_at = uuid.uuid4(), worker, moment + runner.lease()
@@ -269,6 +321,8 @@ def _insert(request: CreationRequest, job: Job, revisions: list[dict[str, str]],
             error, job.environment_id, job.project_id, [revision["sha"] for revision in revisions]
         )
         if found is None:
+            # What the job refers to may have been deleted between the look and the end of the transaction.
+            _require_asker(request, plan)
             raise
         raise _Refused(found.code, sha=found.sha, job_id=found.job_id, job_name=found.job_name) from error
     return job

@@ -70,6 +70,24 @@ class InvalidInput(JobError):
         self.errors = {field: list(messages) for field, messages in errors.items()}
 
 
+class Gone(JobError):
+    """It was deleted while somebody else wanted to do something to it."""
+
+    code = "not_found"
+
+    def __init__(self) -> None:
+        super().__init__("It has been deleted meanwhile.")
+
+
+class AskerGone(JobError):
+    """Who asked was deleted or made inactive before it was done."""
+
+    code = "authentication_failed"
+
+    def __init__(self) -> None:
+        super().__init__("The user is inactive or gone.")
+
+
 class TooMany(JobError):
     """More jobs match than may be meant at once; nothing was done to any of them."""
 

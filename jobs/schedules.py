@@ -20,13 +20,13 @@ from jobs import creation
 from jobs.actions import schedules as templates
 from jobs.actions.create import request_for
 from jobs.audit import Actor
-from jobs.exceptions import CheckFailed, JobError, RevisionInActiveJob
+from jobs.exceptions import AskerGone, CheckFailed, JobError, RevisionInActiveJob
 from jobs.lifecycle import ENDED
 from jobs.models import AuditRecord, CreationRequest, Job, Schedule, ScheduleRun
 from jobs.recurrence import choose, due
 from permissions import policy
 from permissions.catalog import Right
-from permissions.exceptions import PermissionsError
+from permissions.exceptions import PermissionsError, RightMissing
 
 logger = logging.getLogger(__name__)
 
@@ -210,6 +210,10 @@ def _said(refusal: dict[str, Any]) -> str:
     """Return what a worker refused as a sentence, a mistake a line."""
     if refusal["code"] == RevisionInActiveJob.code:
         return str(RevisionInActiveJob(refusal["sha"], refusal["job_id"], refusal["job_name"]))
+    if refusal["code"] == AskerGone.code:
+        return str(AskerGone())
+    if refusal["code"] == RightMissing.code:
+        return str(RightMissing(Right(refusal["right"]), refusal["environment"]))
     if refusal["code"] == CheckFailed.code:
         return f"CHECK refused: {refusal['message']}"
     return "\n".join(f"{field}: {' '.join(texts)}" for field, texts in refusal["errors"].items())

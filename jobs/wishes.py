@@ -57,6 +57,8 @@ class Plan:
     variables: Mapping[str, Any]
     layers: Mapping[str, Mapping[str, Any]]
     shas: tuple[str, ...] = ()
+    environment: str = ""
+    """Its code, for what is said of it when it is gone."""
 
     def to_data(self) -> dict[str, Any]:
         """Return JSON data."""

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from django.contrib.auth.models import AnonymousUser, Group, Permission
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from permissions import policy
 from permissions.catalog import EVERYWHERE, Right
@@ -38,6 +38,7 @@ class Reach:
         self.is_unlimited = policy.administers(asker)
         self._rights = policy.rights_of(asker)
         self._codes: dict[str, int] | None = None
+        self._barred: frozenset[int] | None = None
 
     def environments(self) -> QuerySet[Environment]:
         """Return the environments that exist for the asker."""
@@ -52,10 +53,23 @@ class Reach:
         return self._rights.on_all if environment is None else self._rights.on(environment.pk)
 
     def may_grant_to(self, principal: Principal) -> bool:
-        """Return whether the asker may change the rights of ``principal`` at all: not their own, not a superuser's."""
-        if self.is_unlimited or isinstance(principal, Group):
+        """Return whether the asker may change the rights of ``principal`` at all: not their own, not a superuser's.
+
+        What a group holds its members hold, so that a group of the asker's, or with a superuser in it, is out of reach too:
+        otherwise rights that are taken from somebody could come back by a group.
+        """
+        if self.is_unlimited:
             return True
+        if isinstance(principal, Group):
+            return principal.pk not in self._groups_out_of_reach()
         return not principal.is_superuser and principal.pk != self.asker.pk
+
+    def _groups_out_of_reach(self) -> frozenset[int]:
+        """Return the keys of the groups that hold for the asker or for a superuser. One query, asked once."""
+        if self._barred is None:
+            members = Q(user=self.asker.pk) | Q(user__is_superuser=True)
+            self._barred = frozenset(Group.objects.filter(members).values_list("pk", flat=True))
+        return self._barred
 
     def covers(self, principal: Principal) -> bool:
         """Return whether ``principal`` holds nothing that the asker does not hold too."""

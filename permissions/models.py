@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from permissions.catalog import LABELS, Right
 from permissions.rights import Limits
-from permissions.variables import DEEPEST, is_keepable
+from permissions.variables import DEEPEST, bad_names, is_keepable
 
 code_validator = RegexValidator(
     r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z",
@@ -32,8 +33,12 @@ def validate_time_zone(name: str) -> None:
         raise ValidationError(_("%(name)s is not a time zone."), params={"name": name})
 
 
-def check_variables(variables: Any) -> None:
+def check_variables(variables: Any, kept: Mapping[str, Any] | None = None) -> None:
     """Do nothing when these can be the variables of a row.
+
+    Args:
+        variables: All of them.
+        kept: Those of the row as it is, whose names may stay whatever they are.
 
     Raises:
         ValidationError: They cannot; it is about the field ``variables``.
@@ -41,6 +46,15 @@ def check_variables(variables: Any) -> None:
     if not is_keepable(variables):
         message = _('Write a JSON object such as {"port": 8080}, nested at most %(depth)d deep.')
         raise ValidationError({"variables": ValidationError(message, params={"depth": DEEPEST})})
+    if wrong := bad_names(variables, kept):
+        message = _("%(name)s is not a name: use letters, digits and underscore.")
+        raise ValidationError({"variables": ValidationError(message, params={"name": repr(wrong[0][:50])})})
+
+
+def kept_variables(row: models.Model) -> Mapping[str, Any]:
+    """Return the variables of a row as it is saved, none while it is not."""
+    found = type(row)._default_manager.filter(pk=row.pk).values_list("variables", flat=True).first()
+    return found if isinstance(found, dict) else {}
 
 
 class User(AbstractUser):
@@ -142,7 +156,7 @@ class Environment(models.Model):
 
     def clean(self) -> None:
         """Refuse what are no variables."""
-        check_variables(self.variables)
+        check_variables(self.variables, kept_variables(self))
 
 
 class EnvironmentUserGrant(UserObjectPermissionBase):

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.db import IntegrityError, models, transaction
 
-from jobs.actions import references
+from jobs.actions import references, rows
 from jobs.audit import together
 from jobs.exceptions import InvalidInput, JobError
 from jobs.models import Nature, Project, ProjectEnvironment
@@ -62,11 +62,12 @@ def change(
     """Change some fields of a row; ``variables`` of a project replace those of all its environments.
 
     Raises:
+        Gone: It was deleted meanwhile.
         InvalidInput: A named environment does not exist.
     """
     with transaction.atomic(), together():
         locks.hold()
-        locked = type(thing)._default_manager.select_for_update().get(pk=thing.pk)
+        locked = rows.locked(thing)
         for name, value in values.items():
             setattr(locked, name, value)
         locked.save()
@@ -79,10 +80,12 @@ def delete(thing: Environment | Project | Nature, actor: User) -> None:
     """Delete a row that nothing refers to; grants and variables that are about it go with it.
 
     Raises:
+        Gone: Somebody was quicker.
         Referenced: Something refers to it.
     """
     with transaction.atomic(), together():
         locks.hold()
+        thing = rows.locked_to_delete(thing)
         note_in_history(thing, actor, DELETION)
         references.delete(thing, thing.code, actor)
 

@@ -19,13 +19,13 @@ from jobs import dispatch, planning, selectors
 from jobs.actions.base import MOST_COMMENT
 from jobs.audit import Actor
 from jobs.choices import JobType
-from jobs.exceptions import CheckFailed, InvalidInput, JobError, NoWorker, RevisionInActiveJob
+from jobs.exceptions import AskerGone, CheckFailed, InvalidInput, JobError, NoWorker, RevisionInActiveJob
 from jobs.models import CreationRequest, Job, Project, ProjectEnvironment
 from jobs.plain_data import mistake_in_object, mistake_in_text
 from jobs.wishes import Plan, Wish, wake_channel
 from permissions import policy
 from permissions.catalog import Right
-from permissions.exceptions import EnvironmentHidden
+from permissions.exceptions import EnvironmentHidden, RightMissing
 from permissions.models import Environment
 from rules.exceptions import RuleNotFound
 from rules.models import RuleVersion
@@ -57,6 +57,7 @@ def create_job(wish: Wish, *, actor: Actor, now: datetime) -> Job:
         RevisionInActiveJob: One of the revisions is under way there.
         CheckFailed: CHECK refused.
         NoWorker: No worker answered in time; there is no job, and will be none.
+        AskerGone: The actor was deleted or made inactive meanwhile.
     """
     request = request_for(wish, actor, now, uuid.uuid4())
     _ask(request)
@@ -147,6 +148,7 @@ def make_plan(wish: Wish, actor: Actor, now: datetime) -> Plan:
         rule_id=version.rule_id,
         rule_version_id=version.pk,
         environment_id=environment.pk,
+        environment=environment.code,
         project_id=project.pk if project else None,
         repository=project.repository if project else "",
         type=wish.type,
@@ -300,7 +302,10 @@ def _wait(request: CreationRequest, seconds: float) -> None:
                 return
         else:
             _listen(min(left, _HINT_SECONDS))
-        request.refresh_from_db()
+        try:
+            request.refresh_from_db()
+        except CreationRequest.DoesNotExist:  # deleted with its asker
+            raise AskerGone from None
 
 
 def _listen(seconds: float) -> None:
@@ -330,8 +335,12 @@ def _answer(request: CreationRequest) -> Job:
     )
 
 
-def _refusal(data: Mapping[str, Any]) -> JobError:
+def _refusal(data: Mapping[str, Any]) -> JobError | RightMissing:
     code = data["code"]
+    if code == AskerGone.code:
+        return AskerGone()
+    if code == RightMissing.code:
+        return RightMissing(Right(data["right"]), data["environment"])
     if code == RevisionInActiveJob.code:
         return RevisionInActiveJob(data["sha"], data["job_id"], data["job_name"])
     if code == CheckFailed.code:

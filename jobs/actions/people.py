@@ -12,7 +12,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from jobs.actions import references
+from jobs.actions import references, rows
 from jobs.actions.catalogue import note_in_history
 from jobs.audit import together
 from jobs.exceptions import InvalidInput, JobError
@@ -94,11 +94,12 @@ def change_user(
         groups: Names of all groups; ``None`` for the same.
 
     Raises:
+        Gone: The user was deleted meanwhile.
         LastSuperuser: The user would be none any more, and is the last one.
         InvalidInput: A group does not exist, or the password is too weak.
     """
     with _change():
-        locked = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        locked = rows.locked(user)
         for name, value in values.items():
             setattr(locked, name, value)
         if not (locked.is_active and locked.is_superuser) and is_last_superuser([locked.pk]):
@@ -117,10 +118,12 @@ def delete_user(user: User, actor: User) -> None:
     """Delete a user whom nothing refers to; rights and tokens go along.
 
     Raises:
+        Gone: Somebody was quicker.
         Referenced: Jobs, schedules, signatures or rules name the user: make them inactive instead.
         LastSuperuser: Nobody would be left who may do everything.
     """
     with _change():
+        user = rows.locked_to_delete(user)
         if is_last_superuser([user.pk]):
             raise LastSuperuser(user.username)
         note_in_history(user, actor, DELETION)
@@ -147,9 +150,11 @@ def change_members(group: Group, members: Sequence[str], actor: User) -> Group:
     """Make the members of a group exactly these.
 
     Raises:
+        Gone: The group was deleted meanwhile.
         InvalidInput: One of them does not exist.
     """
     with _change():
+        group = rows.locked(group)
         _set_members(group, members)
         note_in_history(group, actor, CHANGE)
     return group
@@ -159,9 +164,11 @@ def delete_group(group: Group, actor: User) -> None:
     """Delete a group that no rule and no open approval names; its rights go along.
 
     Raises:
+        Gone: Somebody was quicker.
         Referenced: One does.
     """
     with _change():
+        group = rows.locked_to_delete(group)
         note_in_history(group, actor, DELETION)
         references.delete(group, group.name, actor)
 

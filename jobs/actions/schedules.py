@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils.translation import gettext
 
 from jobs import dispatch
+from jobs.actions import rows
 from jobs.actions.catalogue import note_in_history
 from jobs.actions.create import make_plan, mistakes_in_words
 from jobs.actions.people import NameTaken
@@ -81,9 +82,9 @@ def create(schedule: Schedule, actor: Actor, *, now: datetime) -> Schedule:
     """
     policy.require(actor.user, Right.CREATE, schedule.environment)
     with _change():
-        taken = Schedule.objects.filter(name__iexact=schedule.name).first()
-        if taken is not None:
-            raise NameTaken("name", taken.name)
+        if Schedule.objects.filter(name__iexact=schedule.name).exists():
+            # By the name that was typed: how the other one is written may be hidden.
+            raise NameTaken("name", schedule.name)
         _check_all(schedule, now)
         schedule.save(force_insert=True)
         note_in_history(schedule, actor.user, ADDITION)
@@ -99,7 +100,7 @@ def change(schedule: Schedule, values: Mapping[str, Any], actor: Actor, *, now: 
         InvalidInput: As ``create``.
     """
     with _change():
-        locked = Schedule.objects.select_for_update(no_key=True).get(pk=schedule.pk)
+        locked = rows.locked(schedule)
         policy.require(actor.user, Right.CREATE, locked.environment)
         for name, value in values.items():
             setattr(locked, name, value)
@@ -120,6 +121,7 @@ def delete(schedule: Schedule, actor: Actor) -> None:
     """
     policy.require(actor.user, Right.CREATE, schedule.environment)
     with _change():
+        schedule = rows.locked_to_delete(schedule)
         note_in_history(schedule, actor.user, DELETION)
         schedule.delete()
 
@@ -160,9 +162,11 @@ def run_now(schedule: Schedule, *, actor: Actor, now: datetime) -> ScheduleRun:
         EnvironmentHidden: The actor may not see the environment.
         RightMissing: The actor may not create jobs there.
     """
-    policy.require(actor.user, Right.CREATE, schedule.environment)
-    run = ScheduleRun.objects.create(
-        schedule=schedule, due_at=now, by_hand=True, asked_by=actor.user, look_at=now
-    )
-    transaction.on_commit(dispatch.send_schedules_hint)
+    with transaction.atomic():
+        schedule = rows.locked(schedule)
+        policy.require(actor.user, Right.CREATE, schedule.environment)
+        run = ScheduleRun.objects.create(
+            schedule=schedule, due_at=now, by_hand=True, asked_by=actor.user, look_at=now
+        )
+        transaction.on_commit(dispatch.send_schedules_hint)
     return run

@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 
 from jobs import audit, dispatch, filters
 from jobs.acting import acting
+from jobs.actions import rows
 from jobs.actions.people import NameTaken
 from jobs.audit import together
 from jobs.choices import StatusChoice
@@ -162,7 +163,7 @@ def delete(subscription: Subscription) -> None:
     """Delete a subscription with the log of its deliveries."""
     with transaction.atomic(), together():
         locks.hold()
-        subscription.delete()
+        rows.locked_to_delete(subscription).delete()
 
 
 def rotate(subscription: Subscription, *, now: datetime, secret: str | None = None) -> Written:

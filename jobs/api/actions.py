@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final
 
 from django.utils import timezone
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -13,37 +12,13 @@ from rest_framework.views import APIView
 from jobs import selectors
 from jobs.actions.base import MOST_COMMENT, Seen, actions
 from jobs.api.parsing import Choice, Flag, Moment, StrictSerializer, Text
+from jobs.api.serializers import ActionSerializer
 from jobs.api.views import actor_of, detail, user_of
-from jobs.choices import StatusChoice
 from jobs.lifecycle import RERUN_STEPS, Outcome
 from jobs.log.codec import Level
 from jobs.models import Job
 
 TRAP_ANSWERS: Final = ("retry", "skip", "abort", "pause", "resume")
-LARGEST_ATTEMPT: Final = 2**31 - 1
-
-
-class Attempt(serializers.IntegerField):
-    """A whole number; texts are none."""
-
-    def to_internal_value(self, data: Any) -> int:
-        """Return ``data`` when it is a whole number."""
-        if not isinstance(data, int) or isinstance(data, bool):
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
-class SeenSerializer(StrictSerializer):
-    """What the asker saw of the job."""
-
-    attempt = Attempt(min_value=1, max_value=LARGEST_ATTEMPT)
-    status = Choice(StatusChoice.values)
-
-
-class ActionSerializer(StrictSerializer):
-    """What every action may say."""
-
-    seen = SeenSerializer(required=False, allow_null=True, default=None)
 
 
 def _comment() -> Text:
@@ -123,6 +98,10 @@ class ActionView(APIView):
         perform(request, job_id, values.pop("action", self.key), values)
         user = user_of(request)
         return Response(detail(selectors.visible_job(user, job_id), user))
+
+    def require_replay(self, request: Request, answer: dict[str, Any]) -> None:
+        """Do nothing when the asker may still see the job that an earlier answer is about."""
+        selectors.require_visible(user_of(request), answer["id"])
 
 
 def action_view(key: str, body: type[StrictSerializer] = CommentedSerializer) -> type[ActionView]:

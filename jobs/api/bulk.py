@@ -16,13 +16,11 @@ from jobs.actions.base import MOST_COMMENT, Seen, actions
 from jobs.api.actions import (
     ADDRESSES,
     TRAP_ANSWERS,
-    ActionSerializer,
-    Attempt,
     CommentedSerializer,
-    SeenSerializer,
 )
 from jobs.api.errors import refusal_members
 from jobs.api.parsing import Choice, Flag, Moment, StrictSerializer, Text, unknown_name
+from jobs.api.serializers import ActionSerializer, Attempt, SeenSerializer
 from jobs.api.views import actor_of, user_of
 from jobs.bulk import Order, Outcome
 from jobs.exceptions import InvalidInput, JobNotFound, TooMany
@@ -197,6 +195,14 @@ class BulkView(APIView):
             elif outcome.job is not None:
                 done.append(represent_done(outcome, outcome.job))
         return Response({"action": key, "dry_run": order.dry_run, "done": done, "refused": refused})
+
+    def require_replay(self, request: Request, answer: dict[str, Any]) -> None:
+        """Do nothing when the asker may still see the jobs that an earlier answer names, as far as they are there."""
+        named = [row["id"] for row in (*answer["done"], *answer["refused"]) if row["name"]]
+        visible = selectors.visible_jobs(user_of(request)).filter(pk__in=named)
+        hidden = Job.objects.filter(pk__in=named).exclude(pk__in=visible.values("pk")).first()
+        if hidden is not None:
+            raise JobNotFound(hidden.pk)
 
 
 def _params(key: str, given: Mapping[str, Any]) -> bulk.Params:

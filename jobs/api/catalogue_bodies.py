@@ -10,10 +10,11 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from jobs import natures
-from jobs.addresses import shown_address
+from jobs.addresses import is_usable, shown_address
 from jobs.api.parsing import PlainObject, StrictSerializer, Text
 from jobs.models import Project
 from permissions.models import code_validator, colour_validator
+from permissions.variables import bad_names
 from rules import durations
 
 LARGEST_ORDER: Final = 2**31 - 1
@@ -73,6 +74,13 @@ class CatalogueSerializer(StrictSerializer):
             raise ValidationError("A code cannot be changed.")
         return code
 
+    def validate_variables(self, variables: dict[str, Any]) -> dict[str, Any]:
+        """Refuse names that no rule could read; those that are there already may stay."""
+        kept = getattr(self.instance, "variables", None)
+        if wrong := bad_names(variables, kept):
+            raise ValidationError(_not_a_name(wrong[0]))
+        return variables
+
     def values(self) -> dict[str, Any]:
         """Return the columns of the valid body."""
         found = dict(self.validated_data)
@@ -109,6 +117,10 @@ class ProjectSerializer(CatalogueSerializer):
         present = self.instance.repository if isinstance(self.instance, Project) else ""
         if repository == shown_address(present):
             return present
+        if not is_usable(repository):
+            raise ValidationError(
+                "Write a path, or the address of a git repository by https, ssh, git or file."
+            )
         if "***@" in repository:
             raise ValidationError("Write user and password in full; *** stands for them in answers.")
         return repository
@@ -118,13 +130,28 @@ class ProjectSerializer(CatalogueSerializer):
         found, errors = {}, {}
         for code, body in environments.items():
             inner = ProjectEnvironmentSerializer(data=body)
-            if inner.is_valid():
+            inner.is_valid()
+            given = {} if inner.errors else inner.validated_data["variables"]
+            if wrong := bad_names(given, self._kept(code)):
+                errors[code[:50]] = {"variables": [_not_a_name(wrong[0])]}
+            elif not inner.errors:
                 found[code] = inner.validated_data["variables"]
             else:
                 errors[code[:50]] = inner.errors
         if errors:
             raise ValidationError(errors)
         return found
+
+    def _kept(self, code: str) -> dict[str, Any]:
+        """Return the variables that the project has in an environment."""
+        if not isinstance(self.instance, Project) or "\0" in code:
+            return {}
+        found = self.instance.environments.filter(environment__code=code).first()
+        return found.variables if found is not None else {}
+
+
+def _not_a_name(name: str) -> str:
+    return f"{name[:50]!r} is not a name: use letters, digits and underscore."
 
 
 class NatureSerializer(CatalogueSerializer):

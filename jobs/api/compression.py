@@ -7,6 +7,9 @@ from typing import Final
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
+from django.utils.cache import patch_vary_headers
+
+from jobs.api.weights import takes
 
 ROOT: Final = "/api/"
 _TYPES: Final = frozenset({"application/json", "application/problem+json"})
@@ -28,4 +31,9 @@ class CompressionMiddleware(GZipMiddleware):
             return response
         if not request.path_info.startswith(ROOT):
             return response
+        patch_vary_headers(response, ("Accept-Encoding",))
+        if not takes(request.META.get("HTTP_ACCEPT_ENCODING", ""), "gzip"):
+            return response
+        # Django looks for the plain word and knows no weights.
+        request.META["HTTP_ACCEPT_ENCODING"] = "gzip"
         return super().process_response(request, response)

@@ -6,20 +6,21 @@ addresses here put the door in front of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import translation
-from rest_framework.exceptions import AuthenticationFailed, NotFound, UnsupportedMediaType
+from rest_framework.exceptions import AuthenticationFailed, NotAcceptable, NotFound, UnsupportedMediaType
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import AllowAny
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -29,9 +30,12 @@ from jobs.api import rates
 from jobs.api.conditional import READING, conditional
 from jobs.api.idempotency import once
 from jobs.api.pagination import PARAMETERS, KeysetPagination
-from jobs.api.parsing import StrictJSONParser, refuse_unknown_parameters
+from jobs.api.parsing import NothingSerializer, StrictJSONParser, refuse_unknown_parameters
+from jobs.api.weights import weighed
 from jobs.exceptions import InvalidInput
 from jobs.stream.handler import WAITER
+
+CONDITIONS: Final = ("If-Match", "If-Unmodified-Since", "If-None-Match")
 
 
 class SeesAnythingFilter(BaseFilterBackend):
@@ -45,9 +49,33 @@ class SeesAnythingFilter(BaseFilterBackend):
 
 
 class ByAccept(DefaultContentNegotiation):
-    """Chooses the form of an answer by ``Accept`` alone: no parameter is set apart for it."""
+    """Chooses the form of an answer by ``Accept`` and its weights alone: no parameter is set apart for it."""
 
     settings = SimpleNamespace(URL_FORMAT_OVERRIDE=None)  # type: ignore[assignment]
+    _taken: Sequence[str] = ()
+
+    def get_accept_list(self, request: Request) -> list[str]:
+        """Return what is looked at now."""
+        return list(self._taken)
+
+    def select_renderer(
+        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """Return the form that the asker likes best.
+
+        Raises:
+            NotAcceptable: There is none that they take.
+        """
+        wanted = weighed(request.META.get("HTTP_ACCEPT", "")) or [("*/*", 1.0)]
+        refused = {name for name, weight in wanted if not weight}
+        left = [each for each in renderers if each.media_type not in refused]
+        for best in sorted({weight for _name, weight in wanted if weight}, reverse=True):
+            self._taken = [name for name, weight in wanted if weight == best]
+            try:
+                return super().select_renderer(request, left, format_suffix)
+            except NotAcceptable:
+                continue
+        raise NotAcceptable(available_renderers=renderers)
 
 
 class Door(APIView):
@@ -104,6 +132,7 @@ class Door(APIView):
         """Refuse unknown query parameters, after the asker is known and before anything is done."""
         super().initial(request, *args, **kwargs)
         _refuse_other_codings(request)
+        _refuse_conditions(request)
         if (author := acting.get()) is not None:
             # Only now the user of a token is known.
             acting.set(replace(author, name=request.user.get_username()))
@@ -111,6 +140,21 @@ class Door(APIView):
         known: tuple[str, ...] = getattr(self, "query_parameters", ()) if reading else ()
         paged = PARAMETERS if reading and hasattr(self, "keyset") else ()
         refuse_unknown_parameters(request.query_params, (*known, *paged))
+        if request.method == "DELETE" and "delete" not in getattr(self, "bodies", {}):
+            NothingSerializer(data=request.data).is_valid(raise_exception=True)
+
+
+def _refuse_conditions(request: Request) -> None:
+    """Refuse to write under a condition that nobody would look at.
+
+    Raises:
+        InvalidInput: Names the headers.
+    """
+    if request.method in READING:
+        return
+    said = "Conditions on writing are not looked at; send seen where the body takes it."
+    if errors := {name: [said] for name in CONDITIONS if name in request.headers}:
+        raise InvalidInput(errors)
 
 
 def _refuse_other_codings(request: Request) -> None:

@@ -16,9 +16,10 @@ from django.core.exceptions import (
     SuspiciousOperation,
     TooManyFieldsSent,
 )
-from django.db import InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
+from psycopg.errors import ForeignKeyViolation
 from rest_framework import exceptions as rest
 
 from jobs.actions.catalogue import CodeTaken
@@ -29,8 +30,10 @@ from jobs.api.problems import TYPE, title_of
 from jobs.configuration.problems import ConfigurationInvalid
 from jobs.exceptions import (
     AlreadySigned,
+    AskerGone,
     CheckFailed,
     CreatorExcluded,
+    Gone,
     InvalidInput,
     JobChanged,
     JobNotFound,
@@ -99,6 +102,8 @@ def handler(exception: Exception, context: Mapping[str, Any]) -> HttpResponse:
 
 
 def _from_domain(exception: Exception) -> HttpResponse | None:
+    if _lost_a_race(exception):
+        return _changed_meanwhile()
     return next((answer(exception) for kind, answer in _ANSWERS if isinstance(exception, kind)), None)
 
 
@@ -295,6 +300,22 @@ def _database_away(error: Exception) -> HttpResponse:
     return answer
 
 
+def _asker_gone(error: AskerGone) -> HttpResponse:
+    answer = problem(HTTPStatus.UNAUTHORIZED, error.code, str(error))
+    answer["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def _changed_meanwhile() -> HttpResponse:
+    detail = "What this refers to has been deleted meanwhile; nothing was changed."
+    return problem(HTTPStatus.CONFLICT, "changed_meanwhile", detail)
+
+
+def _lost_a_race(exception: Exception) -> bool:
+    """Return whether a row went that the asker's row refers to, or the other way round, between look and deed."""
+    return isinstance(exception, IntegrityError) and isinstance(exception.__cause__, ForeignKeyViolation)
+
+
 def _plain(status: int) -> Callable[[Any], HttpResponse]:
     """Return a function that answers a domain error with its own code and sentence."""
 
@@ -347,6 +368,8 @@ _ANSWERS: Final[tuple[tuple[type[Exception], Callable[[Any], HttpResponse]], ...
     ),
     # The one before is of this kind, too.
     (SuspiciousOperation, _suspicious),
+    (Gone, _plain(HTTPStatus.NOT_FOUND)),
+    (AskerGone, _asker_gone),
     (OperationalError, _database_away),
     (InterfaceError, _database_away),
 )

@@ -121,6 +121,10 @@ class GrantsView(APIView):
         headers = {"Location": request.build_absolute_uri(address)}
         return Response(represent_grant(made), status=201, headers=headers)
 
+    def require_replay(self, request: Request, answer: dict[str, Any]) -> None:
+        """Do nothing when the asker may still look at the grant that an earlier answer is about."""
+        _found(answer["id"], user_of(request))
+
 
 class GrantView(APIView):
     """``grants/{id}/``."""

@@ -82,13 +82,17 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def refuse_unknown_parameters(query: QueryDict, known: Iterable[str]) -> None:
-    """Do nothing when every query parameter is known.
+    """Do nothing when every query parameter is known and says something.
 
     Raises:
-        InvalidInput: Names each one that is not, with the nearest one that is.
+        InvalidInput: Names each one that is not, with the nearest one that is, and each one without a value, which
+            would be taken for no filter at all.
     """
     known = sorted(known)
     errors = {name: [unknown_name("parameter", name, known)] for name in query if name not in known}
+    for name in known:
+        if "" in query.getlist(name):
+            errors[name] = ["Give a value, or leave the parameter out."]
     if errors:
         raise InvalidInput(errors)
 

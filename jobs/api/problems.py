@@ -185,6 +185,12 @@ KINDS: Final[dict[str, Kind]] = {
         "Something refers to it: `references` names what the asker may see, `others` counts the rest.",
         "Change or delete that first.",
     ),
+    "changed_meanwhile": Kind(
+        409,
+        "Changed meanwhile",
+        "Something that the request is about was deleted while it was done. Nothing was changed.",
+        "Read it again and decide anew.",
+    ),
     "idempotency_key_reused": Kind(
         409,
         "Idempotency-Key used",

@@ -91,6 +91,10 @@ class SchedulesView(APIView):
         address = request.build_absolute_uri(reverse("api:schedule", kwargs={"name": made.name}))
         return Response(_detail(made.name, asker), status=201, headers={"Location": address})
 
+    def require_replay(self, request: Request, answer: dict[str, Any]) -> None:
+        """Do nothing when the asker may still see the schedule that an earlier answer is about."""
+        _found(answer["name"], user_of(request))
+
 
 class ScheduleView(APIView):
     """``schedules/{name}/``."""
@@ -103,7 +107,7 @@ class ScheduleView(APIView):
         return Response(_detail(name, user_of(request)))
 
     def patch(self, request: Request, name: str) -> Response:
-        """Change what the body names; who is no administrator owns what they change, but not what they only switch."""
+        """Change what the body names; who is no administrator owns what they change or enable, but not what they disable."""
         asker = user_of(request)
         schedule = _found(name, asker)
         body = self.body(schedule, data=request.data, partial=True)
@@ -111,7 +115,8 @@ class ScheduleView(APIView):
         values = body.values()
         values.pop("name", None)
         values = _resolved(values, asker)
-        if set(values) - {"enabled"} and not policy.administers(asker):
+        # Jobs come in the owner's name, so that whoever lets them come does so in their own.
+        if (set(values) - {"enabled"} or values.get("enabled")) and not policy.administers(asker):
             values["owner"] = asker
         try:
             schedules.change(schedule, values, actor_of(request), now=timezone.now())
@@ -139,6 +144,10 @@ class RunScheduleView(APIView):
         self.body(data=request.data).is_valid(raise_exception=True)
         run = schedules.run_now(schedule, actor=actor_of(request), now=timezone.now())
         return Response(represent_run(run, _places(asker)), status=202)
+
+    def require_replay(self, request: Request, answer: dict[str, Any]) -> None:
+        """Do nothing when the asker may still see the schedule that an earlier answer is about."""
+        _found(self.kwargs["name"], user_of(request))
 
 
 def _visible(asker: User) -> QuerySet[Schedule]:

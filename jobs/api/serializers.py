@@ -6,7 +6,7 @@ Answers are made by plain functions: a list of fifty jobs costs what its query c
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from rest_framework import serializers
 
@@ -16,12 +16,14 @@ from jobs.actions.create import MOST_REVISIONS
 from jobs.addresses import shown_address
 from jobs.api.parsing import Choice, Flag, Moment, PlainObject, StrictSerializer, Text
 from jobs.blockers import Blocker
-from jobs.choices import JobType
+from jobs.choices import JobType, StatusChoice
 from jobs.models import AuditRecord, Nature, Project, Trap
 from jobs.representation import instant
 from jobs.timeline import Operation
 from jobs.wishes import Wish
 from permissions.models import Environment
+
+LARGEST_ATTEMPT: Final = 2**31 - 1
 
 
 def represent_trap(trap: Trap | None, now: datetime) -> dict[str, Any] | None:
@@ -152,3 +154,26 @@ class NewJobSerializer(StrictSerializer):
         values = dict(self.validated_data)
         refs = tuple(revision["ref"] for revision in values.pop("revisions"))
         return Wish(revisions=refs, **values)
+
+
+class Attempt(serializers.IntegerField):
+    """A whole number; texts are none."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Return ``data`` when it is a whole number."""
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class SeenSerializer(StrictSerializer):
+    """What the asker saw of the job."""
+
+    attempt = Attempt(min_value=1, max_value=LARGEST_ATTEMPT)
+    status = Choice(StatusChoice.values)
+
+
+class ActionSerializer(StrictSerializer):
+    """What every action may say."""
+
+    seen = SeenSerializer(required=False, allow_null=True, default=None)

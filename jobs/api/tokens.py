@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -104,10 +105,15 @@ class TokensView(APIView):
             token = tokens.issue(owner, **values)
         except TokenRefused as error:
             raise InvalidInput({error.field: [error.message]}) from error
-        made = _visible(user_of(request)).get(digest=tokens.digest(token))
+        made = get_object_or_404(_visible(user_of(request)), digest=tokens.digest(token))
         address = request.build_absolute_uri(reverse("api:token", kwargs={"token_id": made.pk}))
         headers = {"Location": address, "Cache-Control": "no-store"}
         return Response({**represent_token(made), "token": token}, status=201, headers=headers)
+
+    def require_replay(self, request: Request, answer: dict[str, Any]) -> None:
+        """Do nothing when the asker could still make a token for that user; it is not handed out again otherwise."""
+        _owner(answer["user"], user_of(request))
+        _found(request, answer["id"])
 
 
 class TokenView(APIView):
@@ -121,7 +127,9 @@ class TokenView(APIView):
 
     def delete(self, request: Request, token_id: int) -> Response:
         """Revoke it: from now on it opens nothing."""
-        _found(request, token_id).delete()
+        with transaction.atomic():
+            found = _visible(user_of(request)).select_for_update(of=("self",))
+            get_object_or_404(found, pk=min(token_id, LARGEST_ID)).delete()
         return Response(status=204)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.urls import reverse
 from django.utils import timezone
@@ -11,10 +11,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from jobs import blockers, filters, selectors, timeline, waits
-from jobs.actions.base import actions, available
+from jobs.actions.base import Seen, actions, available
 from jobs.actions.create import create_job
 from jobs.api import pagination
 from jobs.api.serializers import (
+    ActionSerializer,
     NewJobSerializer,
     represent_audit,
     represent_blocker,
@@ -88,6 +89,10 @@ class JobsView(APIView):
         address = request.build_absolute_uri(reverse("api:job", kwargs={"job_id": job.pk}))
         return Response(detail(job, user_of(request)), status=201, headers={"Location": address})
 
+    def require_replay(self, request: Request, answer: dict[str, Any]) -> None:
+        """Do nothing when the asker may still see the job that an earlier answer is about."""
+        selectors.require_visible(user_of(request), answer["id"])
+
 
 class SummaryView(APIView):
     """``jobs/summary/``."""
@@ -103,6 +108,8 @@ class SummaryView(APIView):
 class JobView(APIView):
     """``jobs/{id}/``."""
 
+    bodies: ClassVar = {"delete": ActionSerializer}
+
     def get(self, request: Request, job_id: int) -> Response:
         """Return one job."""
         user = user_of(request)
@@ -110,7 +117,12 @@ class JobView(APIView):
 
     def delete(self, request: Request, job_id: int) -> Response:
         """Take the job out of the monitor."""
-        actions()["delete"].execute(job_id, actor=actor_of(request), now=timezone.now())
+        body = ActionSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        seen = body.validated_data["seen"]
+        actions()["delete"].execute(
+            job_id, actor=actor_of(request), now=timezone.now(), seen=Seen(**seen) if seen else None
+        )
         return Response(status=204)
 
 

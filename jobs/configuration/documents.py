@@ -6,7 +6,6 @@ further on has to think of them.
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEv
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from jobs.configuration.problems import Place, Problems
+from permissions.variables import is_number
 
 STANDARD_INPUT: Final = "-"
 MAX_BYTES: Final = 10_000_000
@@ -109,6 +109,10 @@ def compose(source: Source, problems: Problems) -> Value | None:
     except (YAMLError, ValueError) as error:
         problems.add(Place(source.label), f"This is not YAML: {' '.join(str(error).split())}.")
         return None
+    except (ArithmeticError, AssertionError, LookupError, TypeError, AttributeError):
+        # The scanner of the library fails in ways of its own on odd input; its words say nothing to a reader.
+        problems.add(Place(source.label), "This is not YAML.")
+        return None
     return _Converter(source.label, problems).convert(node) if node is not None else None
 
 
@@ -189,7 +193,7 @@ class _Converter:
             number = YAML(typ="safe", pure=True).load(node.value)
         except (YAMLError, ValueError, OverflowError):
             number = None
-        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+        if isinstance(number, bool) or not isinstance(number, int | float) or not is_number(number):
             self._problems.add(place, "This number cannot be stored.")
             return None
         return number

@@ -227,14 +227,22 @@ def iter_entries(job_id: int, wanted: LogFilter | None = None, *, after: int = 0
 
 
 def iter_text(job_id: int, wanted: LogFilter | None = None) -> Iterator[bytes]:
-    """Yield the text of a log in large pieces that end with a line feed, bytes as they were written."""
+    """Yield the text of a log in large pieces that end with a line feed, bytes as they were written.
+
+    Each line that a person wrote begins with ``[name]``, so that none can be taken for one of the job's own.
+    """
     wanted = wanted if wanted is not None else LogFilter()
     if wanted.levels or wanted.q:
         for entry in iter_entries(job_id, wanted):
-            yield entry.text.encode() + b"\n"
+            yield _by_person(entry.text, entry.user) if entry.user else entry.text.encode() + b"\n"
         return
     for chunk in _chunks_forward(job_id, wanted, 0, None):
-        yield unpack(chunk.data, chunk.size).text + b"\n"
+        text = unpack(chunk.data, chunk.size).text
+        yield _by_person(text.decode(), chunk.username) if chunk.username else text + b"\n"
+
+
+def _by_person(text: str, username: str) -> bytes:
+    return "".join(f"[{username}] {line}\n" for line in text.splitlines() or [""]).encode()
 
 
 def _chunks_forward(job_id: int, wanted: LogFilter, after: int, up_to: int | None) -> Iterator[_Chunk]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
-from permissions.models import Environment, check_variables, code_validator
+from jobs.addresses import is_usable
+from permissions.models import Environment, check_variables, code_validator, kept_variables
 
 
 def empty() -> dict[str, Any]:
@@ -36,8 +38,11 @@ class Project(models.Model):
         return self.code
 
     def clean(self) -> None:
-        """Refuse what are no variables."""
-        check_variables(self.variables)
+        """Refuse what are no variables, and an address that git would not, or must not, follow."""
+        check_variables(self.variables, kept_variables(self))
+        if not is_usable(self.repository):
+            message = _("Write a path, or the address of a git repository by https, ssh, git or file.")
+            raise ValidationError({"repository": message})
 
 
 class ProjectEnvironment(models.Model):
@@ -59,4 +64,4 @@ class ProjectEnvironment(models.Model):
 
     def clean(self) -> None:
         """Refuse what are no variables."""
-        check_variables(self.variables)
+        check_variables(self.variables, kept_variables(self))

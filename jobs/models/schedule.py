@@ -137,6 +137,9 @@ class Schedule(models.Model):
             else:
                 self.next_run_at = self.first_after(timezone.now())
             super().save(*args, **kwargs)
+            if before is not None and before.environment_id != self.environment_id:
+                # They name jobs and places that whoever sees the new environment need not see.
+                self.runs.exclude(message="").update(message="It ran in another environment.")
 
     @property
     def timing(self) -> Timing:

@@ -222,6 +222,7 @@ _WITH_WORDS: Final = (
     gettext_noop("%(path)s is neither a file nor a directory."),
     gettext_noop("%(user)s may not create jobs in %(environment)s."),
     gettext_noop("The job %(name)s of this schedule is active."),
+    gettext_noop("It ran in another environment."),
     gettext_noop("The revision %(word)s is in the active job %(name)s already."),
     gettext_noop("CHECK refused: %(reason)s"),
     gettext_noop("No worker finished it in %(number)s tries."),

@@ -6,7 +6,7 @@ import re
 from typing import Any, Final
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import (
     AliasEvent,
     DocumentStartEvent,
@@ -84,7 +84,7 @@ class _Reader:
         except MarkedYAMLError as error:
             explain(error, self._text, self._problems)
             return None
-        except (YAMLError, ValueError, RecursionError, IndexError, KeyError, TypeError, AttributeError):
+        except Exception:
             # The scanner of the library fails in ways of its own on odd input; it is no YAML then.
             self._problems.add(Position(1, 1), "yaml", "The text cannot be read as YAML.")
             return None

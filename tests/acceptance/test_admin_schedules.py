@@ -208,6 +208,9 @@ def test_hidden_environments_stay_hidden_and_others_may_only_be_looked_at(
         assert "HIDDEN" not in text(answer)
         changed = [each.name for each in Schedule.objects.filter(enabled=False)]
         assert changed == (["of-DEV"] if action != "enable" else [])
+    mine.refresh_from_db()
+    theirs.refresh_from_db()
+    assert (mine.owner.username, theirs.owner.username == "sara") == ("sara", False)
     assert [run.schedule.name for schedule in (mine, theirs, secret) for run in schedule.runs.all()] == [
         "of-DEV"
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -105,6 +106,10 @@ def test_the_story_of_a_trap_an_approval_and_a_rollback(cast: Cast) -> None:
     audit = [each["action"] for each in op.walk(f"jobs/{job.pk}/audit/")]
     assert audit == ["pause", "retry", "skip", "approve", "approve", "rollback", "comment"]
     assert {record.source for record in AuditRecord.objects.filter(job_id=job.pk)} == {"api"}
+    stale = json.dumps({"seen": {"attempt": 7, "status": "finished"}})
+    op.call("DELETE", f"jobs/{job.pk}/", stale).problem(409, "job_changed")
+    assert set(op.call("DELETE", f"jobs/{job.pk}/", '{"sen": {}}').field_errors()) == {"sen"}
+    op.call("DELETE", f"jobs/{job.pk}/", "{").problem(400, "malformed")
     assert op.call("DELETE", f"jobs/{job.pk}/").status == 204
     assert op.get(f"jobs/{job.pk}/").status == 404
     assert op.call("DELETE", f"jobs/{job.pk}/").status == 404

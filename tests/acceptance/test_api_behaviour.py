@@ -101,6 +101,23 @@ def test_json_that_is_read_comes_compressed_to_those_who_take_it(api: Api, job: 
     assert (again.status, again.content) == (304, b"")
 
 
+def test_weights_and_capitals_in_what_they_take(api: Api, job: Job) -> None:
+    for takes, coding in (
+        ("GZIP", "gzip"),
+        ("*", "gzip"),
+        ("gzip;q=0", None),
+        ("gzip;q=0, *", None),
+        ("br", None),
+    ):
+        answer = api.get(f"jobs/{job.pk}/", **{"Accept-Encoding": takes})
+        assert answer.response.get("Content-Encoding") == coding, takes
+
+
+def test_writing_under_a_condition_is_refused(api: Api, job: Job) -> None:
+    for name in ("If-Match", "If-None-Match", "If-Unmodified-Since"):
+        assert set(api.post(f"jobs/{job.pk}/cancel/", {}, **{name: "x"}).field_errors()) == {name}
+
+
 def test_what_holds_a_secret_or_comes_in_pieces_is_not_compressed(api: Api, job: Job) -> None:
     takes = {"Accept-Encoding": "gzip"}
     assert "Content-Encoding" not in api.post(f"jobs/{job.pk}/cancel/", {}, **takes).response.headers

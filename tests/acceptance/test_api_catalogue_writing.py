@@ -58,7 +58,9 @@ def test_what_is_made_is_what_is_read_and_can_be_sent_back(root: Api, kind: str)
     assert patch(root, path, {}).json == wanted
     changed = patch(root, path, {"name": "Other"})
     assert (changed.status, changed.json) == (200, {**wanted, "name": "Other"})
-    assert root.call("DELETE", path).status == 204
+    assert set(root.call("DELETE", path, '{"force": true}').field_errors()) == {"force"}
+    root.call("DELETE", path, "[]").problem(400, "invalid")
+    assert root.call("DELETE", path, "{}").status == 204
     root.get(path).problem(404, "not_found")
     root.call("DELETE", path).problem(404, "not_found")
     flags = (

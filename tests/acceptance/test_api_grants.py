@@ -168,6 +168,21 @@ def test_staff_hand_out_no_more_than_they_hold(root: Api, dev: Environment, ana:
     assert policy.granted_on(ana, dev) == {Right.VIEW_MONITOR, Right.RESTART, Right.DELETE}
 
 
+def test_staff_grant_nothing_to_a_group_of_theirs_or_of_a_superuser(
+    root: Api, dev: Environment, ops: Group
+) -> None:
+    sara = staff("change_group", username="sara")
+    grant(sara, "view_monitor", "restart", environments=[dev])
+    api = Api(sara)
+    for member in (sara, User.objects.get(username="root")):
+        member.groups.set([ops])
+        refused = api.post("grants/", body("group:ops", "DEV", "restart", "view_monitor")).field_errors()
+        assert refused.keys() == {"rights"}
+        assert policy.granted_on(ops, dev) == frozenset()
+        member.groups.clear()
+    assert api.post("grants/", body("group:ops", "DEV")).status == 201
+
+
 @in_one_test(
     ("changes", "field"),
     [

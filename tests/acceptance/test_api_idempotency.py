@@ -9,13 +9,20 @@ from django.utils import timezone
 
 from jobs import idempotency
 from jobs.models import IdempotencyKey
+from permissions import policy
+from permissions.models import Environment, User
 from rules.models import RuleVersion
 from tests.api import Answer, Api
-from tests.factories import UserFactory
+from tests.factories import EnvironmentFactory, JobFactory, UserFactory, user_with
 
 pytestmark = pytest.mark.django_db
 
 SOURCE = "name: web\nsteps:\n  RUN:\n    - log: one\n"
+
+
+@pytest.fixture
+def dev() -> Environment:
+    return EnvironmentFactory.create(code="DEV")
 
 
 @pytest.fixture
@@ -99,6 +106,33 @@ def test_while_the_first_has_no_answer_it_is_409_and_says_when_to_come_back(root
     answer = post(root, "rules/", {"source": SOURCE}, "k")
     answer.problem(409, "idempotency_key_in_use")
     assert answer.response["Retry-After"] == "1"
+
+
+def test_an_answer_is_given_again_only_to_who_may_still_see_it(dev: Environment) -> None:
+    ana: User = user_with("view_monitor", "create", environments=[dev])
+    api = Api(ana)
+    job = JobFactory.create(environment=dev)
+    token = post(api, "tokens/", {"name": "mine"}, "t")
+    asked = {"text": "hello"}
+    first = post(api, f"jobs/{job.pk}/comment/", asked, "c")
+    assert post(api, f"jobs/{job.pk}/comment/", asked, "c").content == first.content
+    bulk = {"action": "comment", "ids": [job.pk], "text": "all"}
+    assert [row["id"] for row in post(api, "jobs/bulk/", bulk, "b").json["done"]] == [job.pk]
+    policy.set_rights(ana, dev, [])
+    post(api, f"jobs/{job.pk}/comment/", asked, "c").problem(404, "not_found")
+    post(api, "jobs/bulk/", bulk, "b").problem(404, "not_found")
+    assert post(api, "tokens/", {"name": "mine"}, "t").json["token"] == token.json["token"]
+    api.call("DELETE", f"tokens/{token.json['id']}/")
+    post(api, "tokens/", {"name": "mine"}, "t").problem(404, "not_found")
+
+
+def test_a_secret_is_given_again_only_to_who_could_still_get_it() -> None:
+    root: User = UserFactory.create(is_superuser=True)
+    UserFactory.create(username="ana")
+    api = Api(root)
+    assert post(api, "tokens/", {"user": "ana"}, "t").status == 201
+    User.objects.filter(pk=root.pk).update(is_superuser=False)
+    assert post(api, "tokens/", {"user": "ana"}, "t").field_errors().keys() == {"user"}
 
 
 def test_a_day_later_the_key_is_free(root: Api) -> None:

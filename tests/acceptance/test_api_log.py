@@ -129,14 +129,29 @@ def test_the_download_is_text(api: Api, job: Job) -> None:
     answer = api.get(f"jobs/{job.pk}/log/download/?step=RUN")
     assert answer.response["Content-Type"] == "text/plain; charset=utf-8"
     assert answer.response["Content-Disposition"] == 'attachment; filename="N.DEV-7-2.log"'
-    assert answer.content.decode() == "It BROKE: ñ\non it\n"
+    assert answer.content.decode() == "It BROKE: ñ\n[oscar] on it\n"
     assert api.get(f"jobs/{job.pk}/log/download/?q=broke", Accept="text/plain").content.count(b"\n") == 1
     assert api.get(f"jobs/{job.pk}/log/download/?limit=3").field_errors().keys() == {"limit"}
+
+
+def test_no_line_of_a_person_looks_like_one_of_the_job(api: Api, job: Job) -> None:
+    forged = "look\n10:00 RUN error: all is lost\rreally"
+    append_entry(job.pk, 2, "RUN", "error", forged, username="eve")
+    text = api.get(f"jobs/{job.pk}/log/download/?step=RUN").content.decode()
+    assert text.endswith("[eve] look\n[eve] 10:00 RUN error: all is lost\n[eve] really\n")
+    found = api.get(f"jobs/{job.pk}/log/download/?q=lost").content.decode()
+    assert found.startswith("[eve] ")
 
 
 def test_the_download_is_ndjson_when_asked_for(api: Api, job: Job) -> None:
     answer = api.get(f"jobs/{job.pk}/log/download/", Accept="application/x-ndjson")
     assert answer.response["Content-Type"] == "application/x-ndjson"
+    weighed = api.get(
+        f"jobs/{job.pk}/log/download/", Accept="text/plain;q=0.1, application/x-ndjson;q=1, */*;q=0.01"
+    )
+    assert weighed.response["Content-Type"] == "application/x-ndjson"
+    refused = api.get(f"jobs/{job.pk}/log/download/", Accept="text/plain;q=0, */*")
+    assert refused.response["Content-Type"] == "application/x-ndjson"
     lines = [json.loads(line) for line in answer.content.splitlines()]
     assert lines == api.get(f"jobs/{job.pk}/log/").json["results"]
 

@@ -155,7 +155,27 @@ def test_staff_write_where_they_may_create_jobs(root: Api, sara: User, prod: Env
     assert root.get("schedules/nightly/").json["environment"] == "DEV"
     Schedule.objects.filter(name="nightly").update(owner=User.objects.get(username="root"))
     assert patch(api, {"enabled": False}).json["owner"] == "root", "to switch is not to own"
+    assert patch(api, {"enabled": True}).json["owner"] == "sara", (
+        "jobs come in the name of who lets them come"
+    )
+    Schedule.objects.filter(name="nightly").update(owner=User.objects.get(username="root"))
     assert patch(api, {"comment": "mine"}).json["owner"] == "sara"
+
+
+def test_what_came_of_runs_elsewhere_is_not_told(root: Api, dev: Environment, prod: Environment) -> None:
+    root.post("schedules/", few(environment="PROD"))
+    schedule = Schedule.objects.get()
+    now = timezone.now()
+    ScheduleRun.objects.create(
+        schedule=schedule,
+        due_at=now,
+        result="skipped",
+        message="The job N.PROD-1 of this schedule is active.",
+        at=now,
+    )
+    assert patch(root, {"comment": "x"}).json["last_run"]["message"].startswith("The job N.PROD-1")
+    moved = patch(root, {"environment": "DEV"})
+    assert moved.json["last_run"]["message"] == "It ran in another environment."
 
 
 def test_what_could_create_no_job_is_only_switched(root: Api, dev: Environment) -> None:
@@ -168,7 +188,7 @@ def test_what_could_create_no_job_is_only_switched(root: Api, dev: Environment) 
 def test_a_name_is_taken_in_any_case(root: Api) -> None:
     root.post("schedules/", few())
     (error,) = root.post("schedules/", few(name="NIGHTLY")).problem(409, "name_taken")["errors"]
-    assert (error["field"], "nightly" in error["message"]) == ("name", True)
+    assert (error["field"], error["message"]) == ("name", "The name NIGHTLY is taken.")
     assert patch(root, {"name": "other"}).field_errors().keys() == {"name"}
 
 

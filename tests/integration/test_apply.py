@@ -245,6 +245,13 @@ grants:
         ("groups:\n  - ops\n", "2: This must be a mapping with the keys of group: name, permissions."),
         ('groups:\n  - name: "a\\0b"\n', "2: The text holds a character that cannot be stored."),
         ("projects:\n  - {code: a, variables: {x: .nan}}\n", "2: This number cannot be stored."),
+        (
+            f"projects:\n  - {{code: a, variables: {{x: 0x{'f' * 5000}}}}}\n",
+            "2: This number cannot be stored.",
+        ),
+        (f"projects:\n  - {{code: a, variables: {{x: {'1' * 4300}}}}}\n", "2: This number cannot be stored."),
+        ('groups:\n  - name: "\\UFFFFFFFF"\n', "1: This is not YAML."),
+        ("%YAML 1.99999999999999\n---\ngroups: []\n", "1: This is not YAML."),
         ("projects:\n  - {code: a, variables: [1]}\n", "2: variables must be a mapping."),
         (
             "groups:\n  - {name: !!python/name:os.system x}\n",

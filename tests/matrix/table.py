@@ -38,7 +38,8 @@ same in the API, **403** a refusal that names the missing right, **404** the ans
 - A token is its user, at the addresses of the API alone. One that is limited may what its limits and its user's rights
   both allow, administers nothing, and does not sign for somebody who is only named; the column of limited tokens stands for
   a user who holds all rights.
-- Administrators who are no superusers hand out only what they themselves hold there (400 otherwise), and change no account
+- Administrators who are no superusers hand out only what they themselves hold there (400 otherwise), grant nothing to and
+  take nothing from themselves, superusers, groups that they are in and groups that a superuser is in, and change no account
   and no group that holds more than they do.
 """
 _RIGHTS: Final = {right.value: ways[0] for right, ways in HOLDERS.items()}

@@ -152,7 +152,7 @@ class AddressSchema(AutoSchema):
             return None
         component = self.resolve_serializer(serializer, direction)
         return {
-            "required": True,
+            "required": self.method != "DELETE",
             "content": {JSON: {"schema": component.ref, "example": BODIES[self.operation.id]}},
         }
 
@@ -223,8 +223,10 @@ class AddressSchema(AutoSchema):
             codes += operations.ONE_OF_MANY
         if self.method != "GET" or not self._is_read_by_everybody():
             codes += operations.WRITING
-        if self.get_request_serializer() is not None:
+        if self.get_request_serializer() is not None or self.method == "DELETE":
             codes += operations.WITH_BODY
+        if self.method != "GET":
+            codes += operations.CHANGING
         if self.method == "POST":
             codes += operations.KEYED
         return {

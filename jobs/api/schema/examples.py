@@ -182,6 +182,7 @@ BODIES: Final[dict[str, Any]] = {
     },
     "reschedule_job": {"scheduled_at": "2026-03-02T06:00:00Z", "comment": "After the backup"},
     "run_job_now": {},
+    "delete_job": {"seen": {"attempt": 1, "status": "finished"}},
     "cancel_job": {"comment": "Wrong tag"},
     "roll_back_job": {"force": True, "comment": "Prices are wrong"},
     "approve_job": {"comment": "Looks good"},

@@ -12,6 +12,7 @@ from rules.api.answers import RuleAnswer, RuleVersionAnswer, ValidationAnswer
 
 EVERYWHERE: Final = ("bad_request", "invalid", "not_acceptable", "throttled", "internal_error", "unavailable")
 SIGNED_IN: Final = ("not_authenticated", "authentication_failed")
+CHANGING: Final = ("changed_meanwhile",)
 WRITING: Final = ("permission_denied",)
 WITH_BODY: Final = ("malformed", "too_large", "unsupported_media_type")
 KEYED: Final = ("idempotency_key_reused", "idempotency_key_in_use")
@@ -69,14 +70,12 @@ OPERATIONS: Final[dict[str, Operation]] = {
         "Create a job",
         answers.JobDetailAnswer,
         status=201,
-        codes=("right_missing", "revision_in_active_job", "check_failed", "no_worker"),
+        codes=("right_missing", "revision_in_active_job", "check_failed", "no_worker", "not_found"),
         headers=LOCATION,
     ),
     "GET jobs/summary/": Operation("count_jobs", "Count jobs by status", answers.SummaryAnswer),
     "GET jobs/{job_id}/": Operation("get_job", "Read a job", answers.JobDetailAnswer),
-    "DELETE jobs/{job_id}/": Operation(
-        "delete_job", "Delete a job", status=204, codes=("right_missing", "transition_not_allowed")
-    ),
+    "DELETE jobs/{job_id}/": Operation("delete_job", "Delete a job", status=204, codes=_ACTION),
     "GET jobs/{job_id}/log/": Operation("get_job_log", "Read the log", answers.LogEntryAnswer, page=True),
     "GET jobs/{job_id}/log/download/": Operation(
         "download_job_log",
@@ -165,7 +164,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
     ),
     "POST rules/validate/": Operation("validate_rule", "Look for mistakes in a rule", ValidationAnswer),
     "POST jobs/bulk/": Operation(
-        "act_on_jobs", "Do one action to several jobs", answers.BulkAnswer, codes=("too_many",)
+        "act_on_jobs", "Do one action to several jobs", answers.BulkAnswer, codes=("too_many", "not_found")
     ),
     "GET jobs/{job_id}/wait/": Operation(
         "wait_for_job", "Wait for a job", answers.JobDetailAnswer, also={202: "Not yet; ask again."}

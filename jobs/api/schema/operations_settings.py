@@ -11,15 +11,18 @@ _EXTRA: Final[dict[str, dict[str, Any]]] = {
     "change_user": {"codes": ("last_superuser",)},
     "delete_user": {"codes": ("referenced", "last_superuser")},
     "delete_group": {"codes": ("referenced",)},
-    "create_grant": {"codes": ("grant_exists",)},
+    "create_grant": {"codes": ("grant_exists", "not_found")},
     "create_user": {"codes": ("name_taken",)},
     "create_group": {"codes": ("name_taken",)},
     "create_subscription": {"codes": ("name_taken",)},
-    "create_schedule": {"answer": answers.ScheduleDetailAnswer, "codes": ("right_missing", "name_taken")},
+    "create_schedule": {
+        "answer": answers.ScheduleDetailAnswer,
+        "codes": ("right_missing", "name_taken", "not_found"),
+    },
     "get_schedule": {"answer": answers.ScheduleDetailAnswer},
     "change_schedule": {"answer": answers.ScheduleDetailAnswer, "codes": ("right_missing",)},
     "delete_schedule": {"codes": ("right_missing",)},
-    "create_token": {"answer": answers.NewTokenAnswer},
+    "create_token": {"answer": answers.NewTokenAnswer, "codes": ("not_found",)},
 }
 
 

@@ -126,12 +126,12 @@ class Projects(Kind[ProjectSpec]):
             return
         if row is None:
             return
+        found = ProjectEnvironment.objects.filter(project=row, environment=environment).first()
         try:
-            check_variables(variables)
+            check_variables(variables, found.variables if found is not None else None)
         except ValidationError as error:
             run.problems.add(place, f"variables: {' '.join(error.messages)}")
             return
-        found = ProjectEnvironment.objects.filter(project=row, environment=environment).first()
         if found is None:
             ProjectEnvironment.objects.create(project=row, environment=environment, variables=variables)
         elif same(found.variables, variables):

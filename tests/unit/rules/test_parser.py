@@ -350,6 +350,11 @@ def test_size_and_depth_are_bounded(source: str, code: str) -> None:
     assert time.process_time() - began < 5
 
 
+@pytest.mark.parametrize("source", ['name: "\\UFFFFFFFF"', "%YAML 1.99999999999999\n---\nname: x"])
+def test_what_the_library_stumbles_over_is_a_problem(source: str) -> None:
+    assert problem_of(source)[2]
+
+
 def test_problems_come_in_the_order_of_the_source() -> None:
     found = check(in_step("- lgo: a\n- log: 1\n- run:\n- sleep: x"), REGISTRY).problems
     assert [problem.line for problem in found] == [4, 5, 6, 7]
