@@ -7,6 +7,7 @@ waits: it answers that it is not yet so, and is asked again when it may be, thro
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -49,15 +50,38 @@ class Handler(ASGIHandler):
         if not LASTING.search(request.path_info):
             return await self._answer(request)
         while True:
-            async with ThreadSensitiveContext():
-                response = await self._answer(request)
-                await sync_to_async(connections.close_all)()
+            response = await self._answer_and_give_back(request)
             waiter: Waiter | None = getattr(response, WAITER, None)
             if waiter is None or self._hub().closing:
                 return response
             setattr(request, WAITER, waiter)
             await self._hub().wait(waiter)
 
+    async def _answer_and_give_back(self, request: HttpRequest) -> HttpResponseBase:
+        """Return the answer when its thread is done, and holds no connection any more.
+
+        Who hangs up meanwhile cancels this, but not the thread: it goes on, and what it has of the pool would never come back.
+        """
+        async with ThreadSensitiveContext():
+            try:
+                return await self._answer(request)
+            finally:
+                # Behind the thread's work, for it does one thing after the other. A task of its own is not cancelled along.
+                await _to_its_end(asyncio.create_task(sync_to_async(connections.close_all)()))
+
     async def _answer(self, request: HttpRequest) -> HttpResponseBase:
         answer: HttpResponseBase = await super().get_response_async(request)
         return answer
+
+
+async def _to_its_end(task: asyncio.Task[None]) -> None:
+    """Wait for ``task`` however often the waiting is cancelled, which holds afterwards."""
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+    task.result()

@@ -1,0 +1,78 @@
+"""A request that is cancelled while its thread is at work: the thread's connection is closed once it is done."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import DatabaseError, connection, connections
+from django.http import HttpRequest, HttpResponse
+
+from jobs.api.stream import hub
+from jobs.stream.handler import Handler
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Caller:
+    """Somebody who hangs up while the answer is being made."""
+
+    def __init__(self, path: str) -> None:
+        self.scope = {
+            "type": "http", "method": "GET", "path": path, "headers": [], "query_string": b"", "root_path": "",
+        }  # fmt: skip
+        self._asked = False
+        self.hangs_up = asyncio.Event()
+
+    async def receive(self) -> dict[str, Any]:
+        if not self._asked:
+            self._asked = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await self.hangs_up.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        raise AssertionError(message)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/stream/", "/api/v1/jobs/1/wait/", "/api/v1/jobs/"])
+@pytest.mark.parametrize("fails", [False, True])
+def test_its_connection_is_given_back(monkeypatch: pytest.MonkeyPatch, path: str, fails: bool) -> None:
+    # As with a pool: what is closed is given back.
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", 0)
+    at_work, may_end = threading.Event(), threading.Event()
+    used: list[Any] = []
+
+    def view() -> HttpResponse:
+        used.append(connections["default"])
+        used[0].ensure_connection()
+        at_work.set()
+        assert may_end.wait(10)
+        if fails:
+            raise DatabaseError
+        return HttpResponse()
+
+    async def answer(handler: Handler, request: HttpRequest) -> HttpResponse:
+        return await sync_to_async(view)()
+
+    monkeypatch.setattr(Handler, "_answer", answer)
+
+    async def hang_up() -> None:
+        caller = Caller(path)
+        asked = asyncio.create_task(Handler(hub)(caller.scope, caller.receive, caller.send))
+        assert await asyncio.to_thread(at_work.wait, 10)
+        caller.hangs_up.set()
+        # The others are answered meanwhile.
+        await asyncio.sleep(0.05)
+        assert not asked.done()
+        may_end.set()
+        await asyncio.wait_for(asked, 10)
+
+    try:
+        asyncio.run(hang_up())
+    finally:
+        may_end.set()
+    assert used[0].connection is None
