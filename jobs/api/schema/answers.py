@@ -14,7 +14,7 @@ from jobs.api.log import LEVELS
 from jobs.api.schema.fields import Word
 from jobs.choices import JobType, OperationStatus, OutcomeChoice, RollbackState, StatusChoice, StepChoice
 from jobs.log.codec import Stream
-from jobs.models import AuditRecord, Trap
+from jobs.models import AuditRecord, Contents, Trap
 
 ACTIONS = (
     "rerun", "reschedule", "run_now", "cancel", "approve", "reject", "retry", "skip", "abort", "pause", "resume",
@@ -208,6 +208,49 @@ class AuditRecordAnswer(serializers.Serializer[Any]):
     comment = serializers.CharField()
     source = Word(AuditRecord.Source.values)  # type: ignore[assignment]
     address = serializers.CharField(help_text="Network address of who asked.")
+
+
+class CommitAnswer(serializers.Serializer[Any]):
+    """One commit of a project."""
+
+    sha = serializers.CharField()
+    author = serializers.CharField()
+    at = serializers.CharField(help_text="When it was written, ISO 8601.")
+    subject = serializers.CharField()
+
+
+class MovedAnswer(serializers.Serializer[Any]):
+    """A tag that names another commit than when the job was created, or a ref that is gone."""
+
+    ref = serializers.CharField()
+    pinned = serializers.CharField(help_text="The commit that the job deploys.")
+    now = serializers.CharField(help_text="What the ref names now; empty when it is gone.")
+
+
+class BaseAnswer(serializers.Serializer[Any]):
+    """What the contents are compared with: what was deployed there."""
+
+    sha = serializers.CharField()
+    job = serializers.IntegerField(allow_null=True, help_text="Which brought it; null when it was deleted.")
+    job_name = serializers.CharField(allow_null=True)
+
+
+class ContentsAnswer(serializers.Serializer[Any]):
+    """What a job carries, as it was settled when PRE began."""
+
+    state = Word(Contents.State.values, allow_null=True, help_text="Null until it is settled.")
+    attempt = serializers.IntegerField(allow_null=True)
+    settled_at = serializers.DateTimeField(allow_null=True)
+    problem = serializers.CharField(help_text="What is wrong, in sentences.")
+    base = BaseAnswer(allow_null=True)
+    files = serializers.IntegerField(allow_null=True, help_text="Paths in which natures were looked for.")
+    all_files = serializers.BooleanField(allow_null=True, help_text="All files, not only changed ones.")
+    natures = serializers.ListField(child=serializers.CharField())
+    commits = CommitAnswer(many=True, help_text="The newest first, at most 1,000.")
+    commits_count = serializers.IntegerField(allow_null=True)
+    backed_out = CommitAnswer(many=True, help_text="Commits that go with the job.")
+    backed_out_count = serializers.IntegerField(allow_null=True)
+    moved = MovedAnswer(many=True)
 
 
 class EnvironmentAnswer(serializers.Serializer[Any]):

@@ -95,6 +95,32 @@ ANSWERS: Final[dict[str, Any]] = {
         "seconds": 6.1,
         "usual_seconds": 5.8,
     },
+    "Contents": {
+        "state": "settled",
+        "attempt": 1,
+        "settled_at": "2026-03-01T10:00:03Z",
+        "problem": "",
+        "base": {
+            "sha": "1b2e1d63ff55e1c0d2f5f5a2f5e2b1e3b0f5f7a9",
+            "job": 40,
+            "job_name": "N.PROD-00000040",
+        },
+        "files": 3,
+        "all_files": False,
+        "natures": ["python"],
+        "commits": [
+            {
+                "sha": "9fceb02d0ae598e95dc970b74767f19372d61af8",
+                "author": "Ana",
+                "at": "2026-02-27T09:00:00+01:00",
+                "subject": "Prices of spring",
+            }
+        ],
+        "commits_count": 1,
+        "backed_out": [],
+        "backed_out_count": 0,
+        "moved": [],
+    },
     "AuditRecord": {
         "id": 9,
         "at": "2026-03-01T10:05:00Z",

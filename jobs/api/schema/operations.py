@@ -86,6 +86,9 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "GET jobs/{job_id}/operations/": Operation(
         "list_job_operations", "List the operations of an attempt", answers.OperationAnswer, page=True
     ),
+    "GET jobs/{job_id}/contents/": Operation(
+        "get_job_contents", "Read what a job carries", answers.ContentsAnswer
+    ),
     "GET jobs/{job_id}/audit/": Operation(
         "list_job_audit", "List who did what", answers.AuditRecordAnswer, page=True
     ),
