@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from permissions.catalog import LABELS, Right
+from permissions.names import is_line, is_name
 from permissions.rights import Limits
 from permissions.variables import DEEPEST, bad_names, is_keepable
 
@@ -49,6 +50,12 @@ def check_variables(variables: Any, kept: Mapping[str, Any] | None = None) -> No
     if wrong := bad_names(variables, kept):
         message = _("%(name)s is not a name: use letters, digits and underscore.")
         raise ValidationError({"variables": ValidationError(message, params={"name": repr(wrong[0][:50])})})
+
+
+def lines_wrong(row: models.Model, *fields: str) -> dict[str, Any]:
+    """Return what is wrong with fields that are to be one line without control characters."""
+    message = _("Write one line without control characters.")
+    return {name: message for name in fields if not is_line(getattr(row, name))}
 
 
 def kept_variables(row: models.Model) -> Mapping[str, Any]:
@@ -99,6 +106,21 @@ class User(AbstractUser):
             if is_old and not self.is_active and (updated is None or "is_active" in updated):
                 self.raise_session_generation()
                 self.refresh_from_db(fields=["session_generation"])
+
+    def clean(self) -> None:
+        """Refuse names that could be taken for another's, of new users, and control characters.
+
+        Raises:
+            ValidationError: By field.
+        """
+        super().clean()
+        errors = lines_wrong(self, "first_name", "last_name")
+        if self._state.adding and not is_name(self.username):
+            errors["username"] = _("A name is more than dots.")
+        elif self._state.adding and User.objects.filter(username__iexact=self.username).exists():
+            errors["username"] = _("There is a user of this name, perhaps in other letters' case.")
+        if errors:
+            raise ValidationError(errors)
 
     def raise_session_generation(self) -> None:
         """End all sessions of the user, each at its next request."""
@@ -155,7 +177,9 @@ class Environment(models.Model):
         return self.code
 
     def clean(self) -> None:
-        """Refuse what are no variables."""
+        """Refuse what are no variables, and a name of several lines."""
+        if errors := lines_wrong(self, "name"):
+            raise ValidationError(errors)
         check_variables(self.variables, kept_variables(self))
 
 

@@ -15,6 +15,7 @@ from permissions import policy
 from permissions.catalog import Right
 from permissions.exceptions import TokenRefused
 from permissions.models import ApiToken, User
+from permissions.names import is_line
 
 PREFIX: Final = "clv_"
 LONGEST_LIFE: Final = timedelta(days=3650)
@@ -97,8 +98,8 @@ def check(
     """
     if user.limits is not None:
         raise TokenRefused("token", _("A limited token makes no tokens."))
-    if len(name) > _LONGEST_NAME or "\0" in name:
-        text = _("The name may have at most %(most)d characters, and no NUL.")
+    if len(name) > _LONGEST_NAME or not is_line(name):
+        text = _("The name may have at most %(most)d characters, in one line without control characters.")
         raise TokenRefused("name", text % {"most": _LONGEST_NAME})
     if rights is not None:
         _check_rights(rights)

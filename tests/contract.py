@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import gzip
 import json
 import re
 from typing import Any, Final
@@ -70,7 +71,8 @@ def operation_of(response: HttpResponseBase, method: str) -> Schema | None:
 def _fits(response: HttpResponseBase, media: str, schema: Schema, where: str) -> None:
     assert response["Content-Type"].partition(";")[0] == media, where
     assert not isinstance(response, StreamingHttpResponse), where
-    body = json.loads(response.content)  # type: ignore[attr-defined]
+    content: bytes = response.content  # type: ignore[attr-defined]
+    body = json.loads(gzip.decompress(content) if response.get("Content-Encoding") == "gzip" else content)
     errors = [
         f"{error.json_path}: {error.message}" for error in validator(json.dumps(schema)).iter_errors(body)
     ]

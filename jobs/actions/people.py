@@ -68,7 +68,8 @@ def create_user(
     else:
         user.set_password(password)
     with _change(), _unique("username", user.username):
-        if User.objects.filter(username=user.username).exists():
+        # Also in other letters' case: one could be taken for the other where rules name approvers.
+        if User.objects.filter(username__iexact=user.username).exists():
             raise NameTaken("username", user.username)
         user.save(force_insert=True)
         user.groups.set(_groups(groups))

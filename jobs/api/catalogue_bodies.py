@@ -11,7 +11,7 @@ from rest_framework.exceptions import ValidationError
 
 from jobs import natures
 from jobs.addresses import is_usable, shown_address
-from jobs.api.parsing import PlainObject, StrictSerializer, Text
+from jobs.api.parsing import Line, PlainObject, StrictSerializer, Text
 from jobs.models import Project
 from permissions.models import code_validator, colour_validator
 from permissions.variables import bad_names
@@ -66,7 +66,7 @@ class CatalogueSerializer(StrictSerializer):
     """What all have; a body for what is there already (``instance``) may leave everything out."""
 
     code = Code()
-    name = Text(max_length=200, required=False)
+    name = Line(max_length=200, required=False)
 
     def validate_code(self, code: str) -> str:
         """Let a code be given again as it is, and never be another."""

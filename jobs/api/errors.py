@@ -53,6 +53,7 @@ logger = logging.getLogger(__name__)
 
 CONTENT_TYPE: Final = "application/problem+json"
 API_ROOT: Final = "/api/"
+_OF_PROGRAMS: Final = frozenset({"/api", "/healthz", "/readyz", "/metrics"})
 BODY: Final = "body"
 """Name of the field when the whole body is what is wrong."""
 
@@ -132,30 +133,36 @@ def flatten(detail: Any, field: str = "") -> Iterator[dict[str, str]]:
         yield {"field": field or BODY, "message": str(detail)}
 
 
+def _is_for_programs(request: HttpRequest) -> bool:
+    """Return whether programs read what stands at the address, or what would without a slash too many or too few."""
+    path = request.path_info
+    return path.startswith(API_ROOT) or path.rstrip("/") in _OF_PROGRAMS
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what Django refuses before any view is found."""
-    if request.path_info.startswith(API_ROOT):
+    if _is_for_programs(request):
         return _suspicious(exception)
     return defaults.bad_request(request, exception)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a refusal outside the API's views."""
-    if request.path_info.startswith(API_ROOT):
+    if _is_for_programs(request):
         return problem(HTTPStatus.FORBIDDEN, "permission_denied", "This is not allowed.")
     return defaults.permission_denied(request, exception)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer an unknown address."""
-    if request.path_info.startswith(API_ROOT):
+    if _is_for_programs(request):
         return _unknown_address(request.path)
     return defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer a defect outside the API's views; Django has logged it."""
-    return _server_error() if request.path_info.startswith(API_ROOT) else defaults.server_error(request)
+    return _server_error() if _is_for_programs(request) else defaults.server_error(request)
 
 
 def _server_error() -> HttpResponse:

@@ -19,6 +19,7 @@ from rest_framework.parsers import BaseParser
 from jobs import filters
 from jobs.exceptions import InvalidInput
 from jobs.plain_data import mistake_in_object
+from permissions.names import is_line
 
 
 class StrictJSONParser(BaseParser):
@@ -137,6 +138,17 @@ class Text(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class Line(Text):
+    """A text of one line without control characters, such as a name that is shown."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return ``data`` when it is one."""
+        text = super().to_internal_value(data)
+        if not is_line(text):
+            raise ValidationError("Write one line without control characters.")
+        return text
 
 
 class Flag(serializers.Field[bool, Any, bool, Any]):

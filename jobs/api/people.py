@@ -24,12 +24,13 @@ from rest_framework.views import APIView
 
 from jobs.actions import people
 from jobs.api import pagination
-from jobs.api.parsing import Choice, Flag, StrictSerializer, Text
+from jobs.api.parsing import Choice, Flag, Line, StrictSerializer, Text
 from jobs.api.views import user_of
 from jobs.keyset import Ordering
 from jobs.representation import instant
 from permissions import grants
 from permissions.models import User
+from permissions.names import is_name, normal
 from rules.api.views import ReadOrAdministrator
 
 BY_USERNAME: Final = Ordering("username", "username", "str", tie="username")
@@ -48,8 +49,8 @@ class _Names(serializers.ListField):
 
 
 def _printable(name: str) -> None:
-    if not name.isprintable() or name != name.strip():
-        raise ValidationError("Use printable characters, and no blank at either end.")
+    if not is_name(name):
+        raise ValidationError("Use printable characters, more than dots, and no blank at either end.")
 
 
 class UserSerializer(StrictSerializer):
@@ -57,8 +58,8 @@ class UserSerializer(StrictSerializer):
 
     username = Text(max_length=_LONGEST_NAME, trim_whitespace=False, validators=[UnicodeUsernameValidator()])
     email = Text(max_length=254, required=False, allow_blank=True, validators=[EmailValidator()])
-    first_name = Text(max_length=150, required=False, allow_blank=True)
-    last_name = Text(max_length=150, required=False, allow_blank=True)
+    first_name = Line(max_length=150, required=False, allow_blank=True)
+    last_name = Line(max_length=150, required=False, allow_blank=True)
     password = Text(max_length=LONGEST_PASSWORD, required=False, trim_whitespace=False, write_only=True)
     groups = _Names(MOST_GROUPS)
     is_active = Flag(required=False)
@@ -71,7 +72,10 @@ class UserSerializer(StrictSerializer):
         """Let a name be given again as it is, and never be another: rules name approvers by it."""
         if self.instance is not None and username != self.instance.username:
             raise ValidationError("A user name cannot be changed: rules name approvers by it.")
-        return username
+        if self.instance is not None:
+            return username
+        _printable(username)
+        return normal(username)
 
 
 class GroupSerializer(StrictSerializer):

@@ -10,7 +10,7 @@ from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
 from jobs.addresses import is_usable
-from permissions.models import Environment, check_variables, code_validator, kept_variables
+from permissions.models import Environment, check_variables, code_validator, kept_variables, lines_wrong
 
 
 def empty() -> dict[str, Any]:
@@ -39,6 +39,8 @@ class Project(models.Model):
 
     def clean(self) -> None:
         """Refuse what are no variables, and an address that git would not, or must not, follow."""
+        if errors := lines_wrong(self, "name"):
+            raise ValidationError(errors)
         check_variables(self.variables, kept_variables(self))
         if not is_usable(self.repository):
             message = _("Write a path, or the address of a git repository by https, ssh, git or file.")

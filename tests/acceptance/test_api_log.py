@@ -170,4 +170,4 @@ def test_an_asgi_server_gets_the_download_in_pieces(job: Job, dev: Environment) 
         await sync_to_async(connections.close_all)()
         return found
 
-    assert asyncio.run(read()).endswith("It BROKE: ñ\non it\n".encode())
+    assert asyncio.run(read()).endswith("It BROKE: ñ\n[oscar] on it\n".encode())

@@ -12,6 +12,7 @@ from jobs.configuration.items import Item
 from jobs.configuration.kinds import permissions
 from jobs.configuration.kinds.base import Kind, Run, put, remove
 from jobs.configuration.problems import Place
+from permissions.names import is_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,11 @@ class Groups(Kind[GroupSpec]):
     def save(self, spec: GroupSpec, run: Run) -> None:
         """Create the group, or change what it may do in the administration."""
         found = Group.objects.select_for_update().filter(name=spec.name).first()
+        if found is None and not is_name(spec.name):
+            spec.item.note(
+                "name", "name: Use printable characters, more than dots, and no blank at either end."
+            )
+            return
         row = put(run, spec.item, found, Group(), spec.name, {"name": ("name", spec.name)})
         if row is not None and permissions.save(row, spec.permissions, spec.item) and found is not None:
             run.changed(self.noun, spec.name, [permissions.KEY])

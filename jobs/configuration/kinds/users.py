@@ -16,6 +16,7 @@ from jobs.configuration.kinds.base import Kind, Run, put, remove
 from jobs.configuration.kinds.groups import Groups
 from jobs.configuration.problems import Place, did_you_mean
 from permissions.models import User
+from permissions.names import normal
 
 _TEXTS: Final = ("email", "first_name", "last_name", "language", "time_zone")
 _SWITCHES: Final = ("is_active", "is_superuser", "is_staff")
@@ -90,6 +91,9 @@ class Users(Kind[UserSpec]):
             password = None
         if password is not None:
             self._check_password(spec, password)
+        if found is None and spec.username != normal(spec.username):
+            spec.item.note("username", f"username: Write it as {normal(spec.username)}.")
+            return
         new = User()
         new.set_unusable_password()
         before = len(run.lines)
