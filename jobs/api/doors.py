@@ -6,7 +6,7 @@ addresses here put the door in front of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, Final
@@ -59,7 +59,7 @@ class ByAccept(DefaultContentNegotiation):
         return list(self._taken)
 
     def select_renderer(
-        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
         """Return the form that the asker likes best.
 
@@ -68,14 +68,16 @@ class ByAccept(DefaultContentNegotiation):
         """
         wanted = weighed(request.META.get("HTTP_ACCEPT", "")) or [("*/*", 1.0)]
         refused = {name for name, weight in wanted if not weight}
-        left = [each for each in renderers if each.media_type not in refused]
+        known = list(renderers)
+        left = [each for each in known if each.media_type not in refused]
         for best in sorted({weight for _name, weight in wanted if weight}, reverse=True):
             self._taken = [name for name, weight in wanted if weight == best]
             try:
-                return super().select_renderer(request, left, format_suffix)
+                found: tuple[BaseRenderer, str] = super().select_renderer(request, left, format_suffix)
+                return found
             except NotAcceptable:
                 continue
-        raise NotAcceptable(available_renderers=renderers)
+        raise NotAcceptable(available_renderers=known)
 
 
 class Door(APIView):

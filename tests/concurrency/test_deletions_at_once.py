@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
+from django.db.models import Model
 
 from jobs.models import Nature
 from permissions.models import Environment, User
@@ -42,13 +44,13 @@ def test_the_second_who_deletes_is_told_so_and_leaves_no_history(root: Api) -> N
         ("groups/ops/", GroupFactory.create(name="ops")),
         ("natures/web/", Nature.objects.create(code="web", name="w", include=["*"])),
     ):
-        meanwhile(lambda path=path: root.call("DELETE", path), thing.delete).problem(404, "not_found")
+        meanwhile(functools.partial(root.call, "DELETE", path), thing.delete).problem(404, "not_found")
     assert not LogEntry.objects.exists()
 
 
 @pytest.mark.parametrize("gone", [Group, User, Environment])
-def test_nothing_is_granted_to_or_on_what_is_deleted_meanwhile(root: Api, gone: type) -> None:
-    things = {
+def test_nothing_is_granted_to_or_on_what_is_deleted_meanwhile(root: Api, gone: type[Model]) -> None:
+    things: dict[type[Model], Model] = {
         Group: GroupFactory.create(name="ops"),
         User: UserFactory.create(username="ana"),
         Environment: EnvironmentFactory.create(code="DEV"),
