@@ -35,7 +35,7 @@ from jobs.api.weights import weighed
 from jobs.exceptions import InvalidInput
 from jobs.stream.handler import WAITER
 
-CONDITIONS: Final = ("If-Match", "If-Unmodified-Since", "If-None-Match")
+CONDITIONS: Final = ("If-Match", "If-Unmodified-Since")
 
 
 class SeesAnythingFilter(BaseFilterBackend):

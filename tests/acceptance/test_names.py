@@ -89,7 +89,7 @@ def test_git_is_given_no_options_and_no_programs(root: Api, address: str) -> Non
 
 def test_a_slash_too_many_or_too_few_is_a_problem() -> None:
     for path in ("/api", "/metrics/", "/healthz/"):
-        answer = Client().get(path)
+        answer = Client().get(path, follow=True)
         assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
 
 

@@ -306,6 +306,14 @@ class BulkRefusedAnswer(serializers.Serializer[Any]):
     name = serializers.CharField(allow_null=True)
     code = serializers.CharField()
     detail = serializers.CharField()
+    right = serializers.CharField(required=False, help_text="With `right_missing`.")
+    errors = serializers.ListField(
+        child=serializers.DictField(), required=False, help_text="What is wrong with the input."
+    )
+    job = serializers.DictField(required=False, help_text="With `revision_in_active_job`.")
+    jobs = serializers.ListField(
+        child=serializers.DictField(), required=False, help_text="With `later_jobs`."
+    )
 
 
 class BulkAnswer(serializers.Serializer[Any]):
