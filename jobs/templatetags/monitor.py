@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from jobs.choices import BADGES, StatusChoice
 from jobs.lifecycle import Status
 from jobs.monitor import times
-from jobs.monitor.wording import translated
+from jobs.wording import translated
 
 register = template.Library()
 

@@ -117,7 +117,7 @@ def stranger() -> Iterator[str]:
                     return
                 with caller:
                     caller.recv(10000)
-                    caller.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+                    caller.sendall(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
 
         thread = threading.Thread(target=greet, daemon=True)
         thread.start()
