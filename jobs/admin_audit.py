@@ -28,7 +28,7 @@ from jobs.audit import GRANT
 from jobs.choices import StatusChoice
 from jobs.models import AuditRecord
 from jobs.monitor.log import off_the_loop
-from jobs.monitor.wording import ACTION_LABELS
+from jobs.wording import ACTION_LABELS
 from permissions import policy
 
 COLUMNS: Final = (

@@ -33,7 +33,7 @@ from jobs.monitor import refusals
 from jobs.monitor.dialogs import DIALOGS
 from jobs.monitor.gate import reader
 from jobs.monitor.situation import Situation
-from jobs.monitor.wording import translated
+from jobs.wording import translated
 from permissions import policy
 from permissions.echoes import EchoesLittle
 from permissions.models import User

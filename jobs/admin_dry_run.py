@@ -24,8 +24,8 @@ from jobs import selectors, variables
 from jobs.actions.create import layers_of, mistakes_in_variables
 from jobs.choices import JobType
 from jobs.models import Project
-from jobs.monitor.wording import ORIGIN_LABELS, translated
 from jobs.secrets import vault
+from jobs.wording import ORIGIN_LABELS, translated
 from permissions import policy
 from permissions.echoes import EchoesLittle
 from permissions.models import Environment, User

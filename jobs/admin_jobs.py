@@ -21,7 +21,7 @@ from jobs.actions import base
 from jobs.admin_base import CappedPaginator, ReadOnlyAdmin, VisibleEnvironmentFilter
 from jobs.models import Job, OperationRun
 from jobs.monitor import standing
-from jobs.monitor.wording import ACTION_LABELS
+from jobs.wording import ACTION_LABELS
 from permissions.models import User
 
 MOST_STEPS: Final = 40

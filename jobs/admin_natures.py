@@ -20,8 +20,8 @@ from django.views.decorators.http import require_POST
 
 from jobs import natures
 from jobs.models import Nature
-from jobs.monitor.wording import translated
 from jobs.natures import Matcher, PatternsInvalid, TookTooLong, Verdict
+from jobs.wording import translated
 from permissions.admin_shown import KeepsWhatOthersChanged
 from permissions.echoes import clipped
 

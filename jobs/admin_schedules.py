@@ -32,9 +32,9 @@ from jobs.audit import Actor
 from jobs.cron_words import in_words
 from jobs.models import AuditRecord, Job, Schedule, ScheduleRun
 from jobs.monitor import times
-from jobs.monitor.wording import translated
 from jobs.recurrence import next_runs
 from jobs.schedule_form import ScheduleForm
+from jobs.wording import translated
 from permissions import policy
 from permissions.admin_shown import KeepsWhatOthersChanged
 from permissions.catalog import Right

@@ -18,8 +18,8 @@ from django.utils.translation import gettext_lazy as _
 from jobs.actions import schedules
 from jobs.models import Schedule
 from jobs.monitor.forms import read_variables
-from jobs.monitor.wording import translated
 from jobs.recurrence import NotACron, Timing, fields_of
+from jobs.wording import translated
 from permissions.models import User
 from rules import durations
 

@@ -15,6 +15,7 @@ from jobs.actions import subscriptions
 from jobs.choices import StatusChoice
 from jobs.models import Project, Subscription
 from jobs.notifications.events import NoticeEvent
+from jobs.wording import translated
 from permissions.models import Environment, User
 
 EVENTS: Final = (
@@ -99,6 +100,8 @@ class SubscriptionForm(forms.ModelForm[Subscription]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Offer what there is, and what was chosen when it was still there."""
         super().__init__(*args, **kwargs)
+        for each in self.fields.values():
+            each.label = capfirst(each.label)
         for name, (model, column) in _NAMED.items():
             field = self.fields.get(name)
             if isinstance(field, Chosen):
@@ -120,7 +123,7 @@ class SubscriptionForm(forms.ModelForm[Subscription]):
         for name, texts in found.items():
             field = "webhook_url" if name == "webhook.url" else name
             for text in texts:
-                self.add_error(field, text)
+                self.add_error(field, translated(text))
         receivers = ("users", "groups", "addresses", "webhook_url")
         if not self.errors and not any(values.get(name) for name in receivers):
             self.add_error(None, gettext("Name users, groups, addresses or a webhook to tell."))

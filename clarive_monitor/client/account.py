@@ -35,20 +35,33 @@ def login(session: Session, address: str, token_stdin: bool) -> None:
         raise BadUsage("Write the address of the server alone, such as https://clarive.example.com.")
     if parts.scheme == "http" and parts.hostname not in _HERE:
         session.tell("Careful: without https:// anybody between here and there can read the token.")
-    token = sys.stdin.readline() if token_stdin else click.prompt("Token", hide_input=True, err=True)
-    token = token.strip()
-    if not token.isascii() or not token.isprintable() or not token or " " in token:
-        raise BadUsage("This is no token.")
-    context = Context(url, token, session.ca_file)
+    name = session.context or config.DEFAULT
+    if not name.isprintable():
+        raise BadUsage("The name of a context holds no line breaks or other such characters.")
+    context = Context(url, config.usable_token(_token(token_stdin)), session.ca_file)
     with contextlib.closing(Server(context, tell=session.tell)) as server:
         me = _me(server)
     kept = config.load()
-    name = session.context or config.DEFAULT
     kept.contexts[name], kept.current = context, name
     config.save(kept)
     if session.as_json:
         output.write_json(me)
     session.say(f"Signed in to {url} as {output.plain(me['username'])} (context {name}).")
+
+
+def _token(from_stdin: bool) -> str:
+    """Return what somebody gives as a token.
+
+    Raises:
+        BadUsage: There is nothing to read it from.
+    """
+    if sys.stdin is None:
+        raise BadUsage("The token cannot be read: standard input is closed.")
+    try:
+        token: str = sys.stdin.readline() if from_stdin else click.prompt("Token", hide_input=True, err=True)
+    except (OSError, UnicodeDecodeError):
+        raise BadUsage("The token cannot be read from standard input.") from None
+    return token.strip()
 
 
 def _me(server: Server) -> dict[str, Any]:

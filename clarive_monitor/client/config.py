@@ -72,8 +72,19 @@ def load() -> Config:
 
 
 def save(config: Config) -> None:
-    """Write the file, all of it or nothing, for its owner alone."""
+    """Write the file, all of it or nothing, for its owner alone.
+
+    Raises:
+        BadUsage: It cannot be written.
+    """
     place = path()
+    try:
+        _write(place, config)
+    except OSError as error:
+        raise BadUsage(f"{place} cannot be written: {error.strerror}.") from None
+
+
+def _write(place: Path, config: Config) -> None:
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     lines = [f"current = {_quoted(config.current)}"]
     for name, context in sorted(config.contexts.items()):
@@ -105,7 +116,7 @@ def chosen(name: str = "", url: str = "", ca_file: str = "") -> Context:
     token = os.environ.get("CLARIVE_TOKEN", "").strip()
     ca_file = ca_file or os.environ.get("CLARIVE_CA_FILE", "")
     if url and token:
-        return Context(url, token, ca_file)
+        return Context(url, usable_token(token), ca_file)
     config = load()
     name = name or os.environ.get("CLARIVE_CONTEXT", "")
     if name and name not in config.contexts:
@@ -118,7 +129,7 @@ def chosen(name: str = "", url: str = "", ca_file: str = "") -> Context:
         raise NotSignedIn(f"No token for {url} is known. Sign in with: clarive login {url}")
     return Context(
         url or (kept.url if kept else ""),
-        token or (kept.token if kept else ""),
+        usable_token(token or (kept.token if kept else "")),
         ca_file or (kept.ca_file if kept and not (url and kept.url != url) else ""),
     )
 
@@ -130,9 +141,28 @@ def plain_url(text: str) -> str:
         return ""
     if "://" not in text:
         text = f"https://{text}"
-    if not text.startswith(("http://", "https://")) or not urlsplit(text).hostname:
-        raise BadUsage(f"{text} is no address of a server: it begins with https:// or http://.")
+    if not text.startswith(("http://", "https://")) or not _has_host(text):
+        raise BadUsage(f"{text} is no address of a server, such as https://clarive.example.com.")
     return text.rstrip("/").removesuffix("/api/v1").removesuffix("/api").rstrip("/")
+
+
+def usable_token(text: str) -> str:
+    """Return a token that can be sent.
+
+    Raises:
+        BadUsage: It holds what no token holds. The message does not show it.
+    """
+    if not text.isascii() or not text.isprintable() or not text or " " in text:
+        raise BadUsage("This is no token: it has no spaces, line breaks or other such characters.")
+    return text
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0 and url.isprintable()
+    except ValueError:
+        return False
 
 
 def _context(values: Any) -> Context:

@@ -36,7 +36,7 @@ class NotFound(ClientError):
 
 
 class Unreachable(ClientError):
-    """No usable answer came. ``not_clarive`` says that something else answered: asking again is of no use."""
+    """No usable answer came. ``not_clarive`` says that something else is there: asking again is of no use."""
 
     exit = Exit.UNREACHABLE
 

@@ -18,10 +18,12 @@ def read_text(name: str) -> str:
     Raises:
         BadUsage: It cannot be read, is no UTF-8 text, or too long for any server.
     """
+    if name == STANDARD_INPUT and sys.stdin is None:
+        raise BadUsage("Standard input is closed.")
     try:
         content = sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name).read_bytes()
-    except OSError as error:
-        raise BadUsage(f"{name} cannot be read: {error.strerror}.") from None
+    except (OSError, ValueError) as error:
+        raise BadUsage(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     if len(content) > MOST_BYTES:
         raise BadUsage(f"{name} is longer than {MOST_BYTES // 1_000_000} MB.")
     try:

@@ -19,8 +19,12 @@ from clarive_monitor.client.transport import Server
 
 POLL_SECONDS: Final = 1.0
 LONGEST_PAUSE: Final = 15.0
-SILENCE_SECONDS: Final = 60.0
-"""Without a word of the stream for so long, the job itself is looked at."""
+SILENCE_SECONDS: Final = 30.0
+"""Without news of the stream for so long, the job itself is looked at."""
+LOST_SECONDS: Final = 60.0
+"""Without a word at all, not even that the server is still there, a connection counts as lost."""
+LATENESS_SECONDS: Final = 5.0
+"""By so much a deadline may be missed while nothing is said."""
 PATIENCE_SECONDS: Final = 600.0
 """For so long a server may be away before whoever waits is told that it is."""
 LINES_A_PAGE: Final = 5000
@@ -113,6 +117,7 @@ class Follower:
             except (Refused, Unreachable) as error:
                 if not _goes_by(error):
                     raise
+                self._check_time()
                 self._note_loss(error)
             self._rest(max(self._pause, POLL_SECONDS))
 
@@ -124,11 +129,12 @@ class Follower:
         headers = {"Last-Event-ID": self._last_event} if self._last_event else {}
         # A job's name is in no other job's name; what the search finds besides is left out below.
         parameters = {"q": self.job()["name"]}
+        patience = self._patience()
         try:
-            with self.server.stream("stream/", parameters, headers, read_timeout=SILENCE_SECONDS) as lines:
+            with self.server.stream("stream/", parameters, headers, read_timeout=patience) as lines:
                 # What happened before the stream was open is read now; what happens from here on, the stream tells.
                 yield from self._caught_up()
-                yield from self._told(lines)
+                yield from self._told(self._minding(lines, patience))
         except Refused as error:
             if error.status == 404:
                 self._streams = False
@@ -138,6 +144,32 @@ class Follower:
                 self._last_event = ""
             else:
                 raise
+
+    def _patience(self) -> float:
+        """Return for how long a stream may be silent: no longer than there is time."""
+        if self.deadline is None:
+            return LOST_SECONDS
+        return max(0.1, min(LOST_SECONDS, self.deadline - time.monotonic()))
+
+    def _minding(self, lines: Iterator[str], patience: float) -> Iterator[str]:
+        """Yield the lines of a stream, with an eye on the clock and on the job, whatever they say.
+
+        Ends when the stream is to be opened anew: with less patience, or because the job is not as the stream tells.
+        A server says now and then that it is there, also to somebody to whom it may say nothing else any more.
+        """
+        heard = time.monotonic()
+        for line in lines:
+            self._check_time()
+            now = time.monotonic()
+            if line and not line.startswith(":"):
+                heard = now
+            elif now - heard > SILENCE_SECONDS:
+                heard = now
+                if self._state != _state_of(self.job()):
+                    return
+            yield line
+            if not line and patience - self._patience() > LATENESS_SECONDS:
+                return
 
     def _told(self, lines: Iterator[str]) -> Iterator[News]:
         for event in parse_events(lines, self._set_pause):

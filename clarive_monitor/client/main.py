@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -35,8 +36,7 @@ class Root(ClientGroup):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            # Nothing may be written there any more, not even at the very end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _write_no_more()
             raise click.exceptions.Exit(_OUTPUT_CLOSED) from None
 
 
@@ -100,6 +100,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run a command and return its exit code."""
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+    if sys.stdout is None:
+        # The next file or connection would take its number, and be written to.
+        click.echo("Error: Standard output is closed.", err=True)
+        return Exit.USAGE
     context: click.Context | None = None
     try:
         with cli.make_context(PROGRAM, arguments, color=_colour()) as context:
@@ -117,6 +123,24 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt, EOFError):
         click.echo("Interrupted.", err=True)
         return Exit.INTERRUPTED
+    except OSError as error:
+        # Files that are read say so themselves: this one is written.
+        _write_no_more()
+        click.echo(f"Error: The output cannot be written: {error.strerror or error}.", err=True)
+        return Exit.USAGE
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        # Such as a list without its rows; what it says may be anything, so its kind has to do.
+        click.echo(
+            f"Error: The answer cannot be understood ({type(error).__name__}): this is no Clarive server, or one of"
+            " another version.",
+            err=True,
+        )
+        return Exit.UNREACHABLE
+
+
+def _write_no_more() -> None:
+    """Let nothing be written to standard output any more, not even at the very end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _colour() -> bool | None:

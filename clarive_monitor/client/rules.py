@@ -44,13 +44,18 @@ def list_rules(session: Session) -> None:
 @with_session
 def show(session: Session, rule: str, number: int | None) -> None:
     """Write the source of a rule."""
-    if number is None:
-        found = session.server.get(f"rules/{_slug(rule)}/")
-    else:
-        versions = session.server.pages(f"rules/{_slug(rule)}/versions/", {}, None)
-        found = next((each for each in versions if each["version"] == number), None)
-        if found is None:
-            raise Refused(404, {"detail": f"The rule {rule} has no version {number}.", "code": "not_found"})
+    try:
+        if number is None:
+            found = session.server.get(f"rules/{_slug(rule)}/")
+        else:
+            versions = session.server.pages(f"rules/{_slug(rule)}/versions/", {}, None)
+            found = next((each for each in versions if each["version"] == number), None)
+    except Refused as error:
+        if error.status == 404:
+            raise _missing(f"There is no rule {rule}.") from None
+        raise
+    if found is None:
+        raise _missing(f"The rule {rule} has no version {number}.")
     if session.as_json:
         output.write_json(found)
     else:
@@ -104,5 +109,9 @@ def _slug(text: str) -> str:
         Refused: As the server would, of what cannot be a slug.
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", text):
-        raise Refused(404, {"detail": f"There is no rule {text}.", "code": "not_found"})
+        raise _missing(f"There is no rule {text}.")
     return text
+
+
+def _missing(what: str) -> Refused:
+    return Refused(404, {"detail": what, "code": "not_found"})

@@ -124,9 +124,11 @@ class Server:
                     method, ROOT + path, params=parameters, json=body, headers=headers,
                     timeout=timeout or self._timeout,
                 )  # fmt: skip
+            except (httpx.LocalProtocolError, UnicodeEncodeError):
+                raise _unsendable() from None
             except httpx.RequestError as error:
                 failure: Refused | Unreachable = self._lost(error)
-                if _is_lasting(error):
+                if not _may_change(failure):
                     raise failure from None
             else:
                 if response.status_code < 400:
@@ -167,6 +169,8 @@ class Server:
                 if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
                     raise self._not_clarive(response)
                 yield response.iter_lines()
+        except httpx.LocalProtocolError:
+            raise _unsendable() from None
         except httpx.RequestError as error:
             raise self._lost(error) from None
 
@@ -197,15 +201,23 @@ class Server:
                     },
                     verify=trusted,
                 )
-            except (httpx.InvalidURL, UnicodeEncodeError, ValueError) as error:
-                raise BadUsage(f"Address or token are not usable: {error}") from None
+            except httpx.InvalidURL as error:
+                raise BadUsage(f"{self.context.url} is no address of a server: {error}.") from None
+            except ValueError:
+                raise _unsendable() from None
         return self._client
 
     def _lost(self, error: Exception) -> Unreachable:
         what = str(error) or type(error).__name__
+        if "illegal status line" in what:
+            return Unreachable(
+                f"{self.context.url} is not a Clarive server: it does not speak HTTP.", not_clarive=True
+            )
         if "CERTIFICATE_VERIFY_FAILED" in what:
             what += ". Name the certificate of its authority with --ca-file"
-        return Unreachable(f"{self.context.url} cannot be reached: {what}.")
+        elif "WRONG_VERSION_NUMBER" in what or "RECORD_LAYER_FAILURE" in what:
+            what += ". It does not speak TLS: perhaps its address begins with http://"
+        return Unreachable(f"{self.context.url} cannot be reached: {what}.", not_clarive=_is_lasting(error))
 
     def _read(self, response: httpx.Response) -> Any:
         if response.status_code == 204:
@@ -268,7 +280,15 @@ def _may_change(failure: Refused | Unreachable) -> bool:
 
 def _is_lasting(error: Exception) -> bool:
     """Return whether a connection fails for a reason that does not go away by itself."""
-    return "CERTIFICATE_VERIFY_FAILED" in str(error) or type(error).__name__ == "UnsupportedProtocol"
+    text = str(error)
+    # What TLS says of a connection that broke is of the network.
+    is_of_tls = "[SSL: " in text and "EOF" not in text
+    return is_of_tls or type(error).__name__ == "UnsupportedProtocol"
+
+
+def _unsendable() -> BadUsage:
+    """Return what is said of a header that cannot be sent: not what is in it, for it may be the token."""
+    return BadUsage("The token or another value cannot be sent in a header: it holds a line break or such.")
 
 
 def _retry_after(response: httpx.Response, otherwise: float) -> float:

@@ -21,9 +21,14 @@ class _Answer(JobAction):
     right = Right.RESTART
 
     def trap_of(self, job: Job) -> Trap:
-        """Return the trap of a job that the table says is in one."""
+        """Return the trap of a job that the table says is in one.
+
+        Raises:
+            TransitionNotAllowed: There is none to answer. A runner makes both at once, so this is a job made by hand.
+        """
         trap = waits.open_trap(job)
-        assert trap is not None
+        if trap is None:
+            raise self.not_allowed(job)
         return trap
 
 

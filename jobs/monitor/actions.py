@@ -19,7 +19,7 @@ from jobs.monitor.action_forms import ActionForm
 from jobs.monitor.dialogs import DIALOGS, Dialog
 from jobs.monitor.gate import actor, reader, signed_in, visible_job
 from jobs.monitor.situation import Situation
-from jobs.monitor.wording import ACTION_LABELS, translated
+from jobs.wording import ACTION_LABELS, translated
 
 LAST_RECORDS = 3
 

@@ -16,8 +16,8 @@ from jobs.models import Job
 from jobs.monitor import refusals
 from jobs.monitor.forms import JobForm
 from jobs.monitor.gate import actor, reader, signed_in
-from jobs.monitor.wording import translated
 from jobs.wishes import Wish
+from jobs.wording import translated
 from permissions.exceptions import RightMissing
 
 SUGGESTED_REFS = 30

@@ -19,7 +19,7 @@ from jobs.monitor.contents import contents_panel
 from jobs.monitor.gate import is_htmx, reader, signed_in, visible_job
 from jobs.monitor.rail import rail
 from jobs.monitor.situation import Situation
-from jobs.monitor.wording import ACTION_LABELS, ORIGIN_LABELS, translated
+from jobs.wording import ACTION_LABELS, ORIGIN_LABELS, translated
 
 TAIL_LINES: Final = 25
 _IN_PANELS: Final = frozenset({"trap", "approval"})

@@ -13,7 +13,7 @@ from jobs.monitor import action_forms as forms
 from jobs.monitor import consequences
 from jobs.monitor.consequences import Consequences
 from jobs.monitor.situation import Situation
-from jobs.monitor.wording import ACTION_LABELS
+from jobs.wording import ACTION_LABELS
 
 
 @dataclass(frozen=True, slots=True)

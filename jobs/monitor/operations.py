@@ -15,7 +15,7 @@ from jobs import timeline
 from jobs.choices import OperationStatus
 from jobs.lifecycle import ENDED, Status, Step
 from jobs.models import Job
-from jobs.monitor.wording import translated
+from jobs.wording import translated
 
 _ICONS: Final = {
     "pending": "i-pending", "running": "i-running", "completed": "i-done", "skipped": "i-skipped",

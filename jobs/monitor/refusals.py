@@ -23,7 +23,7 @@ from jobs.exceptions import (
     RevisionInActiveJob,
     TransitionNotAllowed,
 )
-from jobs.monitor.wording import ACTION_LABELS, translated
+from jobs.wording import ACTION_LABELS, translated
 from permissions.catalog import Right
 from permissions.exceptions import RightMissing
 from permissions.models import User

@@ -16,8 +16,8 @@ from jobs.monitor import refusals, times
 from jobs.monitor.dialogs import DIALOGS
 from jobs.monitor.operations import log_address
 from jobs.monitor.situation import Situation
-from jobs.monitor.wording import translated
 from jobs.waits import remaining
+from jobs.wording import translated
 
 TRAP_ANSWERS: Final = ("retry", "skip", "abort", "pause", "resume")
 SIGNATURES: Final = ("approve", "reject")

@@ -103,10 +103,15 @@ def drop(delivery: Delivery, reason: str, now: datetime) -> None:
 
 
 def send_again(delivery: Delivery, now: datetime) -> None:
-    """Let a delivery be tried now, whatever became of it; it waits for no other one, and none for it."""
-    Delivery.objects.filter(pk=delivery.pk, claim__isnull=True).update(
-        state=Delivery.State.PENDING.value, next_at=now, finished_at=None, lane="", tries=0, reason=""
-    )
+    """Let a delivery be tried now, whatever became of it.
+
+    One that is still to come keeps its place behind the others of its job. One that is over waits for no other, and none for it.
+    """
+    free = Delivery.objects.filter(pk=delivery.pk).exclude(claim__isnull=False, next_at__gt=now)
+    if not free.filter(state=Delivery.State.PENDING).update(claim=None, next_at=now):
+        free.update(
+            state=Delivery.State.PENDING.value, next_at=now, finished_at=None, lane="", tries=0, reason=""
+        )
     NoticeServer.objects.filter(pk=delivery.server).delete()
 
 

@@ -15,6 +15,7 @@ from jobs.choices import StatusChoice
 from jobs.models import Delivery, Notice
 from jobs.notifications.events import PING
 from jobs.notifications.fanout import APPROVER, CREATOR
+from jobs.wording import ACTION_LABELS, translated
 from permissions import policy
 from permissions.catalog import Right
 from permissions.models import Environment, User
@@ -151,7 +152,7 @@ def _facts(notice: Notice, job: dict[str, Any], zone: zoneinfo.ZoneInfo) -> list
     if notice.event == "trapped" and trap and trap["deadline"]:
         facts.append((gettext("Answer until"), _moment(datetime.fromisoformat(trap["deadline"]), zone)))
     if notice.event == "trap_answered" and trap and trap["answer"]:
-        facts.append((gettext("Answer"), trap["answer"]))
+        facts.append((gettext("Answer"), str(ACTION_LABELS.get(trap["answer"], trap["answer"]))))
     return [f"{name}: {value}" for name, value in facts if value]
 
 
@@ -166,7 +167,7 @@ def _why(notice: Notice) -> list[tuple[str, str]]:
         payload["trap"]["error"] if notice.event == "trapped" and payload.get("trap") else payload["reason"]
     )
     if reason and notice.event not in {"job_created", "step_started"}:
-        found.append((gettext("Reason"), str(reason)))
+        found.append((gettext("Reason"), translated(str(reason))))
     if payload.get("comment"):
         found.append((gettext("Comment"), str(payload["comment"])))
     approval = payload.get("approval")

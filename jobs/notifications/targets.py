@@ -7,6 +7,7 @@ used: a name may mean something else by then.
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import threading
 from collections.abc import Sequence
@@ -21,6 +22,21 @@ LONGEST: Final = 500
 RESOLVE_SECONDS: Final = 3.0
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+_NAME: Final = re.compile(r"(?!.{254}[^.])[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
+_SPECIAL: Final = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        # The registries of special purposes (IANA), of which Python knows as much as there was when it was made: its
+        # answer differs from version to version.
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
+        "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24",
+        "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+        "::/96", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/23", "2001:db8::/32", "2620:4f:8000::/48",
+        "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
+        # Public by its number, and yet the machine that a virtual one of Azure runs on.
+        "168.63.129.16/32",
+    )
+)  # fmt: skip
 _TRANSLATED: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -48,8 +64,12 @@ def mistake_in_url(written: str, *, resolve: bool = True) -> str | None:
         return "This is no address that can be read."
     if len(written) > LONGEST:
         return f"At most {LONGEST} characters."
-    if url.scheme not in {"http", "https"} or not host or port == 0:
+    if url.scheme not in {"http", "https"} or not host:
         return "It must begin with http:// or https:// and a host."
+    if port is not None and not 1 <= port <= 65535:
+        return "The port must be between 1 and 65535."
+    if _literal(host) is None and not _NAME.fullmatch(url.raw_host.decode("ascii")):
+        return "The host is no name that can be looked up."
     if url.userinfo or url.fragment:
         return "User, password and fragment are not sent; leave them out."
     return _mistake_in_host(host, resolve=resolve)
@@ -138,6 +158,8 @@ def _may_lead_to(address: Address) -> bool:
             continue  # a name
         if address.version == network.version and address in network:
             return True
+    if any(address.version == network.version and address in network for network in _SPECIAL):
+        return False
     return address.is_global and not (
         address.is_multicast
         or address.is_loopback

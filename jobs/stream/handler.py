@@ -7,12 +7,13 @@ waits: it answers that it is not yet so, and is asked again when it may be, thro
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from asgiref.sync import ThreadSensitiveContext
 from django.core.handlers.asgi import ASGIHandler
 from django.db import connections
 from django.http import HttpRequest
@@ -43,45 +44,39 @@ class Handler(ASGIHandler):
         if scope["type"] == "http" and LASTING.search(scope["path"]):
             await self.handle(scope, receive, send)
         else:
-            await super().__call__(scope, receive, send)
+            async with _one_thread():
+                await super().__call__(scope, receive, send)
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         """Return the answer, after having waited for it when the view says so."""
         if not LASTING.search(request.path_info):
             return await self._answer(request)
         while True:
-            response = await self._answer_and_give_back(request)
+            async with _one_thread():
+                response = await self._answer(request)
             waiter: Waiter | None = getattr(response, WAITER, None)
             if waiter is None or self._hub().closing:
                 return response
             setattr(request, WAITER, waiter)
             await self._hub().wait(waiter)
 
-    async def _answer_and_give_back(self, request: HttpRequest) -> HttpResponseBase:
-        """Return the answer when its thread is done, and holds no connection any more.
-
-        Who hangs up meanwhile cancels this, but not the thread: it goes on, and what it has of the pool would never come back.
-        """
-        async with ThreadSensitiveContext():
-            try:
-                return await self._answer(request)
-            finally:
-                # Behind the thread's work, for it does one thing after the other. A task of its own is not cancelled along.
-                await _to_its_end(asyncio.create_task(sync_to_async(connections.close_all)()))
-
     async def _answer(self, request: HttpRequest) -> HttpResponseBase:
         answer: HttpResponseBase = await super().get_response_async(request)
         return answer
 
 
-async def _to_its_end(task: asyncio.Task[None]) -> None:
-    """Wait for ``task`` however often the waiting is cancelled, which holds afterwards."""
-    cancelled = False
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            cancelled = True
-    if cancelled:
-        raise asyncio.CancelledError
-    task.result()
+@asynccontextmanager
+async def _one_thread() -> AsyncIterator[None]:
+    """Do what is not asynchronous in one thread, which in the end holds no connection any more.
+
+    Who hangs up cancels a request, but not its thread: that goes on, and what it has of the pool would never come back. The
+    request cannot see to it, for while it is being cancelled asgiref may send its words to no thread or to a wrong one. So
+    this is said to the thread itself: it does one thing after the other, and this one last. Nobody waits for it.
+    """
+    thread = ThreadPoolExecutor(1, thread_name_prefix="request")
+    try:
+        async with ThreadSensitiveContext(executor=thread):
+            yield
+    finally:
+        thread.submit(connections.close_all)
+        thread.shutdown(wait=False)

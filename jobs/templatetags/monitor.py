@@ -14,7 +14,7 @@ from jobs.choices import BADGES, StatusChoice
 from jobs.lifecycle import Status
 from jobs.models import Job
 from jobs.monitor import remaining, times
-from jobs.monitor.wording import translated
+from jobs.wording import translated
 
 register = template.Library()
 

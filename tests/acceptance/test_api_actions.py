@@ -41,6 +41,14 @@ def api(cast: Cast, name: str) -> Api:
     return Api(cast[name])
 
 
+@pytest.mark.parametrize("answer", ["retry", "skip", "abort", "pause"])
+def test_a_job_that_stands_in_no_trap_that_anybody_made_is_no_internal_error(cast: Cast, answer: str) -> None:
+    job = JobFactory.at("PRE", "trapped", environment=cast.environment)
+    refused = api(cast, "op").post(f"jobs/{job.pk}/trap/", {"action": answer})
+    refused.problem(409, "transition_not_allowed")
+    assert state(fresh(job)) == ("PRE", "trapped")
+
+
 def test_the_story_of_a_trap_an_approval_and_a_rollback(cast: Cast) -> None:
     job = work(cast.job(TRAP))
     op, qa, boss = api(cast, "op"), api(cast, "qa1"), api(cast, "boss")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import psutil
 import pytest
@@ -14,6 +18,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
+from clarive_monitor.client.exits import Exit
 from jobs.lifecycle import Event
 from jobs.log.writer import append_entries
 from jobs.models import Job
@@ -257,6 +262,39 @@ class TestWaiting:
             assert short.result()[0] == 202
             policy.revoke(user, Right.VIEW_MONITOR, None)
             assert asked.result()[0] == 404
+
+
+def test_the_command_line_client_watches_across_a_restart(web: Web, tmp_path: Path) -> None:
+    job = JobFactory.create()
+    environment = {
+        "PATH": os.environ["PATH"], "XDG_CONFIG_HOME": str(tmp_path), "NO_PROXY": "*",
+        "CLARIVE_URL": f"http://127.0.0.1:{web.port}",
+        "CLARIVE_TOKEN": tokens.issue(user_with(Right.VIEW_MONITOR)),
+    }  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "clarive_monitor.client",
+        "jobs",
+        "watch",
+        str(job.pk),
+        "--timeout",
+        "60s",
+    ]
+    append_entries(job.pk, 1, "INIT", [("info", "before")])
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        assert watching.stdout.readline() == "before\n"
+        web.term()
+        append_entries(job.pk, 1, "INIT", [("info", "meanwhile")])
+        web.start()
+        assert watching.stdout.readline() == "meanwhile\n"
+        append_entries(job.pk, 1, "INIT", [("info", "after")])
+        happen(job, Event.CANCEL)
+        out, _ = watching.communicate(timeout=30)
+    assert out.splitlines()[0] == "after"
+    assert "is cancelled" in out.splitlines()[1]
+    assert watching.returncode == Exit.JOB_STOPPED
 
 
 def test_a_session_is_good_for_a_stream_until_it_ends(web: Web) -> None:

@@ -256,6 +256,23 @@ def test_a_delivery_can_be_sent_again_with_its_number(receiver: Receiver) -> Non
     assert states(subscription) == [("ended", "delivered")]
 
 
+def test_one_that_is_still_to_come_keeps_its_place_when_it_is_sent_again(receiver: Receiver) -> None:
+    receiver.script = [answers(500), answers(200)]
+    subscribe(url=receiver.url, events=["step_started", "approved"])
+    job = JobFactory.at("PRE", "pending_approval", created_by=UserFactory.create(email=""))
+    happen(job, Event.APPROVE, now=timezone.now() + timedelta(seconds=1))
+    deliver()
+    first, second = Delivery.objects.order_by("id")
+    subscriptions.resend(second, now=timezone.now())
+    deliver()
+    assert [event for _, event in receiver.events] == ["step_started"]
+    subscriptions.resend(first, now=timezone.now())
+    deliver()
+    assert [event for _, event in receiver.events] == ["step_started", "step_started", "approved"]
+    first.refresh_from_db()
+    assert (first.state, first.tries) == ("delivered", 2)
+
+
 def test_a_subscription_that_is_switched_off_gets_nothing_more(receiver: Receiver) -> None:
     receiver.script = [answers(500)]
     subscription = subscribe(url=receiver.url, events=["ended"])

@@ -307,7 +307,7 @@ class BulkRefusedAnswer(serializers.Serializer[Any]):
     code = serializers.CharField()
     detail = serializers.CharField()
     right = serializers.CharField(required=False, help_text="With `right_missing`.")
-    errors = serializers.ListField(
+    errors = serializers.ListField(  # type: ignore[assignment]
         child=serializers.DictField(), required=False, help_text="What is wrong with the input."
     )
     job = serializers.DictField(required=False, help_text="With `revision_in_active_job`.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +38,15 @@ class Answer:
     kind: str = "application/json"
 
 
-Reply = Answer | str | Callable[[Asked], "Answer | str"]
+@dataclass(frozen=True)
+class Pieces:
+    """An answer that is streamed as it comes."""
+
+    each: Iterator[bytes]
+
+
+Said = Answer | Pieces | str
+Reply = Said | Callable[[Asked], Said]
 
 
 def problem(status: int, code: str, detail: str = "It is refused.", **members: Any) -> Answer:
@@ -94,7 +103,7 @@ class Stub:
         """Say what is answered to ``"GET jobs/"``."""
         self._replies[what] = list(replies)
 
-    def answer(self, asked: Asked) -> Answer | str:
+    def answer(self, asked: Asked) -> Said:
         """Return what is to be answered."""
         with self._lock:
             self.asked.append(asked)
@@ -124,10 +133,10 @@ class _Handler(BaseHTTPRequestHandler):
         path = parts.path.removeprefix("/api/v1/")
         asked = Asked(self.command, path, parse_qs(parts.query), dict(self.headers), body)
         answer = self.stub.answer(asked)
-        if isinstance(answer, str):
+        if isinstance(answer, str | Pieces):
             self.close_connection = True
             if answer is not DROP:
-                self._stream(answer)
+                self._stream(iter([answer.encode()]) if isinstance(answer, str) else answer.each)
             return
         content = answer.body.encode() if isinstance(answer.body, str) else json.dumps(answer.body).encode()
         self.send_response(answer.status)
@@ -140,12 +149,14 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.status != 204:
             self.wfile.write(content)
 
-    def _stream(self, text: str) -> None:
+    def _stream(self, pieces: Iterator[bytes]) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(text.encode())
+        with contextlib.suppress(OSError):  # nobody reads on
+            for piece in pieces:
+                self.wfile.write(piece)
 
     do_GET = do_POST = do_DELETE = _serve
 

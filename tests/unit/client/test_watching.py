@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
+from clarive_monitor.client import following
 from clarive_monitor.client.exits import Exit
 from clarive_monitor.client.following import ServerSentEvent, parse_events
 from tests.unit.client.conftest import Client
-from tests.unit.client.stub import DROP, Answer, Asked, Stub, entry, event, job, page, problem
+from tests.unit.client.stub import DROP, Answer, Asked, Pieces, Stub, entry, event, job, page, problem
 
 
 class Story:
@@ -160,3 +162,58 @@ def test_a_log_is_followed_with_filters_by_asking(client: Client, stub: Stub) ->
 )
 def test_events_are_read_as_the_standard_has_it(text: str, events: list[ServerSentEvent]) -> None:
     assert list(parse_events(iter(text.split("\n")))) == events
+
+
+def quiet(seconds: float) -> Callable[[Asked], Pieces]:
+    """A stream on which nothing happens but that the server says that it is there."""
+
+    def say(asked: Asked) -> Pieces:
+        def comments() -> Iterator[bytes]:
+            yield b"retry: 10\n\n"
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                time.sleep(0.05)
+                yield b":\n"
+
+        return Pieces(comments())
+
+    return say
+
+
+def test_the_time_is_over_however_quiet_a_job_is(client: Client, stub: Stub) -> None:
+    stub.on("GET jobs/7/", Answer(job()))
+    stub.on("GET jobs/7/log/", page())
+    stub.on("GET stream/", quiet(20))
+    begun = time.monotonic()
+    assert client("jobs", "watch", "7", "--timeout", "1s").code == Exit.TIMED_OUT
+    assert time.monotonic() - begun < 5
+
+
+def test_the_time_is_over_when_nothing_is_said_at_all(client: Client, stub: Stub) -> None:
+    def silent(asked: Asked) -> str:
+        time.sleep(4)
+        return DROP
+
+    stub.on("GET jobs/7/", Answer(job()))
+    stub.on("GET jobs/7/log/", page())
+    stub.on("GET stream/", silent)
+    begun = time.monotonic()
+    ended = client("jobs", "watch", "7", "--timeout", "1s")
+    assert ended.code == Exit.TIMED_OUT
+    assert "trying to connect" not in ended.err
+    assert time.monotonic() - begun < 3
+
+
+@pytest.mark.parametrize(
+    ("now", "code"), [(problem(404, "not_found"), Exit.NOT_FOUND), (Answer(job(7, "error")), Exit.JOB_ERROR)]
+)
+def test_a_job_of_which_nothing_is_told_is_looked_at(
+    client: Client, stub: Stub, monkeypatch: pytest.MonkeyPatch, now: Answer, code: Exit
+) -> None:
+    monkeypatch.setattr(following, "SILENCE_SECONDS", 0.2)
+    stub.on("GET jobs/7/", Answer(job()), Answer(job()), Answer(job()), now)
+    stub.on("GET jobs/7/log/", page())
+    stub.on("GET stream/", quiet(20))
+    begun = time.monotonic()
+    assert client("jobs", "watch", "7").code == code
+    assert time.monotonic() - begun < 5

@@ -17,7 +17,9 @@ INSIDE = [
     "127.0.0.1", "127.1.2.3", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "169.254.169.254",
     "224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "::1", "::", "fe80::1", "fe80::1%eth0",
     "fc00::1", "fd00:ec2::254", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "64:ff9b::a9fe:a9fe",
-    "2001:db8::1",
+    "2001:db8::1", "192.0.0.8", "192.0.0.170", "168.63.129.16", "192.88.99.1", "192.175.48.1", "203.0.113.9",
+    "fec0::1", "3fff::1", "5f00::1", "100:0:0:1::1", "64:ff9b:1::1", "2001:1::1", "2001:20::1", "::7f00:1",
+    "::ffff:168.63.129.16", "2002:c000:8::1",
 ]  # fmt: skip
 OUTSIDE = ["93.184.216.34", "8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"]
 
@@ -38,6 +40,13 @@ def test_nothing_inside_is_connected_to(address: str) -> None:
 @pytest.mark.parametrize("address", OUTSIDE)
 def test_what_is_public_may_be_connected_to(address: str) -> None:
     check("name.example", [address])
+
+
+@pytest.mark.parametrize(
+    "url", ["https://münchen.example:8443/x", "http://a_b.example./", "http://intranet/"]
+)
+def test_names_of_hosts_have_many_forms(url: str) -> None:
+    assert mistake_in_url(url, resolve=False) is None
 
 
 def test_one_address_inside_is_enough_to_refuse_a_name() -> None:
@@ -69,6 +78,15 @@ def test_the_operator_allows_networks_addresses_and_names(settings: Settings, wr
         ("http://2130706433/", "not a public address"),
         ("http://0x7f000001/", "not a public address"),
         ("http://127.1/", "not a public address"),
+        ("http://example.org:0/", "between 1 and 65535"),
+        ("http://example.org:65536/", "between 1 and 65535"),
+        ("http://example.org:-1/", "between 1 and 65535"),
+        ("http://..../", "no name that can be looked up"),
+        ("http://a..b/", "no name that can be looked up"),
+        ("http://.example.org/", "no name that can be looked up"),
+        ("http://a b/", "no name that can be looked up"),
+        ("http://" + "a" * 64 + ".org/", "no name that can be looked up"),
+        ("http://" + "a." * 130 + "org/", "no name that can be looked up"),
         ("https://example.org/" + "x" * 500, "At most 500"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from django.utils import translation
 
-from jobs.monitor.wording import translated
+from jobs.wording import translated
 from rules.engine.call import Deadline
 from rules.engine.frames import timed_out
 

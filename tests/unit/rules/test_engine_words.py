@@ -14,7 +14,7 @@ import pytest
 from django.conf import settings
 from django.utils import translation
 
-from jobs.monitor.wording import translated
+from jobs.wording import translated
 from rules import engine_words, palette
 from rules.dry_run import plan
 from rules.parser import check, parse
@@ -88,7 +88,7 @@ BY_JINJA = sorted(set(said_by_jinja()))
 @pytest.fixture
 def spoken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Speak a language in which every known sentence is another."""
-    for place in ("rules.wording.gettext", "jobs.monitor.wording._"):
+    for place in ("rules.wording.gettext", "jobs.wording._"):
         monkeypatch.setattr(place, _louder)
 
 

@@ -106,6 +106,13 @@ _WHOLE: Final = (
     gettext_noop("The trap's time ran out: abort."),
     gettext_noop("The trap's time ran out: skip."),
     gettext_noop("The trap's time ran out: retry."),
+    gettext_noop("Name users, groups, addresses or a webhook to tell."),
+    gettext_noop("The subscription has no webhook."),
+    gettext_noop("This is no address that can be read."),
+    gettext_noop("It must begin with http:// or https:// and a host."),
+    gettext_noop("User, password and fragment are not sent; leave them out."),
+    gettext_noop("The port must be between 1 and 65535."),
+    gettext_noop("The host is no name that can be looked up."),
 )
 _WITH_WORDS: Final = (
     # The first that fits is taken.
@@ -237,6 +244,9 @@ _WITH_WORDS: Final = (
     gettext_noop("%(path)s changed while it was copied."),
     gettext_noop("%(host)s refuses %(word)s: %(error)s."),
     gettext_noop("%(word)s is no address: write user:NAME, group:NAME or an address."),
+    gettext_noop(
+        "%(host)s leads to %(address)s, which is not a public address. CLARIVE_WEBHOOK_PRIVATE_TARGETS can allow it."
+    ),
 )
 _PATTERNS: Final = tuple(
     (re.compile(re.sub(r"%\\\((\w+)\\\)s", r"(?P<\1>.+)", re.escape(text)), re.DOTALL), text)
