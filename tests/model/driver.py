@@ -241,8 +241,8 @@ def shift(by: timedelta, *, also_lease: bool) -> None:
 def everything(job_id: int) -> dict[str, str | None]:
     """Return every row that belongs to the job as JSON by table, and how many audit records there are with the last of them."""
     parts = [
-        f"SELECT '{model._meta.db_table}', jsonb_agg(to_jsonb(t) ORDER BY t.{model._meta.pk.column}) FROM {model._meta.db_table} t "
-        f"WHERE {condition}"
+        f"SELECT '{model._meta.db_table}', jsonb_agg(to_jsonb(t) ORDER BY t.{model._meta.pk.column}) "
+        f"FROM {model._meta.db_table} t WHERE {condition}"
         for model, condition in _tables()
     ]
     parts.append(
