@@ -182,7 +182,7 @@ class DeliveryAnswer(serializers.Serializer[Any]):
     """One notice on its way to one receiver, with every attempt."""
 
     id = serializers.IntegerField(min_value=1)
-    notice = serializers.CharField()
+    notice = serializers.IntegerField(min_value=1)
     event = serializers.CharField()
     job = serializers.IntegerField(allow_null=True)
     channel = serializers.CharField()

@@ -42,7 +42,7 @@ _TOKEN: Final[dict[str, Any]] = {
 }
 _DELIVERY: Final[dict[str, Any]] = {
     "id": 31,
-    "notice": "0195e0a4-6f1c-7c3e-9a53-0c4b1a2f9d11",
+    "notice": 412,
     "event": "ended",
     "job": 42,
     "channel": "webhook",
