@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from jobs.configuration.apply import apply_documents
 from jobs.configuration.documents import Source
@@ -30,7 +30,7 @@ def root() -> Api:
 
 
 def refused(**document: Any) -> str:
-    with pytest.raises(ConfigurationInvalid) as found:
+    with translation.override("en"), pytest.raises(ConfigurationInvalid) as found:
         apply_documents([Source("site.yaml", json.dumps(document), Path())], now=timezone.now())
     return " ".join(each.message for each in found.value.problems)
 

@@ -26,6 +26,7 @@ from jobs.secrets import vault
 from permissions import policy
 from permissions.catalog import Right
 from permissions.models import Environment, User
+from permissions.names import is_line, is_name
 from rules.actions.publish_rule import publish_rule
 from rules.models import Rule
 from tests.examples import examples
@@ -37,7 +38,8 @@ pytestmark = pytest.mark.django_db
 RULE = "name: %s\ndescription: %s\nsteps:\n  RUN:\n    - log: hello\n"
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
-NAME = TEXT.filter(lambda text: bool(text.strip()))
+LINE = TEXT.filter(is_line)
+NAME = TEXT.filter(is_name)
 CODE = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,5}", fullmatch=True)
 NUMBER = st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False)
 JSON = st.recursive(
@@ -45,7 +47,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=6,
 )
-VARIABLES = st.dictionaries(TEXT | st.sampled_from(["yes", "0123", "~", "<<", "a: b"]), JSON, max_size=3)
+VARIABLE = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,7}", fullmatch=True)
+VARIABLES = st.dictionaries(VARIABLE | st.sampled_from(["yes", "null", "_0", "on"]), JSON, max_size=3)
 PLAIN_VARIABLES = st.dictionaries(st.sampled_from(["a", "b"]), TEXT | st.booleans(), max_size=2)
 SPAN = st.timedeltas(timedelta(microseconds=1), timedelta(days=100_000))
 ADDRESS = st.sampled_from([
@@ -75,8 +78,8 @@ def configurations(draw: Any) -> dict[str, Any]:
     can_be_scheduled = bool(environments and users and rules)
     owners = [*(("group", name) for name in groups), *(("user", name) for name in users)]
     return {
-        "environment": [(code, draw(TEXT), draw(st.integers(0, 99)), draw(SPAN), draw(VARIABLES)) for code in environments],
-        "project": [(code, draw(TEXT), draw(ADDRESS), draw(VARIABLES)) for code in projects],
+        "environment": [(code, draw(LINE), draw(st.integers(0, 99)), draw(SPAN), draw(VARIABLES)) for code in environments],
+        "project": [(code, draw(LINE), draw(ADDRESS), draw(VARIABLES)) for code in projects],
         "values": [(p, e, draw(VARIABLES)) for p in projects for e in environments if draw(st.booleans())],
         "nature": [(code, draw(st.lists(st.sampled_from(["*.py", "a b/", "#x"]), max_size=2))) for code in draw(codes)],
         "group": [(name, draw(st.booleans())) for name in groups],
