@@ -101,10 +101,12 @@ def test_what_was_said_is_kept_with_how_it_was_and_told(broker: str) -> None:
     run_all()
     assert fresh(job).status == "finished"
     found = {row.step: row for row in Estimate.objects.filter(job_id=job.pk)}
-    assert [(step, row.p50, row.p90) for step, row in found.items()] == [
-        ("PRE", 157, 157), ("RUN", 57, 57), ("POST", 7, 7),
-    ]  # fmt: skip
+    # What is said is what is left at that instant: a slow machine has spent a second or two by then.
+    assert {step: row.p50 for step, row in found.items()} == pytest.approx(
+        {"PRE": 157, "RUN": 57, "POST": 7}, abs=5
+    )
     for row in found.values():
+        assert row.p50 == pytest.approx(row.p90, abs=1)
         assert row.actual is not None
         assert 0 <= row.actual < 5
         assert row.rivals[:2] == pytest.approx([157, 157], abs=5)
