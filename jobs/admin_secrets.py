@@ -36,7 +36,7 @@ class SecretForm(forms.ModelForm[Secret]):
     """Name, scope and the new value."""
 
     value = forms.CharField(
-        label=_("value"),
+        label=_("Value"),
         strip=False,
         widget=WriteOnly(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
         help_text=_("It is encrypted and never shown again. Write it anew to change it."),

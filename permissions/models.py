@@ -219,7 +219,9 @@ def _in_words(principal: str, permission: Permission, environment: Environment) 
 class ApiToken(models.Model):
     """A key for programs. Only its SHA-256 is kept: a token has 256 random bits, so no slow hash is needed."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens", verbose_name=_("user")
+    )
     name = models.CharField(_("name"), max_length=100, blank=True)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     hint = models.CharField(_("begins with"), max_length=12, editable=False)

@@ -51,7 +51,9 @@ class ProjectEnvironment(models.Model):
     """Variables of a project in one environment."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="environments")
-    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+")
+    environment = models.ForeignKey(
+        Environment, on_delete=models.CASCADE, related_name="+", verbose_name=_("environment")
+    )
     variables = models.JSONField(_("variables"), default=empty, blank=True)
 
     class Meta:
