@@ -41,15 +41,7 @@ def begin(job: Job, found: Waiting, stash: dict[str, Any], now: datetime) -> Non
     if found.kind == "semaphore":
         return
     run = OperationRun.objects.get(job=job, attempt=job.attempt, path=found.path)
-    place: dict[str, Any] = {
-        "job": job,
-        "attempt": job.attempt,
-        "step": job.step,
-        "path": found.path,
-        "operation": run.identifier,
-        "name": run.name or run.key,
-        "began_at": now,
-    }
+    place = _place(job, run, now)
     if found.kind == "approval":
         Approval.objects.create(
             approvers=list(details["approvers"]),
@@ -69,6 +61,19 @@ def begin(job: Job, found: Waiting, stash: dict[str, Any], now: datetime) -> Non
         **place,
     )
     outbox.tell(job, NoticeEvent.TRAPPED, now)
+
+
+def _place(job: Job, run: OperationRun, now: datetime) -> dict[str, Any]:
+    """Return what an approval and a trap both say: where in the job they are, and since when."""
+    return {
+        "job": job,
+        "attempt": job.attempt,
+        "step": job.step,
+        "path": run.path,
+        "operation": run.identifier,
+        "name": run.name or run.key,
+        "began_at": now,
+    }
 
 
 def close(job: Job, before: State, after: State, event: Event, now: datetime) -> None:
