@@ -105,19 +105,22 @@ def places(
         "project": project,
         "count": count,
     }
-    query = _PLACES.format(
-        found=_FOUND.format(
-            environment="environment.id",
-            project="project.id",
-            job_at="" if wanted.at is None else "AND job.finished_at <= %(at)s",
-            back_at="" if wanted.at is None else "AND back.finished_at <= %(at)s",
-        ),
-        beyond=_BEYOND.format(sign=sign) if beyond else "",
-        way="DESC" if backward else "ASC",
-    )
+    beginning = _BEYOND.format(sign=sign) if beyond else ""
+    query = _query(wanted, beginning, way="DESC" if backward else "ASC")
     with connection.cursor() as cursor:
         cursor.execute(query, values)
         return [Place(*row) for row in cursor.fetchall()]
+
+
+def _query(wanted: Wanted, beginning: str, *, way: str) -> str:
+    """Return the statement for places from ``beginning`` on, a condition or empty, in the order ``way``."""
+    found = _FOUND.format(
+        environment="environment.id",
+        project="project.id",
+        job_at="" if wanted.at is None else "AND job.finished_at <= %(at)s",
+        back_at="" if wanted.at is None else "AND back.finished_at <= %(at)s",
+    )
+    return _PLACES.format(found=found, beyond=beginning, way=way)
 
 
 def deployed(environment_id: int, project_id: int, *, without: Collection[str] = ()) -> int | None:
