@@ -12,6 +12,7 @@ import redis
 from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase
+from django.utils import translation
 from pytest_django.plugin import DjangoDbBlocker
 
 from clarive_monitor.supervisor import servers, services
@@ -87,6 +88,12 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
             emptier = Emptier(usual)
             patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: emptier.empty(case))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _language_of_the_settings() -> None:
+    """Begin in the language of the settings: the one of the last request stays with the thread."""
+    translation.deactivate()
 
 
 class Worker:

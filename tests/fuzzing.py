@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import itertools
 import logging
@@ -136,7 +137,8 @@ class Fuzz:
 @functools.cache
 def all_operations() -> list[Any]:
     """Return the operations of the description, as Schemathesis knows them."""
-    schema = from_dict(document(), config=schemathesis.Config.from_dict({}))
+    # A copy: a case may carry an example of the description itself, and names are put into cases.
+    schema = from_dict(copy.deepcopy(document()), config=schemathesis.Config.from_dict({}))
     schema.app = WSGIHandler()
     return [cast("Any", result).ok() for result in schema.get_all_operations()]
 

@@ -142,12 +142,17 @@ def test_kill_of_one_keeper_leaves_the_commands_of_others_alone(own_launcher: Ru
 
 def test_requests_to_stop_the_worker_do_not_touch_launcher_and_command(own_launcher: Runner) -> None:
     launcher = own_launcher.launcher
-    with launcher.start(own_launcher.command("/bin/cat", "go"), marker=own_launcher.marker) as running:
-        os_pids = [launcher.pid, psutil.Process(running.pid).ppid() if psutil.pid_exists(running.pid) else 0]
-        for pid in filter(None, os_pids):
+    os.mkfifo(own_launcher.cwd / "go")
+    command = own_launcher.command("/bin/sh", "-c", "read x < go; exit 6")
+    with launcher.start(command, marker=own_launcher.marker) as running:
+        assert launcher.pid is not None
+        for pid in (launcher.pid, psutil.Process(running.pid).ppid()):
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 os.kill(pid, number)
-        assert running.pump(own_launcher.keep).returncode == 1  # cat found no file; nothing was lost
+        gate = os.open(own_launcher.cwd / "go", os.O_RDWR)  # open for both, it waits for nobody
+        os.write(gate, b"on\n")
+        assert running.pump(own_launcher.keep).returncode == 6
+        os.close(gate)
     assert own_launcher.shell("exit 0").returncode == 0
 
 
