@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Management commands: ``.venv/bin/python manage.py help``."""
 
+import gc
 import os
 import sys
 
@@ -13,6 +14,8 @@ from jobs.acting import COMMAND, acting_as
 def main() -> None:
     """Run the command given on the command line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clarive_monitor.settings")
+    # A command lives for seconds: looking for garbage after each 700 objects was two fifths of the time of `migrate`.
+    gc.set_threshold(20_000, 20, 100)
     try:
         # Whatever a command changes in the configuration, also one of Django's own, is in the audit.
         with acting_as(COMMAND):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from clarive_monitor.supervisor.layout import Layout
 from clarive_monitor.supervisor.services import BASE_DIR
 from tests.waiting import until
 
@@ -92,6 +95,30 @@ class Running:
     def end(self, number: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(number)
         return self.process.wait(60)
+
+
+def started_once() -> tuple[Path, str]:
+    """Return the home of an installation that was started once, from nothing, and ended; and what it printed.
+
+    All processes of a test run share it: making one costs more than most tests. Whoever starts it, starts a copy.
+    """
+    folder = Path(os.environ["CLARIVE_TEST_HOME"], "started-once")
+    folder.mkdir(exist_ok=True)
+    home, printed = folder / "installation" / "home", folder / "printed"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not printed.exists():
+            home.parent.mkdir()
+            running = Running(home, free_port()).wait_ready()
+            assert running.end() == 0, running.output
+            shutil.rmtree(Layout.at(home).sockets, ignore_errors=True)
+            printed.write_text(running.output)
+    return home, printed.read_text()
+
+
+def installed(home: Path) -> Path:
+    """Make ``home`` a copy of an installation that has been started before."""
+    return shutil.copytree(started_once()[0], home, symlinks=True)
 
 
 def manage(home: Path, *arguments: str) -> str:

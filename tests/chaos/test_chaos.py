@@ -22,7 +22,7 @@ from tests.chaos.asking import Asker
 from tests.chaos.monkey import Monkey
 from tests.chaos.verdict import OPERATIONS, STEPS, abend_of, explanations, faults_of_effects
 from tests.engine import lines
-from tests.installation import Running, free_port, manage
+from tests.installation import Running, free_port, installed, manage
 from tests.waiting import until
 
 pytestmark = pytest.mark.workers
@@ -57,7 +57,7 @@ def _write_site(folder: Path, effects: Path) -> Path:
 def running(tmp_path: Path) -> Iterator[Running]:
     home = tmp_path / "home"
     running = Running(
-        home,
+        installed(home),
         free_port(),
         CLARIVE_WORKERS="4",
         CLARIVE_LEASE_SECONDS=str(LEASE_SECONDS),

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,7 +21,7 @@ import pytest
 
 from clarive_monitor.supervisor.layout import Layout
 from clarive_monitor.supervisor.services import BASE_DIR, WORKER_GRACE_SECONDS
-from tests.installation import Running, ask, free_port, manage
+from tests.installation import Running, ask, free_port, installed, manage, started_once
 from tests.waiting import until
 
 EVERYTHING = {
@@ -44,16 +45,12 @@ def port() -> int:
 def home(tmp_path: Path) -> Iterator[Path]:
     home = tmp_path / "home"
     yield home
-    sockets = Layout.at(home).sockets
-    if sockets.exists():
-        for left in sockets.iterdir():
-            left.unlink()
-        sockets.rmdir()
+    shutil.rmtree(Layout.at(home).sockets, ignore_errors=True)
 
 
 @pytest.fixture
 def running(home: Path, port: int) -> Iterator[Running]:
-    running = Running(home, port)
+    running = Running(installed(home), port)
     yield running
     if running.process.poll() is None:
         running.process.kill()
@@ -66,6 +63,14 @@ def answers(address: str) -> bool:
             return bool(response.status == 200)
     except (OSError, urllib.error.URLError):
         return False
+
+
+def test_the_first_start_makes_everything() -> None:
+    home, output = started_once()
+    for made in ("migrate", "collectstatic"):
+        assert made in output
+    assert "Sign in" in output
+    assert Layout.at(home).database.is_dir()
 
 
 def test_start_fall_restart_and_ordered_end(running: Running, home: Path, port: int) -> None:
@@ -121,8 +126,9 @@ def test_kill_9_leaves_nothing_and_the_next_start_is_quick_on_another_port(
         try:
             assert f"port {port} is taken" in again.output
             assert answers(again.address)
-            assert "migrate" not in again.output
-            assert "collectstatic" not in again.output
+            for output in (running.output, again.output):
+                assert "migrate" not in output
+                assert "collectstatic" not in output
         finally:
             assert again.end(signal.SIGTERM) == 0
 
