@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Final
 
 from django.utils.html import escape
@@ -26,8 +26,11 @@ _INVISIBLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u2028
 _REPEATED: Final = re.compile(r"(.)\1*", re.DOTALL)
 _MOST_WRITTEN_OUT: Final = 3
 """How often the same invisible character is written in a row before it is counted instead."""
-_PICTURES: Final = 0x2400
-_NAMES: Final = {0x7F: "\u2421"}
+_SPAN: Final = 64
+_CONTROL: Final = 36
+"""Bytes of the markup around text in a colour, and around control characters."""
+_MOST_MARKS: Final = 200
+"""How many hits of one line are marked: a page of them must stay small."""
 _COLOURS: Final = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 _SWITCHES: Final = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "inverse", 9: "strike"}
 _OFF: Final = {22: ("bold", "dim"), 23: ("italic",), 24: ("underline",), 27: ("inverse",), 29: ("strike",)}
@@ -92,6 +95,14 @@ def render(text: str, pen: Pen | None = None, mark: re.Pattern[str] | None = Non
     return mark_safe("".join(parts))
 
 
+def weight(text: str) -> int:
+    """Return about how many bytes a line takes as markup, without making it."""
+    plain_size = len(text.encode()) + 5 * sum(map(text.count, "<>&'\""))
+    if text.isascii() and text.isprintable():
+        return plain_size
+    return plain_size + _SPAN * text.count("\x1b") + _CONTROL * len(_INVISIBLE.findall(text))
+
+
 def plain(text: str) -> str:
     """Return a line without its escape sequences."""
     return _SEQUENCE.sub("", text)
@@ -151,9 +162,11 @@ def _clear(cells: list[tuple[str, tuple[str, ...]]], column: int, how: str) -> N
 
 def _marked(pieces: list[Piece], mark: re.Pattern[str] | None) -> Iterator[tuple[str, tuple[str, ...], bool]]:
     """Yield the pieces, cut where a hit begins and ends, and whether each is of a hit."""
-    hits = list(mark.finditer("".join(text for text, _ in pieces))) if mark is not None else []
-    cuts = sorted({place for hit in hits for place in hit.span()})
-    inside = {hit.start() for hit in hits}
+    found = mark.finditer("".join(text for text, _ in pieces)) if mark is not None else iter(())
+    hits = [hit.span() for hit in islice(found, _MOST_MARKS)]
+    # Where one hit ends and the next begins, the mark goes on.
+    cuts = sorted({begin for begin, _ in hits} ^ {end for _, end in hits})
+    inside = {begin for begin, _ in hits}
     offset, is_hit, following = 0, False, 0
     for text, classes in pieces:
         start = 0
@@ -245,6 +258,6 @@ def _picture(found: re.Match[str]) -> str:
 def _shown(run: str) -> str:
     """Return one character once or more as text: ten thousand null bytes are no page of their own."""
     code = ord(run[0])
-    # Pictures of control characters, ␀: unlike ^@ nobody takes them for text of the program.
-    shown = chr(_PICTURES + code) if code < 0x20 else _NAMES.get(code, f"U+{code:04X}")
+    # As terminals write them, ^G: every font has these letters, and few have the pictures of Unicode.
+    shown = f"^{chr(code ^ 0x40)}" if code < 0x20 or code == 0x7F else f"U+{code:04X}"
     return f"{shown}×{len(run)}" if len(run) > _MOST_WRITTEN_OUT else shown * len(run)

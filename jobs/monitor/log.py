@@ -22,10 +22,7 @@ from jobs.monitor.gate import is_htmx, signed_in, visible_job
 from jobs.monitor.log_headings import news
 from jobs.monitor.log_lines import LEVELS, ROOM, Lines, render_lines
 from jobs.monitor.log_place import MOST_OPERATIONS, Folds, Place, read_place
-from jobs.monitor.log_window import Window, look_of, read_window
-
-LIVE_LINES: Final = 1000
-"""Most lines that one poll brings."""
+from jobs.monitor.log_window import PART_LINES, Window, look_of, read_window
 
 _GO: Final = re.compile(r"\s*([0-9]{1,15})\s*(%?)\s*", re.ASCII)
 _AFTERWORD: Final = timedelta(seconds=10)
@@ -43,7 +40,9 @@ def log(request: HttpRequest, job_id: int) -> HttpResponse:
     if is_htmx(request) and place.after is not None:
         return _more(request, job, place)
     if request.GET.get("part") == "1":
-        return render(request, "monitor/_log_lines.html", _window(job, place))
+        return render(
+            request, "monitor/_log_lines.html", _window(job, place, read_window(job, place, PART_LINES))
+        )
     context: dict[str, Any] = {}
     if request.GET.get("go"):
         answer = _go(request.GET["go"], job, place)
@@ -79,9 +78,8 @@ def _go(text: str, job: Job, place: Place) -> HttpResponse | str:
     return HttpResponseRedirect(f"{place.query(line=line)}#L{line}")
 
 
-def _window(job: Job, place: Place, window: Window | None = None) -> dict[str, Any]:
+def _window(job: Job, place: Place, window: Window) -> dict[str, Any]:
     """Return what the lines need, with the links to what stands before and behind them."""
-    window = window if window is not None else read_window(job, place)
     lines = render_lines(window.rows, look_of(job, place, window.rows))
     return {
         **_live(job, place, lines, window.next_after),
@@ -131,11 +129,11 @@ def _here(place: Place, window: Window) -> str:
 def _more(request: HttpRequest, job: Job, place: Place) -> HttpResponse:
     """Answer a poll: the lines that came since, and how the job is; 204 when neither changed, 286 when it is over."""
     assert place.after is not None
-    page = reader.read_entries(job.pk, place.shown, after=place.after, limit=LIVE_LINES, room=ROOM)
+    page = reader.read_entries(job.pk, place.shown, after=place.after, limit=PART_LINES, room=ROOM)
     skipped = 0
     if page.has_more:
         # Faster than anybody reads: show the newest and say how many were left out.
-        newest = reader.tail(job.pk, LIVE_LINES, place.shown, ROOM)
+        newest = reader.tail(job.pk, PART_LINES, place.shown, ROOM)
         skipped = newest.entries[0].id - place.after - 1
         page = newest
     version = _version(job, page.next_after)

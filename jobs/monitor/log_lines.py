@@ -24,7 +24,7 @@ from jobs.log.reader import LogEntry, LogFilter
 from jobs.log.room import Room
 from jobs.models import Job
 from jobs.monitor import times
-from jobs.monitor.ansi import Pen, overwritten, render
+from jobs.monitor.ansi import Pen, overwritten, render, weight
 from jobs.monitor.log_headings import Row, Run, heading
 from jobs.monitor.log_place import Place
 
@@ -38,11 +38,7 @@ LEVELS: Final[dict[str, Promise | str]] = {
 _SIGNS: Final = {"debug": "D", "info": "", "warning": "W", "error": "E", "comment": "C"}
 
 
-def _weigh(text: str) -> int:
-    return len(render(text).encode())
-
-
-ROOM: Final = Room(size=1 << 20, weigh=_weigh, longest=4000)
+ROOM: Final = Room(size=1 << 20, weigh=weight, longest=4000)
 """For the texts of one page, as markup."""
 
 

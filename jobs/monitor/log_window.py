@@ -19,6 +19,9 @@ from jobs.monitor.log_lines import ROOM, Look
 from jobs.monitor.log_place import Place
 
 LINES: Final = 500
+PART_LINES: Final = 1000
+"""How many come at once when a script asks: fewer questions while one scrolls fast."""
+
 LINES_ABOVE: Final = 30
 """How many lines stand above the one that a link names."""
 
@@ -60,24 +63,25 @@ class Window:
         return end.last if isinstance(end, Segment) else end.id if end else self.next_after
 
 
-def read_window(job: Job, place: Place) -> Window:
-    """Return the window that an address asks for."""
-    window = _backward(job, place) if place.anchor is None and place.after is None else _forward(job, place)
+def read_window(job: Job, place: Place, limit: int = LINES) -> Window:
+    """Return the window that an address asks for, of at most ``limit`` lines."""
+    is_backward = place.anchor is None and place.after is None
+    window = _backward(job, place, limit) if is_backward else _forward(job, place, limit)
     if place.whole is None:
         return window
     rows = tuple(_whole(job, row) if row.id == place.whole else row for row in window.rows)
     return replace(window, rows=rows)
 
 
-def _forward(job: Job, place: Place) -> Window:
+def _forward(job: Job, place: Place, limit: int) -> Window:
     begin = place.after if place.anchor is None else max(0, place.anchor - 1 - LINES_ABOVE)
     assert begin is not None
-    page = _read(job, place, begin)
+    page = _read(job, place, begin, limit)
     anchor = place.anchor
     if anchor is not None and page.has_more and page.next_after < anchor:
         # What stands above leaves no room for the line itself.
         begin = anchor - 1
-        page = _read(job, place, begin)
+        page = _read(job, place, begin, limit)
     high = page.next_after if page.has_more else _ENDLESS
     rows, is_cut, last = _with_folded(job, place, page, begin + 1, high)
     first = rows[0].id if rows else begin + 1
@@ -85,12 +89,12 @@ def _forward(job: Job, place: Place) -> Window:
     return Window(rows, has_earlier, is_cut or page.has_more, last if is_cut else max(last, page.next_after))
 
 
-def _read(job: Job, place: Place, after: int) -> Page:
-    return reader.read_entries(job.pk, place.shown, after=after, limit=LINES, room=ROOM)
+def _read(job: Job, place: Place, after: int, limit: int) -> Page:
+    return reader.read_entries(job.pk, place.shown, after=after, limit=limit, room=ROOM)
 
 
-def _backward(job: Job, place: Place) -> Window:
-    page = reader.read_entries_before(job.pk, place.shown, before=place.before, limit=LINES, room=ROOM)
+def _backward(job: Job, place: Place, limit: int) -> Window:
+    page = reader.read_entries_before(job.pk, place.shown, before=place.before, limit=limit, room=ROOM)
     low = page.previous_before if page.has_more else 1
     high = place.before - 1 if place.before is not None else _ENDLESS
     rows, is_cut, last = _with_folded(job, place, page, low, high, is_backward=True)

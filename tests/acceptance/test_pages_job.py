@@ -161,7 +161,7 @@ def test_output_is_shown_exactly_and_never_as_markup(reader: Reader, job: Job) -
         '<span class="ansi-bold ansi-fg-red">failed</span> &lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;'
         in markup
     )
-    assert '<span class="control">␇</span> <span class="control">U+202E</span>evil' in markup
+    assert '<span class="control">^G</span> <span class="control">U+202E</span>evil' in markup
     assert "title" not in re.findall(r'id="L1">.*?</div>', markup)[0].split('class="text"')[1]
     assert "&amp; done" in markup
     assert "\ttab and  two spaces" in markup

@@ -109,7 +109,7 @@ def test_from_signing_in_to_the_log(
         ".line .text"
     ).first.evaluate("e => getComputedStyle(e).color")
     expect(page.get_by_role("log")).to_contain_text(OUTPUT[1])
-    expect(page.get_by_role("log")).to_contain_text("bell ␇ and U+202Ereversed")
+    expect(page.get_by_role("log")).to_contain_text("bell ^G and U+202Ereversed")
     assert page.title() != "executed"
     assert page.locator(".log img, .log script").count() == 0
 

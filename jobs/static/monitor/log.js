@@ -83,6 +83,7 @@ function putBelow(link, nodes) {
   link.replaceWith(...wanted);
   if (wanted[0]?.matches(".op")) dropDoubled(above, wanted[0]);
   if (end()) window.htmx?.process(end());
+  takeNew();
   trim("top");
 }
 

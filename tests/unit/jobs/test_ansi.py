@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.monitor.ansi import Pen, overwritten, render
+from jobs.monitor.ansi import Pen, overwritten, render, weight
 
 
 def control(shown: str) -> str:
@@ -16,13 +16,13 @@ def control(shown: str) -> str:
 @pytest.mark.parametrize(
     ("text", "markup"),
     [
-        ("a\x07b", f"a{control('␇')}b"),
-        ("\x07\x07\x07", control("␇␇␇")),
-        ("\x00" * 4096, control("␀×4096")),
-        ("\x00" * 5 + "\x01\x02" + "\u202e" * 4, control("␀×5␁␂U+202E×4")),
-        ("\x00a\x00", f"{control('␀')}a{control('␀')}"),
-        ("\n\n\n\n", control("␊×4")),
-        ("\x1b[31m" + "\x00" * 9 + "<", f'<span class="ansi-fg-red">{control("␀×9")}&lt;</span>'),
+        ("a\x07b", f"a{control('^G')}b"),
+        ("\x07\x07\x07", control("^G^G^G")),
+        ("\x00" * 4096, control("^@×4096")),
+        ("\x00" * 5 + "\x01\x02" + "\u202e" * 4, control("^@×5^A^BU+202E×4")),
+        ("\x00a\x00", f"{control('^@')}a{control('^@')}"),
+        ("\n\n\n\n", control("^J×4")),
+        ("\x1b[31m" + "\x00" * 9 + "<", f'<span class="ansi-fg-red">{control("^@×9")}&lt;</span>'),
     ],
 )
 def test_control_characters_in_a_row_are_one_mark(text: str, markup: str) -> None:
@@ -91,3 +91,16 @@ def test_whatever_is_written_the_only_markup_is_ours(text: str) -> None:
     assert re.fullmatch(r'(?:[^<>]|</?mark>|</span>|<(?:span|mark) class="[a-z -]+">)*', shown)
     assert "\x1b" not in shown
     assert "\r" not in shown
+
+
+def test_marks_side_by_side_are_one_and_no_line_has_too_many() -> None:
+    assert render("xXxy x", None, re.compile("x", re.IGNORECASE)) == "<mark>xXx</mark>y <mark>x</mark>"
+    assert render("xa" * 2000, None, re.compile("x")).count("<mark>") == 200
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", "<&>" * 99, "\x1b[31mred\x1b[0m", "\x00a" * 50, "ñ漢" * 9, "\u202e" * 20]
+)
+def test_the_weight_of_a_line_is_near_that_of_its_markup(text: str) -> None:
+    made = len(render(text).encode())
+    assert made / 2 <= weight(text) <= max(3 * made, made + 200)
