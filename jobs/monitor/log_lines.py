@@ -14,9 +14,8 @@ from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from jobs.log import reader
 from jobs.log.places import Segment
@@ -164,7 +163,7 @@ def _rest(entry: LogEntry, look: Look) -> str:
         )
         found = format_html(
             '<a class="cut" href="{}{}#L{}" data-whole>… {} (+{})</a>',
-            look.base, address, entry.id, _now("show the whole line"), count,
+            look.base, address, entry.id, gettext("show the whole line"), count,
         )  # fmt: skip
     if states := overwritten(entry.text):
         title = ngettext(
