@@ -27,7 +27,7 @@ from jobs.admin_base import CappedPaginator, ReadOnlyAdmin, VisibleEnvironmentFi
 from jobs.audit import GRANT
 from jobs.choices import StatusChoice
 from jobs.models import AuditRecord
-from jobs.monitor.log import off_the_loop
+from jobs.monitor.log_download import off_the_loop
 from jobs.wording import ACTION_LABELS
 from permissions import policy
 

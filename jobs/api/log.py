@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Final
+from typing import Final
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
@@ -19,11 +19,11 @@ from jobs.api import pagination
 from jobs.api.views import attempt_of, user_of
 from jobs.choices import StepChoice
 from jobs.exceptions import InvalidInput
+from jobs.log.as_json import json_lines, represent_entry
 from jobs.log.codec import Level
-from jobs.log.reader import LogEntry, LogFilter, iter_entries, iter_text, read_entries, read_entries_before
+from jobs.log.reader import LogFilter, iter_text, read_entries, read_entries_before
 from jobs.log.room import Room
 from jobs.models import Job
-from jobs.representation import instant
 
 DEFAULT_LIMIT: Final = 1000
 MOST: Final = 5000
@@ -31,8 +31,6 @@ LEVELS: Final = tuple(level.code for level in Level)
 FILTERS: Final = ("attempt", "step", "operation", "level", "q")
 
 _LONGEST: Final = {"operation": 500, "q": filters.LONGEST_TEXT}
-_LINES_A_PIECE: Final = 500
-_PIECE_SIZE: Final = 1 << 20
 
 
 def _weigh(text: str) -> int:
@@ -42,21 +40,6 @@ def _weigh(text: str) -> int:
 
 ROOM: Final = Room(size=2 << 20, weigh=_weigh)
 """For the texts of one page, as JSON; none is cut."""
-
-
-def represent_entry(entry: LogEntry) -> dict[str, Any]:
-    """Return one line of the log."""
-    return {
-        "id": entry.id,
-        "at": instant(entry.at),
-        "attempt": entry.attempt,
-        "step": entry.step or None,
-        "operation": entry.operation or None,
-        "level": entry.level,
-        "stream": entry.stream,
-        "text": entry.text,
-        "user": entry.user or None,
-    }
 
 
 def filter_of(request: Request, job: Job) -> LogFilter:
@@ -134,7 +117,7 @@ class LogDownloadView(APIView):
         job = selectors.visible_job(user_of(request), job_id)
         wanted = filter_of(request, job)
         as_lines = isinstance(request.accepted_renderer, LinesRenderer)
-        pieces = _json_lines(job.pk, wanted) if as_lines else iter_text(job.pk, wanted)
+        pieces = json_lines(job.pk, wanted) if as_lines else iter_text(job.pk, wanted)
         suffix = "ndjson" if as_lines else "log"
         return StreamingHttpResponse(
             _for_server(request._request, pieces),
@@ -144,21 +127,6 @@ class LogDownloadView(APIView):
                 "X-Content-Type-Options": "nosniff",
             },
         )
-
-
-def _json_lines(job_id: int, wanted: LogFilter) -> Iterator[bytes]:
-    """Yield entries as JSON, some hundred at a time; fewer when they are long."""
-    lines: list[str] = []
-    size = 0
-    for entry in iter_entries(job_id, wanted):
-        lines.append(json.dumps(represent_entry(entry), ensure_ascii=False) + "\n")
-        size += len(lines[-1])
-        if len(lines) == _LINES_A_PIECE or size > _PIECE_SIZE:
-            yield "".join(lines).encode()
-            lines.clear()
-            size = 0
-    if lines:
-        yield "".join(lines).encode()
 
 
 def _for_server(request: HttpRequest, pieces: Iterator[bytes]) -> Iterator[bytes] | AsyncIterator[bytes]:

@@ -16,10 +16,10 @@ from rest_framework.views import APIView
 
 from jobs import filters, selectors
 from jobs.api import pagination
-from jobs.api.log import represent_entry
 from jobs.api.views import detail, query_of, user_of
 from jobs.choices import StatusChoice
 from jobs.exceptions import InvalidInput
+from jobs.log.as_json import represent_entry
 from jobs.models.job import ENDED_VALUES
 from jobs.representation import represent_job
 from jobs.stream.frames import JOB, LOG, Represent

@@ -6,7 +6,7 @@ Nothing here looks at rights: callers come from ``jobs.selectors`` with a job th
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,11 +22,14 @@ from jobs.log.rows import psycopg_cursor
 _FIRST_BATCH: Final = 2
 _LARGEST_BATCH: Final = 64
 _SEARCHERS: Final = 2
+_ENDLESS: Final = 2**62
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _LEVEL_CODES: Final = {level.value: level.code for level in Level}
 _STREAM_CODES: Final = {stream.value: stream.code for stream in Stream}
 
-_COLUMNS: Final = "first_line, line_count, attempt, step, operation_id, first_at, username, size, data"
+_COLUMNS: Final = (
+    "first_line, line_count, attempt, step, operation, operation_id, first_at, username, size, data"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class LogEntry:
         text: The line, colour codes included; broken UTF-8 is replaced.
         user: Who said it, empty for the product and for output.
         left_out: Characters that the line goes on with after ``text``; 0 unless the reader has room for less.
+        path: Path of the operation, which in a loop says which turn; empty for the step itself.
     """
 
     id: int
@@ -56,6 +60,7 @@ class LogEntry:
     text: str
     user: str
     left_out: int = 0
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,8 @@ class LogFilter:
         operation: Of the operation with this ``id``.
         levels: Of one of these levels.
         q: With this text in it, whatever the case, colour codes left out.
+        hidden: Not of the operations with these ``id``.
+        shown: Of the operations with these ``id`` or of none; ``None`` means of any.
     """
 
     attempt: int | None = None
@@ -93,6 +100,8 @@ class LogFilter:
     operation: str | None = None
     levels: frozenset[str] = field(default_factory=frozenset)
     q: str = ""
+    hidden: frozenset[str] = field(default_factory=frozenset)
+    shown: frozenset[str] | None = None
 
     @property
     def mask(self) -> int:
@@ -113,6 +122,11 @@ class LogFilter:
             "step": ("AND step = %(step)s", self.step),
             "operation": ("AND operation_id = %(operation)s", self.operation),
             "mask": ("AND levels & %(mask)s <> 0", self.mask or None),
+            "hidden": ("AND operation_id <> ALL(%(hidden)s)", sorted(self.hidden) or None),
+            "shown": (
+                "AND (operation_id = '' OR operation_id = ANY(%(shown)s))",
+                None if self.shown is None else sorted(self.shown),
+            ),
         }
         used = {name: part for name, part in parts.items() if part[1] is not None}
         return " ".join(sql for sql, _ in used.values()), {name: value for name, (_, value) in used.items()}
@@ -123,6 +137,7 @@ class _Chunk(NamedTuple):
     line_count: int
     attempt: int
     step: str
+    operation: str
     operation_id: str
     first_at: datetime
     username: str
@@ -226,6 +241,26 @@ def iter_entries(job_id: int, wanted: LogFilter | None = None, *, after: int = 0
         yield from _matches(opened, wanted.mask, after + 1, None)
 
 
+def matching_lines(
+    job_id: int, wanted: LogFilter, start: int, *, is_backward: bool = False, up_to: int | None = None
+) -> Generator[tuple[int, int, list[int]]]:
+    """Yield first line, last line and the matching ones of each chunk that can match, by their ids, which ascend.
+
+    Lines behind ``start`` are looked at, as far as ``up_to``; backward, those before it, from the last chunk on.
+    """
+    low, high = (1, start - 1) if is_backward else (start + 1, up_to if up_to is not None else _ENDLESS)
+    forward = not is_backward
+    chunks = (
+        _chunks_forward(job_id, wanted, start, up_to) if forward else _chunks_backward(job_id, wanted, start)
+    )
+    for chunk, lines, found_at in _open(chunks, Needle(wanted.q)):
+        hits = found_at or ()
+        begin, end = max(low - chunk.first_line, 0), min(high - chunk.first_line + 1, chunk.line_count)
+        runs = _runs(chunk, lines, wanted.mask, begin, end) if hits else ()
+        found = [chunk.first_line + index for run in runs for index in range(run[0], run[1]) if index in hits]
+        yield chunk.first_line, min(chunk.last_line, high), found
+
+
 def iter_text(job_id: int, wanted: LogFilter | None = None) -> Iterator[bytes]:
     """Yield the text of a log in large pieces that end with a line feed, bytes as they were written.
 
@@ -270,7 +305,7 @@ def _chunks_backward(job_id: int, wanted: LogFilter, before: int | None) -> Iter
     sql = f"""
         SELECT {_COLUMNS} FROM jobs_logchunk WHERE job_id = %(job)s AND first_line < %(before)s
         {conditions} ORDER BY first_line DESC LIMIT %(size)s"""
-    size, end = _FIRST_BATCH, before if before is not None else 2**62
+    size, end = _FIRST_BATCH, before if before is not None else _ENDLESS
     while batch := _fetch(sql, {"job": job_id, "before": end, "size": size, **parameters}):
         yield from batch
         if len(batch) < size:
@@ -348,6 +383,7 @@ def _matches(
                 text,
                 chunk.username,
                 left_out,
+                chunk.operation,
             )
 
 

@@ -12,6 +12,7 @@ from jobs.monitor import (
     creation,
     dashboard,
     log,
+    log_download,
     passwords,
     sign_in,
     views,
@@ -42,6 +43,6 @@ urlpatterns = [
     path("jobs/new/", creation.create, name="create"),
     path("jobs/<int:job_id>/", dashboard.job, name="job"),
     path("jobs/<int:job_id>/log/", log.log, name="log"),
-    path("jobs/<int:job_id>/log/download/", log.download, name="download"),
+    path("jobs/<int:job_id>/log/download/", log_download.download, name="download"),
     path("jobs/<int:job_id>/<slug:key>/", actions.action, name="action"),
 ]

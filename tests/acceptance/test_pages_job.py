@@ -175,7 +175,7 @@ def test_output_is_shown_exactly_and_never_as_markup(reader: Reader, job: Job) -
     assert "style=" not in markup
 
 
-def test_a_long_log_is_read_a_thousand_lines_at_a_time(reader: Reader, job: Job) -> None:
+def test_a_long_log_is_read_some_hundred_lines_at_a_time(reader: Reader, job: Job) -> None:
     write(job, [f"line {number}" for number in range(1, 2501)])
     address = f"/jobs/{job.pk}/log/"
 
@@ -188,16 +188,16 @@ def test_a_long_log_is_read_a_thousand_lines_at_a_time(reader: Reader, job: Job)
         return text(reader.get(address + found[1].replace("&amp;", "&")))
 
     end = text(reader.get(address))
-    assert (ids(end)[0], ids(end)[-1]) == (1501, 2500)
+    assert (ids(end)[0], ids(end)[-1]) == (2001, 2500)
     before = follow(end, "prev")
-    assert (ids(before)[0], ids(before)[-1]) == (501, 1500)
-    start = follow(before, "prev")
+    assert (ids(before)[0], ids(before)[-1]) == (1501, 2000)
+    start = text(reader.get(f"{address}?after=0"))
     assert (ids(start)[0], ids(start)[-1], 'rel="prev"' in start) == (1, 500, False)
     assert ids(follow(start, "next"))[0] == 501
     around = text(reader.get(f"{address}?line=1000"))
     assert 1000 in ids(around)
     assert ids(around)[0] < 1000
-    assert len(ids(around)) == 1000
+    assert len(ids(around)) == 500
 
 
 def test_lines_are_filtered_and_searched_on_the_server(reader: Reader, job: Job) -> None:
@@ -205,13 +205,15 @@ def test_lines_are_filtered_and_searched_on_the_server(reader: Reader, job: Job)
     write(job, ["delta NEEDLE", "epsilon"], level="error")
     address = f"/jobs/{job.pk}/log/"
     for query, found in {
-        "?q=needle": ["2", "4"],
+        "?q=needle&only=1&after=0": ["2", "4"],
         "?level=error": ["4", "5"],
-        "?level=error&q=needle": ["4"],
+        "?level=error&q=needle&only=1&after=0": ["4"],
+        "?q=needle&hit=4": ["1", "2", "3", "4", "5"],
+        "?step=nonsense": ["1", "2", "3", "4", "5"],
+        "?step=POST": [],
         "?level=nonsense": ["1", "2", "3", "4", "5"],
         "?operation=none": [],
         "?operation=%00": [],
-        "?q=%00": [],
         "?after=3": ["4", "5"],
         "?before=3": ["1", "2"],
         "?after=99999999999999999999999&before=x&line=-3": ["1", "2", "3", "4", "5"],

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.django_db
 
 LONG = 60_000
 SHOWN = 4000
+WHOLE = "show the whole line"
 
 
 @pytest.fixture
@@ -91,10 +92,12 @@ def test_a_cut_line_says_how_much_is_left_out_and_leads_to_all_of_it(reader: Rea
     write(job, ["short", "x" * LONG, "x" * SHOWN])
     address = f"/jobs/{job.pk}/log/"
     markup = text(reader.get(address))
-    cuts = re.findall(r'>(x*)<a class="cut" href="([^"]+)" download>([^<]+)</a>', markup)
-    assert cuts == [("x" * SHOWN, "download/?line=2", "… +56\xa0000")]
-    assert f'href="{address}download/?line=2"' in text(reader.get(f"/jobs/{job.pk}/"))
-    answer = reader.client.get(address + cuts[0][1])
+    cuts = re.findall(r'>(x*)<a class="cut" href="([^"]+)" data-whole>([^<]+)</a>', markup)
+    assert [(shown, label) for shown, _, label in cuts] == [("x" * SHOWN, f"… {WHOLE} (+56\xa0000)")]
+    whole = text(reader.get(address + cuts[0][1].replace("&amp;", "&")))
+    assert f'<span class="text">{"x" * LONG}</span>' in whole
+    assert f'href="{address}?line=2&amp;whole=2#L2"' in text(reader.get(f"/jobs/{job.pk}/"))
+    answer = reader.client.get(f"{address}download/?line=2")
     assert answer["Content-Disposition"] == 'attachment; filename="N.DEV-7-2.log"'
     assert b"".join(answer.streaming_content) == b"x" * LONG + b"\n"  # type: ignore[attr-defined]
 

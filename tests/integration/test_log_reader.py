@@ -7,8 +7,10 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jobs.log import search
 from jobs.log.assembly import Assembly, Place
 from jobs.log.codec import Level, Stream
+from jobs.log.places import Holder, bounds, hidden_segments, holder_of
 from jobs.log.reader import (
     LogEntry,
     LogFilter,
@@ -21,6 +23,7 @@ from jobs.log.reader import (
 )
 from jobs.log.room import Room
 from jobs.log.rows import Batch, Chunk
+from jobs.log.search import Count, Found, count, find
 from jobs.log.writer import append_entry
 from jobs.models import Job, LogChunk
 from tests.factories import JobFactory
@@ -262,3 +265,80 @@ def test_a_long_line_is_cut_between_characters_and_says_how_much_is_left_out() -
     assert (entry.text, entry.left_out) == ("ñ" * 10, 40)
     (entry,) = read_entries_before(job.pk, room=Room(1000, len, longest=100)).entries
     assert (entry.text, entry.left_out) == ("ñ" * 50, 0)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+def test_a_search_goes_on_where_it_stopped(job: Job, seconds: float) -> None:
+    wanted = LogFilter(q="NEEDLE")
+    expected = [entry.id for entry in read_entries(job.pk, wanted, limit=100).entries]
+    for is_backward in (False, True):
+        found, calls, start = [], 0, TOTAL + 1 if is_backward else 0
+        while True:
+            answer = find(job.pk, wanted, start, seconds=seconds, is_backward=is_backward)
+            calls += 1
+            if answer.line:
+                found.append(answer.line)
+            elif answer.is_over:
+                break
+            start = answer.line or answer.looked_at
+        assert found == (expected[::-1] if is_backward else expected)
+        assert (calls > CHUNKS) is (seconds == 0.0)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+def test_matches_are_counted_in_parts(job: Job, seconds: float) -> None:
+    wanted = LogFilter(q="line 20", attempt=1)
+    lines = [entry.id for entry in read_entries(job.pk, wanted, limit=100).entries]
+    counted, calls = Count(), 0
+    while not counted.is_over:
+        counted = count(job.pk, wanted, lines[4], counted, seconds=seconds)
+        calls += 1
+    assert (counted.total, counted.position) == (len(lines), 5)
+    assert (calls > 30) is (seconds == 0.0)
+
+
+def test_a_count_stops_where_nobody_counts_on(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "MOST_COUNTED", 70)
+    counted = count(job.pk, LogFilter(q="line"), 60, Count(), seconds=60)
+    assert (counted.total, counted.position, counted.is_capped) == (70, 60, True)
+
+
+def test_a_search_keeps_to_the_filter(job: Job) -> None:
+    errors = LogFilter(q="broke", levels=frozenset({"error"}))
+    assert find(job.pk, errors, 0, seconds=60).line == 10 * LINES + LINES + 1
+    assert find(job.pk, LogFilter(q="broke", levels=frozenset({"info"})), 0, seconds=60) == Found(
+        0, TOTAL, True
+    )
+    assert find(job.pk, LogFilter(q="needle"), 400, seconds=60, up_to=1000).line == 0
+
+
+def test_what_is_hidden_is_told_in_segments(job: Job) -> None:
+    wanted = LogFilter(attempt=1, hidden=frozenset({"deploy"}))
+    assert {entry.operation for entry in read_entries(job.pk, wanted, limit=10_000).entries} == {"build"}
+    found = hidden_segments(job.pk, wanted, 1, 4 * LINES, most=10)
+    assert [(each.id, each.last, each.lines, each.operation, each.path) for each in found] == [
+        (1, LINES, LINES, "deploy", "RUN/0"),
+        (2 * LINES + 1, 3 * LINES, LINES, "deploy", "RUN/2"),
+    ]
+    last = hidden_segments(job.pk, wanted, 1, TOTAL, most=1, is_backward=True)
+    assert [each.path for each in last] == ["RUN/38"]
+    shown = LogFilter(attempt=1, shown=frozenset({"build"}))
+    assert hidden_segments(job.pk, shown, 1, TOTAL, most=100) == hidden_segments(
+        job.pk, wanted, 1, TOTAL, most=100
+    )
+    assert read_entries(job.pk, shown, limit=10_000) == read_entries(job.pk, wanted, limit=10_000)
+    assert [
+        each.has_errors
+        for each in hidden_segments(job.pk, wanted, 1, TOTAL, most=100)
+        if each.path == "RUN/10"
+    ] == [True]
+
+
+def test_a_line_tells_its_attempt_and_operation(job: Job) -> None:
+    second = bounds(job.pk, 1)[1] + 1
+    assert bounds(job.pk, 2) == (second, TOTAL)
+    assert bounds(job.pk, 3) == (0, 0)
+    assert holder_of(job.pk, second) == Holder(2, "RUN", "deploy")
+    assert holder_of(job.pk, second - 1) == Holder(1, "RUN", "build")
+    assert holder_of(job.pk, 10 * TOTAL) == Holder(2, "RUN", "build")
+    assert holder_of(job.pk, 0) is None
