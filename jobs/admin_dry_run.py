@@ -5,8 +5,7 @@ Nothing is executed and nothing is written: the rule is walked over what is know
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -15,62 +14,40 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
-from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from jobs import selectors, variables
-from jobs.actions.create import layers_of, mistakes_in_variables
+from jobs import selectors
+from jobs.actions.create import mistakes_in_variables
 from jobs.choices import JobType
+from jobs.dry_run import (
+    Imagined,
+    Subject,
+    counts_of,
+    imagine,
+    operations_of,
+    published,
+    sentence,
+    variables_of,
+)
 from jobs.models import Project
-from jobs.secrets import vault
-from jobs.wording import ORIGIN_LABELS, translated
+from jobs.wording import translated
 from permissions import policy
 from permissions.echoes import EchoesLittle
 from permissions.models import Environment, User
 from rules.admin import RuleAdmin
 from rules.admin_check import worded
-from rules.dry_run import Partial, Plan, PlannedBlock, PlannedOperation, Reason, Status, Unknown, plan
-from rules.dry_run.texts import shown
-from rules.dry_run.values import OF_A_SECRET, OF_THE_RUN
-from rules.exceptions import RuleInvalid, RuleNotFound, RuleProblem
 from rules.models import Rule, RuleVersion
 from rules.parser import draft
 from rules.parser.nodes import is_broken, is_null, plain
 from rules.parser.problems import Problems
 from rules.parser.source import read
-from rules.selectors import linked_draft, linked_tree, pins
+from rules.selectors import linked_draft
 from rules.tree import RuleTree
 from rules.wording import message_of
 
-STATUS_LABELS: Final[Mapping[Status, Promise]] = {
-    Status.RUNS: _("runs"),
-    Status.MAYBE: _("known at run time"),
-    Status.SKIPPED: _("skipped"),
-    Status.FAILS: _("fails"),
-    Status.NOT_REACHED: _("not reached"),
-}
 _MOST_TEXT: Final = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The rule that is tried: its tree linked with the rules it calls, or why there is none.
-
-    Attributes:
-        slug: Of the rule.
-        tree: The linked rule.
-        pins: Versions of the called rules.
-        number: Its own version, ``None`` for a source that is not published.
-        problems: What is wrong with it.
-    """
-
-    slug: str
-    tree: RuleTree | None
-    pins: Mapping[str, int]
-    number: int | None
-    problems: tuple[RuleProblem, ...] = ()
 
 
 class DryRunForm(EchoesLittle, forms.Form):
@@ -147,7 +124,7 @@ def of_version(rules: RuleAdmin, request: HttpRequest, rule_id: int, number: int
     version = get_object_or_404(RuleVersion, rule=rule, number=number)
     title = gettext("Dry run of %(rule)s, version %(number)d") % {"rule": rule.slug, "number": number}
     back = reverse("admin:rules_rule_version", args=[rule.pk, number])
-    return _page(rules, request, rule, partial(_published, rule, version), {"title": title, "back": back})
+    return _page(rules, request, rule, partial(published, rule, version), {"title": title, "back": back})
 
 
 def of_source(rules: RuleAdmin, request: HttpRequest) -> HttpResponse:
@@ -171,17 +148,6 @@ def _newest_number(rule: Rule | None) -> int | None:
     return (
         None if rule is None else rule.versions.order_by("-number").values_list("number", flat=True).first()
     )
-
-
-def _published(rule: Rule, version: RuleVersion) -> Subject:
-    try:
-        pinned = pins(version.pk)
-        return Subject(rule.slug, linked_tree(version.pk, pinned), pinned, version.number)
-    except RuleInvalid as error:
-        return Subject(rule.slug, None, {}, version.number, error.problems)
-    except RuleNotFound as error:
-        problem = RuleProblem(1, 1, "unknown_rule", "There is no rule %(name)s.", {"name": error.slug})
-        return Subject(rule.slug, None, {}, version.number, (problem,))
 
 
 def _unpublished(source: str) -> Subject:
@@ -213,132 +179,24 @@ def _page(
 
 
 def _answer(subject: Subject, tree: RuleTree, asked: Mapping[str, Any], user: User) -> dict[str, Any]:
-    environment, project = asked["environment"], asked["project"]
-    layers = {"rule": tree.variables, **layers_of(project, environment), "job": asked["variables"]}
-    merged = {name: one.value for name, one in variables.merge(layers).items()}
-    secrets = vault.names_for(environment.pk, project.pk if project else None)
-    found = plan(tree, partial(_facts, subject, asked, user, secrets), merged, pins=subject.pins)
+    ref = asked["revision"].strip()
+    imagined = Imagined(
+        asked["environment"], asked["project"], asked["type"], (ref,) if ref else (), asked["variables"]
+    )
+    found = imagine(subject, tree, imagined, user)
     return {
         "steps": [
             {
                 "step": step.step,
-                "operations": _operations(step.operations),
-                "not_reached": _sentence(step.not_reached) if step.not_reached else "",
+                "operations": operations_of(step.operations),
+                "not_reached": sentence(step.not_reached) if step.not_reached else "",
                 "fails_at": step.fails_at,
             }
-            for step in found.steps
+            for step in found.plan.steps
         ],
-        "counts": _counts(found),
-        "is_cut": found.is_cut,
-        "variables": _variables(layers),
-        "secrets": secrets,
+        "counts": counts_of(found.plan),
+        "is_cut": found.plan.is_cut,
+        "variables": variables_of(found.layers),
+        "secrets": found.secrets,
         "has_answer": True,
     }
-
-
-def _facts(
-    subject: Subject, asked: Mapping[str, Any], user: User, secrets: Iterable[str], step: str
-) -> dict[str, Any]:
-    """Return the fixed names as ``jobs.execution.naming`` has them, with holes for what only the job will know."""
-    project, ref = asked["project"], asked["revision"].strip()
-    job: dict[str, Any] = {
-        name: _later(f"job.{name}")
-        for name in ("comment", "urgent", "created_at", "scheduled_at", "max_start_at")
-    }
-    job |= {
-        "id": None if step == "CHECK" else _later("job.id"),
-        "name": "" if step == "CHECK" else _later("job.name"),
-        "type": asked["type"],
-        "rule": subject.slug,
-        "rule_version": _later("job.rule_version") if subject.number is None else subject.number,
-        "environment": asked["environment"].code,
-        "project": project.code if project else None,
-        "attempt": 1,
-        "created_by": user.get_username(),
-    }
-    return {
-        "job": Partial(job),
-        "environment": asked["environment"].code,
-        "project": project.code if project else None,
-        **_contents(project, ref, step),
-        "step": step,
-        "attempt": 1,
-        "outcome": _later("outcome") if step == "POST" else None,
-        "secrets": Partial({name: Unknown(Reason(OF_A_SECRET, {"name": name})) for name in secrets}),
-    }
-
-
-def _contents(project: Project | None, ref: str, step: str) -> dict[str, Any]:
-    if project is None:
-        return {"revision": {"ref": "", "sha": ""}, "revisions": [], "natures": []}
-    natures: Any = [] if step in {"CHECK", "INIT"} else _later("natures")
-    if not ref:
-        return {"revision": _later("revision"), "revisions": _later("revisions"), "natures": natures}
-    revision = Partial({"ref": ref, "sha": _later("revision.sha")})
-    return {"revision": revision, "revisions": [revision], "natures": natures}
-
-
-def _later(name: str) -> Unknown:
-    return Unknown(Reason(OF_THE_RUN, {"name": name}))
-
-
-# --- for the page ---------------------------------------------------------------------------------------------------
-
-
-def _sentence(reason: Reason) -> str:
-    return gettext(reason.template) % reason.params
-
-
-def _operations(operations: Iterable[PlannedOperation]) -> list[dict[str, Any]]:
-    return [
-        {
-            "path": one.path,
-            "key": one.key,
-            "title": one.name or one.id,
-            "line": one.position.line,
-            "rule": one.rule,
-            "status": one.status.value,
-            "label": STATUS_LABELS[one.status],
-            "reasons": list(dict.fromkeys(_sentence(reason) for reason in one.reasons)),
-            "error": translated(one.error) if one.error else "",
-            "lines": [
-                (line.label, line.text, line.result, _sentence(line.reason) if line.reason else "")
-                for line in one.lines
-            ],
-            "waits": one.waits,
-            "blocks": [_block(block) for block in one.blocks],
-        }
-        for one in operations
-    ]
-
-
-def _block(block: PlannedBlock) -> dict[str, Any]:
-    return {
-        "name": block.name,
-        "turn": block.turn,
-        "item": block.item,
-        "more": block.more,
-        "version": block.version,
-        "operations": _operations(block.operations),
-    }
-
-
-def _counts(found: Plan) -> list[tuple[str, Promise, int]]:
-    statuses = [operation.status for operation in found]
-    return [
-        (status.value, label, statuses.count(status))
-        for status, label in STATUS_LABELS.items()
-        if status in statuses
-    ]
-
-
-def _variables(layers: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name,
-            "value": shown(first.value),
-            "origin": ORIGIN_LABELS[first.origin],
-            "overridden": [(ORIGIN_LABELS[one.origin], shown(one.value)) for one in others],
-        }
-        for name, (first, *others) in sorted(variables.given(layers).items())
-    ]

@@ -5,6 +5,7 @@ The forecast is made by whoever changes the job and lies on its row, so reading 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import fmean
@@ -156,10 +157,22 @@ def answers(rule_id: int | None, environment_id: int | None) -> list[Answer]:
     rows = Estimate.objects.filter(actual__isnull=False)
     rows = rows.filter(rule_id=rule_id) if rule_id is not None else rows
     rows = rows.filter(environment_id=environment_id) if environment_id is not None else rows
-    return [
-        Answer(row.p50, row.p90, row.actual or 0.0, (row.rivals[0], row.rivals[1], row.rivals[2]))
-        for row in rows.iterator()
-    ]
+    return [_answer(row) for row in rows.iterator()]
+
+
+def newest_answers(environments: Collection[int], most: int) -> list[tuple[int, int, Answer]]:
+    """Return rule, environment and answer of the newest estimates whose jobs have finished.
+
+    Args:
+        environments: Keys of those where.
+        most: So many at most.
+    """
+    rows = Estimate.objects.filter(actual__isnull=False, environment_id__in=environments)
+    return [(row.rule_id, row.environment_id, _answer(row)) for row in rows.order_by("-id")[:most].iterator()]
+
+
+def _answer(row: Estimate) -> Answer:
+    return Answer(row.p50, row.p90, row.actual or 0.0, (row.rivals[0], row.rivals[1], row.rivals[2]))
 
 
 def _seen(job: Job) -> dict[str, Seen]:

@@ -99,6 +99,35 @@ class Repository:
         found = {name: sha for sha, name in rows}
         return {name: found.get(f"{name}^{{}}", found[name]) for name in names if name in found}
 
+    def listing(self, *, seconds: float, most_bytes: int) -> tuple[dict[str, str], bool]:
+        """Return what ``HEAD`` and each branch and tag name now, by whole name, and whether those are all; of a tag its commit.
+
+        Args:
+            seconds: How long it may take.
+            most_bytes: So much of the repository's answer is read, and no more.
+
+        Raises:
+            RepositoryError: The repository cannot be read.
+        """
+        answer = bytearray()
+        is_whole = True
+
+        def keep(data: bytes) -> None:
+            nonlocal is_whole
+            room = most_bytes - len(answer)
+            is_whole = is_whole and len(data) <= room
+            answer.extend(data[:room])
+
+        wanted = ("HEAD", "refs/heads/*", "refs/tags/*")
+        self._git(seconds)("ls-remote", "--", self.public, *wanted, sink=keep)
+        lines = answer.decode(errors="replace").split("\n")[:-1]
+        found = dict(line.partition("\t")[::-2] for line in lines)
+        spaces = ("refs/heads/", "refs/tags/")
+        names = [name for name in found if name == "HEAD" or name.startswith(spaces)]
+        return {
+            name: found.get(f"{name}^{{}}", found[name]) for name in names if not name.endswith("^{}")
+        }, is_whole
+
     @contextlib.contextmanager
     def held(self, commits: Collection[str], *, seconds: float) -> Iterator[Held]:
         """Hold this machine's mirror while it is read, brought up to date when one of ``commits`` is not in it.
@@ -248,6 +277,10 @@ class Held:
             RepositoryError: It refused.
         """
         return self.git("--git-dir", str(self.repository.mirror), *arguments, sink=sink)
+
+    def commit(self, name: str) -> str | None:
+        """Return the commit that the mirror knows under ``name``, which may be abbreviated; ``None`` when there is none."""
+        return self.repository._commit(self.git, name)
 
     @property
     def is_shallow(self) -> bool:

@@ -138,8 +138,8 @@ def _read(mirror: Held, base: str, shas: Sequence[str]) -> History:
         paths.update(_changed(mirror, known, sha) if known else _all(mirror, sha))
     if is_base_gone:
         return History(frozenset(paths), True, None, None, True, mirror.is_shallow)
-    brought = _commits(mirror, shas, [base] if base else [])
-    lacking = _commits(mirror, [base], shas) if base else Commits()
+    brought = commits(mirror, shas, [base] if base else [])
+    lacking = commits(mirror, [base], shas) if base else Commits()
     return History(frozenset(paths), not base, brought, lacking, False, mirror.is_shallow)
 
 
@@ -159,18 +159,31 @@ def _paths(mirror: Held, *arguments: str) -> Iterator[str]:
     return (path for path in text.split("\0") if path)
 
 
-def _commits(mirror: Held, of: Sequence[str], without: Sequence[str]) -> Commits:
-    """Return the commits that lead to ``of`` and not to ``without``."""
+def commits(mirror: Held, of: Sequence[str], without: Sequence[str], most: int = MOST_COMMITS) -> Commits:
+    """Return the commits that lead to ``of`` and not to ``without``, at most ``most`` of them listed.
+
+    Raises:
+        RepositoryError: The mirror cannot be read.
+    """
     wanted = [*of, *(f"^{sha}" for sha in without)]
     count = int(mirror("rev-list", "--count", *wanted, "--"))
     if count == 0:
         return Commits()
-    answer = bytearray()
-    log = ("log", "-z", "--no-show-signature", "--no-color", "--encoding=UTF-8", _FORMAT)
-    mirror(*log, f"--max-count={MOST_COMMITS}", *wanted, "--", sink=answer.extend)
-    parts = answer.decode(errors="replace").removesuffix("\0").split("\0")
-    listed = tuple(_commit(*parts[place : place + 4]) for place in range(0, len(parts) - 3, 4))
+    listed = log(mirror, f"--max-count={most}", *wanted)
     return Commits(listed, count - len(listed))
+
+
+def log(mirror: Held, *wanted: str) -> tuple[Commit, ...]:
+    """Return the commits that ``git log`` lists for these arguments.
+
+    Raises:
+        RepositoryError: The mirror cannot be read.
+    """
+    answer = bytearray()
+    plain = ("log", "-z", "--no-show-signature", "--no-color", "--encoding=UTF-8", _FORMAT)
+    mirror(*plain, *wanted, "--", sink=answer.extend)
+    parts = answer.decode(errors="replace").removesuffix("\0").split("\0")
+    return tuple(_commit(*parts[place : place + 4]) for place in range(0, len(parts) - 3, 4))
 
 
 def _commit(sha: str, author: str, at: str, subject: str) -> Commit:

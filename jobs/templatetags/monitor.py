@@ -42,6 +42,12 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
+def percent(part: float) -> str:
+    """Return a share as whole percents: ``92 %``."""
+    return f"{round(part * 100)} %"
+
+
+@register.filter
 def work_left(job: Job) -> str:
     """Return the range of a job's remaining work, an empty text when nothing is known of it."""
     return remaining.span(job, timezone.now())

@@ -167,6 +167,10 @@ PAGES: Final[dict[Key, Row]] = {
     ("monitor:login", "POST", ""): Row(PUBLIC, "9", (200, 302)),
     ("monitor:logout", "POST", ""): Row(PUBLIC, "9", (302,)),
     ("monitor:list", "GET", ""): Row(LISTS, "9"),
+    ("monitor:deployments", "GET", ""): Row(LISTS, "8, 9"),
+    # Without saying between what: which places it shows is tested with the page.
+    ("monitor:drift", "GET", ""): Row(SIGNED_IN, "8, 9", (302,)),
+    ("monitor:estimates", "GET", ""): Row(LISTS, "7, 9"),
     ("monitor:account", "GET", ""): Row(SIGNED_IN, "9"),
     ("monitor:account", "POST", ""): Row(
         SIGNED_IN, "9", (302,), data={"language": "en", "time_zone": "UTC", "theme": "dark"}

@@ -1,0 +1,207 @@
+"""Section 8: what is where, at any past instant, and how far two environments are apart; section 7: how good estimates were."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from jobs.models import Estimate, Job, Project
+from permissions.models import Environment
+from tests.factories import EnvironmentFactory, JobFactory, ProjectFactory, RuleFactory, user_with
+from tests.pages import Reader, words
+from tests.repositories import make_repository
+
+pytestmark = pytest.mark.django_db
+
+BEGINNING = timezone.now().replace(microsecond=0) - timedelta(days=10)
+
+
+@pytest.fixture
+def dev() -> Environment:
+    return EnvironmentFactory.create(code="DEV", position=1)
+
+
+@pytest.fixture
+def prod() -> Environment:
+    return EnvironmentFactory.create(code="PROD", position=2)
+
+
+@pytest.fixture
+def shop() -> Project:
+    return ProjectFactory.create(code="shop")
+
+
+@pytest.fixture
+def ana(dev: Environment, prod: Environment) -> Reader:
+    return Reader(user_with("view_monitor", environments=[dev, prod]), "en")
+
+
+def finished(where: Environment, what: Project, ref: str, days: float, sha: str = "") -> Job:
+    at = BEGINNING + timedelta(days=days)
+    job = JobFactory.at("END", "finished", now=at, environment=where, project=what, revisions=[ref])
+    if sha:
+        job.revisions.update(sha=sha)
+    return job
+
+
+def cells(reader: Reader, query: str = "") -> str:
+    answer = reader.get(f"/deployments/{query}")
+    assert answer.status_code == 200
+    return words(answer)
+
+
+def test_each_place_says_what_it_has_and_where_something_newer_is(
+    ana: Reader, dev: Environment, prod: Environment, shop: Project
+) -> None:
+    finished(prod, shop, "v1", 1)
+    newer = finished(dev, shop, "v2", 2)
+    page = ana.get("/deployments/")
+    shown = words(page)
+    assert "v1" in shown
+    assert shown.count("newer in DEV") == 1
+    assert "newer in PROD" not in shown
+    assert f'href="/jobs/{newer.pk}/"' in page.content.decode()
+    # The same commit in both is newer nowhere.
+    finished(prod, shop, "v2", 3, newer.revisions.get().sha)
+    assert "newer in" not in cells(ana)
+
+
+def test_the_past_is_shown_as_it_was(ana: Reader, dev: Environment, shop: Project) -> None:
+    finished(dev, shop, "v1", 1)
+    finished(dev, shop, "v2", 2)
+    at = (BEGINNING + timedelta(days=1.5)).isoformat().replace("+00:00", "Z")
+    shown = cells(ana, f"?at={at}")
+    assert "v1" in shown
+    assert "v2" not in shown
+    assert "As it was" in shown
+    assert "v2" in cells(ana)
+
+
+@pytest.mark.parametrize(("query", "said"), [("?at=noon", "ISO 8601"), ("?q=%00", "Null characters")])
+def test_what_cannot_be_used_is_named(ana: Reader, query: str, said: str) -> None:
+    answer = ana.get(f"/deployments/{query}")
+    assert answer.status_code == 400
+    assert said in words(answer)
+
+
+def test_hidden_environments_are_no_column_and_no_newer_place(
+    dev: Environment, prod: Environment, shop: Project
+) -> None:
+    finished(dev, shop, "v1", 1)
+    finished(prod, shop, "v2", 2)
+    bea = Reader(user_with("view_monitor", environments=[dev]), "en")
+    page = bea.get("/deployments/").content.decode()
+    assert "PROD" not in page
+    assert "v2" not in page
+    assert bea.get("/deployments/drift/?project=shop&from=DEV&to=PROD").status_code == 404
+    assert "PROD" not in cells(bea, "?environment=PROD")
+
+
+def test_projects_come_in_pages_of_the_same_cost(ana: Reader, dev: Environment) -> None:
+    def ask() -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as asked:
+            cells(ana)
+        return len(asked)
+
+    finished(dev, ProjectFactory.create(code="p000"), "v0", 1)
+    before = ask()
+    for number in range(1, 60):
+        project = ProjectFactory.create(code=f"p{number:03}")
+        if number % 10 == 0:
+            finished(dev, project, f"v{number}", 2)
+    assert ask() == before
+    shown = cells(ana)
+    assert "p049" in shown
+    assert "p050" not in shown
+    rest = cells(ana, "?after=p049")
+    assert "p050" in rest
+    assert "v50" in rest
+    assert "p049" not in rest
+    found = cells(ana, "?q=P05")
+    assert "p051" in found
+    assert "p049" not in found
+
+
+def test_the_difference_of_two_environments_is_a_list_of_commits(
+    ana: Reader, dev: Environment, prod: Environment, tmp_path: Path
+) -> None:
+    shas = make_repository(tmp_path / "shop", {"v1": "one", "v2": "two", "v3": "three"})
+    shop = ProjectFactory.create(code="shop", repository=str(tmp_path / "shop"))
+    finished(prod, shop, "v1", 1, shas["v1"])
+    finished(dev, shop, "v3", 2, shas["v3"])
+    address = "/deployments/drift/?project=shop&from=DEV&to=PROD"
+    shown = words(ana.get(address))
+    assert "In DEV and not in PROD 2" in shown
+    assert "Version v3" in shown
+    assert "Version v2" in shown
+    assert "Version v1" not in shown
+    assert "In PROD and not in DEV 0 Nothing." in shown
+    finished(prod, shop, "v3", 3, shas["v3"])
+    assert "Both have the same." in words(ana.get(address))
+    # Then it was another story.
+    at = (BEGINNING + timedelta(days=2.5)).isoformat().replace("+00:00", "Z")
+    assert "In DEV and not in PROD 2" in words(ana.get(f"{address}&at={at}"))
+
+
+def test_a_repository_that_is_away_is_said_and_is_no_error(
+    ana: Reader, dev: Environment, prod: Environment, tmp_path: Path
+) -> None:
+    shop = ProjectFactory.create(code="shop", repository=str(tmp_path / "gone"))
+    finished(prod, shop, "v1", 1)
+    finished(dev, shop, "v2", 2)
+    answer = ana.get("/deployments/drift/?project=shop&from=DEV&to=PROD")
+    assert answer.status_code == 200
+    assert "cannot be read" in words(answer)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "project=other&from=DEV&to=PROD",
+        "project=shop&from=DEV",
+        "project=%00&from=DEV&to=PROD",
+        "project=shop&from=DEV&to=QA",
+    ],
+)
+def test_what_is_not_there_is_not_compared(ana: Reader, shop: Project, query: str) -> None:
+    assert ana.get(f"/deployments/drift/?{query}").status_code == 404
+
+
+def estimate(rule_id: int, where: Environment, job_id: int, **figures: Any) -> None:
+    known = {"p50": 60.0, "p90": 90.0, "actual": 80.0, "rivals": [160.0, 40.0, 80.0]}
+    Estimate.objects.create(
+        job_id=job_id,
+        rule_id=rule_id,
+        environment_id=where.pk,
+        attempt=1,
+        step="RUN",
+        at=BEGINNING,
+        **{**known, **figures},
+    )
+
+
+def test_estimates_are_judged_beside_their_rivals(ana: Reader, dev: Environment, prod: Environment) -> None:
+    assert "has finished yet" in words(ana.get("/deployments/estimates/"))
+    rule = RuleFactory.create(slug="build")
+    estimate(rule.pk, dev, 1)
+    estimate(rule.pk, prod, 2, actual=120.0, rivals=[120.0, 240.0, 60.0])
+    estimate(rule.pk, EnvironmentFactory.create(code="HIDDEN"), 3)
+    shown = words(ana.get("/deployments/estimates/"))
+    assert (
+        "Of 2 estimates whose jobs have finished, the upper end was enough in 50 % and the lower one in 0 %"
+        in shown
+    )
+    # 20 of 80 and 60 of 120.
+    assert "This monitor 38 %" in shown
+    assert "Mean of all jobs 50 %" in shown
+    assert "Last job 75 %" in shown
+    assert "build DEV 1 100 %" in shown
+    assert "HIDDEN" not in shown
