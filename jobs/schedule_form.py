@@ -114,6 +114,10 @@ class ScheduleForm(forms.ModelForm[Schedule]):
         super().__init__(*args, **kwargs)
         for each in self.fields.values():
             each.label = capfirst(each.label)
+            if isinstance(each.widget, forms.MultiWidget):
+                # The admin writes the words beside the fields and ties them to nothing.
+                for part, word in zip(each.widget.widgets, (_("date"), _("time")), strict=True):
+                    part.attrs["aria-label"] = f"{each.label}: {word}"
         zones = sorted(zone for zone in zoneinfo.available_timezones() if "/" in zone or zone == "UTC")
         field = self.fields.get("time_zone")
         if isinstance(field, forms.ChoiceField):

@@ -176,7 +176,7 @@ class StreamReader:
         fields = {name: value for name, _, value in lines}
         self.last = fields.get("id", self.last)
         if "data" in fields:
-            self.told.append(Told(fields["id"], fields["event"], json.loads(fields["data"])))
+            self.told.append(Told(fields.get("id", ""), fields["event"], json.loads(fields["data"])))
 
 
 def _database_url() -> str:

@@ -24,6 +24,7 @@ from jobs.models.job import ENDED_VALUES
 from jobs.representation import represent_job
 from jobs.stream.frames import JOB, LOG, Represent
 from jobs.stream.handler import WAITER
+from jobs.stream.hints import HintSubscriber, tell_hints
 from jobs.stream.hub import Hub
 from jobs.stream.position import Position
 from jobs.stream.subscriber import Subscriber
@@ -58,22 +59,27 @@ class EventStreamRenderer(BaseRenderer):
 class StreamView(APIView):
     """``stream/``."""
 
-    query_parameters = (*filters.PARAMETERS, "events", "last_event_id")
+    query_parameters = (*filters.PARAMETERS, "job", "events", "hints", "last_event_id")
     renderer_classes = (EventStreamRenderer,)
 
     def get(self, request: Request) -> HttpResponseBase:
         """Return what happens to the jobs that the asker may see, from now or the last event on, as server-sent events."""
-        subscriber = Subscriber(
-            standing_of(request._request, user_of(request)),
-            filters.parse_filter(query_of(request)),
-            _kinds_of(request),
-            _position_of(request),
-        )
+        standing = standing_of(request._request, user_of(request))
+        wanted, kinds = filters.parse_filter(query_of(request)), _kinds_of(request)
+        job_id, position = _job_of(request), _position_of(request)
+        lasts = isinstance(request._request, ASGIRequest)
+        body: Any
+        if _is_for_hints(request):
+            if not lasts:
+                # Without an event loop there is nothing to hint at later; browsers take this for "do not come back".
+                return HttpResponse(status=204, content_type=CONTENT_TYPE)
+            body = tell_hints(hub(), HintSubscriber(standing, wanted, kinds, job_id))
+        else:
+            subscriber = Subscriber(standing, wanted, kinds, position, job_id)
+            body = tell(hub(), subscriber) if lasts else tell_backlog(subscriber, REPRESENT)
         headers = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
         if request.method == "HEAD":
             return HttpResponse(content_type=CONTENT_TYPE, headers=headers)
-        lasts = isinstance(request._request, ASGIRequest)
-        body: Any = tell(hub(), subscriber) if lasts else tell_backlog(subscriber, REPRESENT)
         return StreamingHttpResponse(body, content_type=CONTENT_TYPE, headers=headers)
 
 
@@ -113,6 +119,30 @@ def _kinds_of(request: Request) -> frozenset[str]:
     if wrong := [kind for kind in kinds if kind not in KINDS]:
         raise InvalidInput({"events": [filters.unknown(wrong[0], KINDS)]})
     return frozenset(kinds)
+
+
+def _job_of(request: Request) -> int | None:
+    """Return the job that ``job`` narrows to.
+
+    Raises:
+        JobNotFound: There is none, or it is not to be seen.
+    """
+    job_id = pagination.integer_of(request, "job", least=0, most=selectors.LARGEST_ID)
+    return None if job_id is None else selectors.visible_job(user_of(request), job_id).pk
+
+
+def _is_for_hints(request: Request) -> bool:
+    """Return whether hints are asked for; they have no ids to go on from.
+
+    Raises:
+        InvalidInput: It is neither true nor false, or an id is given.
+    """
+    text = pagination.single(request, "hints") or "false"
+    if text not in ("true", "false"):
+        raise InvalidInput({"hints": ["Write true or false."]})
+    if text == "true" and pagination.single(request, "last_event_id"):
+        raise InvalidInput({"last_event_id": ["Hints have no ids to go on from."]})
+    return text == "true"
 
 
 def _position_of(request: Request) -> Position | None:

@@ -7,6 +7,8 @@ waits: it answers that it is not yet so, and is asked again when it may be, thro
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import re
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +44,9 @@ class Handler(ASGIHandler):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request."""
         if scope["type"] == "http" and LASTING.search(scope["path"]):
-            await self.handle(scope, receive, send)
+            # On a connection that is used again the server may begin a request in the context of an earlier one, after
+            # that one's thread is gone; only an empty one has no thread for certain.
+            await asyncio.create_task(self.handle(scope, receive, send), context=contextvars.Context())
         else:
             async with _one_thread():
                 await super().__call__(scope, receive, send)

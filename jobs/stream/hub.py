@@ -221,7 +221,7 @@ def _batch_after(position: Position, subscribers: list[Subscriber], represent: R
         return None
 
     def wanted(frame: Frame) -> bool:
-        return any(subscriber.wants(frame) for subscriber in subscribers)
+        return any(subscriber.needs_pieces and subscriber.wants(frame) for subscriber in subscribers)
 
     return read_batch(position, up_to, wanted, represent, FOR_ALL)
 

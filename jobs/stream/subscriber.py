@@ -32,8 +32,16 @@ class Subscriber:
         until: When its key ends by itself.
     """
 
+    needs_pieces = True
+    """Whether it is fed with bytes for the wire."""
+
     def __init__(
-        self, standing: Standing, wanted: JobFilter, kinds: frozenset[str], position: Position | None
+        self,
+        standing: Standing,
+        wanted: JobFilter,
+        kinds: frozenset[str],
+        position: Position | None,
+        job_id: int | None = None,
     ) -> None:
         """Begin, with no rights yet.
 
@@ -42,8 +50,9 @@ class Subscriber:
             wanted: Which jobs.
             kinds: ``job`` and ``log``, or one of them.
             position: Where to go on; ``None`` for now.
+            job_id: Only this one of them; ``None`` for all.
         """
-        self.standing, self.wanted, self.kinds = standing, wanted, kinds
+        self.standing, self.wanted, self.kinds, self.job_id = standing, wanted, kinds, job_id
         self.position = position
         self.rights: Rights = NOTHING
         self.until: datetime | None = None
@@ -57,6 +66,7 @@ class Subscriber:
         """Return whether the reader is told ``frame``. Who follows jobs also hears that one is gone."""
         return (
             (frame.kind in self.kinds or (frame.kind == "deleted" and "job" in self.kinds))
+            and self.job_id in (None, frame.shown["id"])
             and self.sees(frame)
             and matches(self.wanted, frame.shown)
         )

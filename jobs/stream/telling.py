@@ -41,7 +41,7 @@ async def tell(hub: Hub, subscriber: Subscriber) -> AsyncIterator[bytes]:
                     subscriber.position = piece.position
                     yield piece.data
                 subscriber.position = told = Position(frame.id)
-            if subscriber.attached and not await _is_woken(subscriber):
+            if subscriber.attached and not await is_woken(subscriber):
                 # A reader of little need not come back to where it heard something last.
                 yield HEARTBEAT if subscriber.position == told else _mark(subscriber.position)
                 told = subscriber.position
@@ -95,7 +95,8 @@ def _mark(position: Position) -> bytes:
     return f"id: {position}\n\n".encode()
 
 
-async def _is_woken(subscriber: Subscriber) -> bool:
+async def is_woken(subscriber: Subscriber) -> bool:
+    """Return whether something came before a sign of life is due."""
     try:
         async with asyncio.timeout(HEARTBEAT_SECONDS):
             await subscriber.wake.wait()

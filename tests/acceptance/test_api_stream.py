@@ -100,6 +100,24 @@ class TestStream:
         assert told(Api(both, environments=[there.code]), "&events=job") == [hidden.pk]
         assert told(Api(both), "&status=finished") == []
 
+    def test_it_can_be_narrowed_to_one_job_that_one_may_see(self) -> None:
+        here = EnvironmentFactory.create()
+        api = Api(user_with(Right.VIEW_MONITOR, environments=[here]))
+        begin = position_of(api)
+        mine, other = JobFactory.create(environment=here), JobFactory.create(environment=here)
+        hidden = JobFactory.create()
+        append_entry(other.pk, 1, "INIT", "info", "not mine")
+
+        told = events_of(api.get(f"stream/?job={mine.pk}&last_event_id={begin}").content.decode())
+
+        assert [(name, data["id"]) for name, data in told] == [("job", mine.pk)]
+        api.get(f"stream/?job={hidden.pk}").problem(404, "not_found")
+        api.get(f"stream/?job={hidden.pk}&hints=true").problem(404, "not_found")
+
+    def test_hints_are_for_servers_that_can_give_them(self) -> None:
+        answer = Api(user_with(Right.VIEW_MONITOR)).get("stream/?hints=true")
+        assert (answer.status, answer.content) == (204, b"")
+
     def test_who_was_away_for_too_long_is_told_to_list_again(self) -> None:
         api = Api(user_with(Right.VIEW_MONITOR))
         JobFactory.create()
@@ -117,6 +135,9 @@ class TestParameters:
             ("status=redy", {}, "status", "Did you mean ready?"),
             ("events=jobs", {}, "events", "Did you mean job?"),
             ("limit=5", {}, "limit", "Unknown parameter"),
+            ("job=first", {}, "job", "whole number"),
+            ("hints=yes", {}, "hints", "true or false"),
+            ("hints=true&last_event_id=5", {}, "last_event_id", "no ids"),
             ("last_event_id=abc", {}, "last_event_id", "not the id"),
             ("", {"Last-Event-ID": "1;DROP"}, "Last-Event-ID", "not the id"),
         ],

@@ -197,15 +197,38 @@ def test_a_dashboard_follows_the_job_to_its_end(
     assert asked == []
 
 
-def test_a_lost_connection_is_shown_and_mended(
-    page: Page, live_server: LiveServer, ana: User, job: Job
+PART: Final = """<div id="part"><p>{}</p><details><summary>more</summary><p>{}</p></details>
+<input type="checkbox" id="tick"><input id="typed"><input type="hidden" id="version" value="{}"></div>"""
+
+
+def test_what_the_reader_did_in_a_part_stays_when_it_is_taken_in_again(
+    page: Page, live_server: LiveServer, complaints: Complaints
 ) -> None:
-    sign_in(page, live_server)
-    page.context.set_offline(True)
-    notice = page.get_by_text("Conexión perdida")
-    expect(notice).to_be_visible(timeout=10_000)
-    page.context.set_offline(False)
-    expect(notice).to_be_hidden(timeout=15_000)
+    page.goto(f"{live_server.url}/login/")
+    page.wait_for_function("() => window.Idiomorph && window.htmx")
+    page.evaluate(
+        "html => document.querySelector('main').insertAdjacentHTML('beforeend', html)", PART.format(1, 1, 1)
+    )
+    page.locator("#part summary").click()
+    page.check("#tick")
+    page.fill("#typed", "half a wo")
+    page.evaluate(
+        """html => {
+            const target = document.getElementById("part"), detail = {target, serverResponse: html, shouldSwap: true};
+            window.details = target.querySelector("details");
+            document.dispatchEvent(new CustomEvent("htmx:beforeSwap", {detail}));
+            if (detail.shouldSwap) throw new Error("left to be replaced");
+        }""",
+        PART.format(2, 3, 4),
+    )
+    expect(page.locator("#part > p")).to_have_text("2")
+    expect(page.locator("#part details p")).to_be_visible()
+    expect(page.locator("#part details p")).to_have_text("3")
+    expect(page.locator("#tick")).to_be_checked()
+    expect(page.locator("#typed")).to_have_value("half a wo")
+    expect(page.locator("#typed")).to_be_focused()
+    expect(page.locator("#version")).to_have_value("4")
+    assert page.evaluate("window.details === document.querySelector('#part details')")
 
 
 def test_everything_is_read_without_scripts(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import ThreadSensitiveContext, async_to_sync, sync_to_async
 from django.db import DatabaseError, connection, connections
 from django.http import HttpRequest, HttpResponse
 
@@ -79,3 +81,22 @@ def test_its_connection_is_given_back(monkeypatch: pytest.MonkeyPatch, path: str
     finally:
         may_end.set()
     until(lambda: used[0].connection is None, 10, "the connection given back")
+
+
+def test_a_stream_does_not_look_for_the_thread_of_an_earlier_request() -> None:
+    """Once reading was paused, a server begins the next request of a connection in the context of the one before."""
+    said: list[dict[str, Any]] = []
+    caller = Caller("/api/v1/stream/")
+    caller.scope["headers"] = [(b"host", b"testserver")]
+
+    async def send(message: dict[str, Any]) -> None:
+        said.append(message)
+
+    async def ask() -> None:
+        with ThreadPoolExecutor(1) as thread:
+            async with ThreadSensitiveContext(executor=thread):
+                left_over = contextvars.copy_context()
+        await asyncio.create_task(Handler(hub)(caller.scope, caller.receive, send), context=left_over)
+
+    asyncio.run(ask())
+    assert said[0]["status"] == 401

@@ -182,6 +182,55 @@ class TestRights:
             reader.close()
 
 
+class TestHints:
+    def test_they_name_jobs_once_a_second_and_withdrawals_at_once(self, web: Web) -> None:
+        here, there = EnvironmentFactory.create(), EnvironmentFactory.create()
+        user = user_with(Right.VIEW_MONITOR, environments=[here, there])
+        jobs = [JobFactory.create(environment=here), JobFactory.create(environment=there)]
+        hidden = JobFactory.create()
+        everything = reader_for(web, user, "stream/?hints=true&events=job")
+        one = reader_for(web, user, f"stream/?hints=true&job={jobs[0].pk}")
+        readers = (everything, one)
+        for each in readers:
+            assert each.open().read_until(1)[0].event == "begin"
+        begun = time.monotonic()
+        for number in range(30):
+            for job in (*jobs, hidden):
+                comment(job, str(number))
+        append_entries(jobs[0].pk, 1, "INIT", [("info", "one line")])
+
+        def named(reader: StreamReader) -> list[int]:
+            return [number for told in reader.told if told.event == "changed" for number in told.data["jobs"]]
+
+        while set(named(everything)) != {job.pk for job in jobs} and everything.read():
+            pass
+        one.read_until(2)
+        assert len(everything.told) - 1 <= 2 + time.monotonic() - begun
+        assert set(named(one)) == {jobs[0].pk}
+        assert {told.id for told in everything.told} == {""}
+
+        policy.revoke(user, Right.VIEW_MONITOR, there)
+        while all(told.event != "rights" for told in everything.told) and everything.read():
+            pass
+        comment(jobs[1], "not for them any more")
+        comment(jobs[0], "for them")
+        count = len(everything.told)
+        assert everything.read_until(count + 1)[-1].data == {"jobs": [jobs[0].pk]}
+        User.objects.filter(pk=user.pk).update(is_active=False)
+        for reader in readers:
+            while reader.read():
+                pass
+            reader.close()
+
+    def test_too_many_jobs_are_not_named(self, web: Web) -> None:
+        reader = reader_for(web, user_with(Right.VIEW_MONITOR), "stream/?hints=true")
+        reader.open().read_until(1)
+        with transaction.atomic():
+            JobFactory.create_batch(101, environment=EnvironmentFactory.create())
+        assert reader.read_until(2)[-1].data == {"jobs": []}
+        reader.close()
+
+
 class TestManyReaders:
     def test_open_streams_hold_no_thread_and_a_slow_one_is_not_kept_for(self, web: Web) -> None:
         job = JobFactory.create()

@@ -25,7 +25,8 @@ _EVENTS: Final = {
     "type": "string",
     "description": (
         'Server-sent events: `event: job` with a Job as JSON, `event: log` with `{"job": 42, "entry": LogEntry}`, each '
-        "with an `id` that `Last-Event-ID` goes on from."
+        "with an `id` that `Last-Event-ID` goes on from. With `hints=true`: `event: begin`, `event: changed` with "
+        '`{"jobs": [42]}`, `event: rights`.'
     ),
 }
 _FIGURES: Final = {"type": "string", "description": "Prometheus' text format."}
@@ -173,7 +174,12 @@ OPERATIONS: Final[dict[str, Operation]] = {
         "wait_for_job", "Wait for a job", answers.JobDetailAnswer, also={202: "Not yet; ask again."}
     ),
     "GET stream/": Operation(
-        "stream_events", "Read what happens, as it happens", lasts=True, media={"text/event-stream": _EVENTS}
+        "stream_events",
+        "Read what happens, as it happens",
+        lasts=True,
+        media={"text/event-stream": _EVENTS},
+        codes=("not_found",),
+        also={204: "Hints are not to be had: the server has no event loop."},
     ),
     **SETTINGS,
     "GET /metrics": Operation(

@@ -93,6 +93,11 @@ OTHER: Final[dict[str, dict[str, tuple[Schema, str]]]] = {
         "timeout": (_whole(0, stream.LONGEST_TIMEOUT, stream.USUAL_TIMEOUT), "How many seconds to wait."),
     },
     "stream/": {
+        "job": (_whole(0, selectors.LARGEST_ID), "Only what happens to this job."),
+        "hints": (
+            {"type": "boolean", "default": False},
+            "Tell at most once a second which jobs something happened to, instead of what; for pages that ask themselves.",
+        ),
         "events": (
             {"type": "string", "pattern": "^(job|log)(,(job|log))*$"},
             "Which events; both when not given.",

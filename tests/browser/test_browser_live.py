@@ -1,0 +1,167 @@
+"""Section 9 in real browsers on a real web process: pages that are told, rows that stay, connections that come back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
+
+from jobs.models import Job
+from permissions import policy
+from permissions.catalog import Right
+from permissions.models import Environment, User
+from tests.factories import PASSWORD, EnvironmentFactory, JobFactory, grant, user_with
+from tests.web import HOST, Web, web_process
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+HIDE = "Object.defineProperty(document, 'hidden', {configurable: true, get: () => true});"
+SHOW = "delete document.hidden;"
+TOLD = "document.dispatchEvent(new Event('visibilitychange'))"
+
+
+@pytest.fixture(scope="module")
+def kept(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    with web_process(tmp_path_factory.mktemp("web")) as process:
+        yield process
+
+
+@pytest.fixture
+def web(kept: Web, transactional_db: None) -> Web:
+    """One process for all tests here: it takes seconds to start."""
+    return kept
+
+
+@pytest.fixture
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    return {**browser_context_args, "locale": "en-GB", "timezone_id": "Europe/Madrid"}
+
+
+@pytest.fixture
+def second(browser: Browser, browser_context_args: dict[str, Any]) -> Iterator[BrowserContext]:
+    """Somebody else's browser."""
+    context = browser.new_context(**browser_context_args)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def dev(transactional_db: None) -> Environment:
+    return EnvironmentFactory.create(code="DEV")
+
+
+@pytest.fixture
+def ana(dev: Environment) -> User:
+    return user_with("view_monitor", "cancel", environments=[dev], username="ana")
+
+
+class Asked:
+    """What a page asks for by itself."""
+
+    def __init__(self, page: Page) -> None:
+        self.fragments: list[str] = []
+        self.streams: list[str] = []
+        page.on("request", self._hear)
+
+    def _hear(self, request: Request) -> None:
+        if "/stream/" in request.url:
+            self.streams.append(request.url)
+        elif "x-clarive-poll" in request.headers:
+            self.fragments.append(request.url)
+
+
+def sign_in(page: Page, web: Web, name: str, address: str = "/") -> Asked:
+    """Sign in and wait until the page is told what happens."""
+    asked = Asked(page)
+    page.goto(f"http://{HOST}:{web.port}{address}")
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    # Its first question comes when the stream has begun.
+    with page.expect_response(lambda answer: "x-clarive-poll" in answer.request.headers):
+        page.get_by_role("button", name="Sign in").click()
+    return asked
+
+
+def row(page: Page, job: Job) -> Locator:
+    return page.locator(f"#row-{job.pk}")
+
+
+def test_what_one_does_another_sees_and_no_row_moves_under_the_pointer(
+    page: Page, second: BrowserContext, web: Web, dev: Environment, ana: User
+) -> None:
+    jobs = [JobFactory.at("RUN", "running", environment=dev) for _ in range(3)]
+    user_with("view_monitor", "cancel", environments=[dev], username="leo")
+    asked = sign_in(page, web, "ana", "/?status=running")
+    other = second.new_page()
+    sign_in(other, web, "leo", f"/jobs/{jobs[1].pk}/")
+    page.evaluate("window.stillHere = true")
+    row(page, jobs[0]).hover()
+    place = row(page, jobs[0]).bounding_box()
+
+    other.get_by_role("link", name="Cancel", exact=True).click()
+    other.locator("main form button[type=submit]").click()
+    expect(row(page, jobs[1])).to_have_class(re.compile("is-gone"))
+    Job.objects.filter(pk=jobs[2].pk).update(percent=42)
+    expect(row(page, jobs[2])).to_contain_text("42 %")
+    newest = JobFactory.at("RUN", "running", environment=dev)
+    pill = page.get_by_role("button", name="1 new job · show")
+    expect(pill).to_be_visible()
+    expect(row(page, newest)).to_have_count(0)
+    assert row(page, jobs[0]).bounding_box() == place
+
+    page.mouse.move(5, 5)
+    expect(row(page, newest)).to_be_visible()
+    expect(row(page, jobs[1])).to_have_count(0)
+    expect(pill).to_be_hidden()
+    assert page.evaluate("window.stillHere") is True
+    assert len(asked.streams) == 1
+    assert "environment" not in asked.streams[0]
+
+
+def test_a_hidden_page_is_silent_and_a_lost_connection_is_shown_and_mended(
+    page: Page, web: Web, dev: Environment, ana: User
+) -> None:
+    job = JobFactory.at("RUN", "running", environment=dev)
+    asked = sign_in(page, web, "ana", f"/?environment={dev.code}")
+    assert asked.streams[0].endswith("&environment=DEV")
+    page.evaluate(HIDE + TOLD)
+    asked.fragments.clear()
+    asked.streams.clear()
+    Job.objects.filter(pk=job.pk).update(percent=42)
+    page.wait_for_timeout(2000)
+    assert asked.fragments == asked.streams == []
+    page.evaluate(SHOW + TOLD)
+    expect(row(page, job)).to_contain_text("42 %")
+
+    notice = page.get_by_text("Connection lost")
+    web.term()
+    expect(notice).to_be_visible()
+    Job.objects.filter(pk=job.pk).update(percent=43)
+    web.start()
+    expect(notice).to_be_hidden(timeout=15_000)
+    expect(row(page, job)).to_contain_text("43 %")
+    page.wait_for_function("() => document.querySelectorAll('.htmx-request').length === 0")
+
+
+def test_a_right_that_is_withdrawn_and_a_session_that_ends_are_seen_at_once(
+    page: Page, second: BrowserContext, web: Web, dev: Environment, ana: User
+) -> None:
+    kept = JobFactory.at("RUN", "running", environment=EnvironmentFactory.create(code="QA"))
+    grant(ana, Right.VIEW_MONITOR, environments=[kept.environment])
+    job = JobFactory.at("RUN", "running", environment=dev)
+    sign_in(page, web, "ana")
+    other = second.new_page()
+    sign_in(other, web, "ana", f"/jobs/{job.pk}/log/")
+    row(page, job).hover()
+
+    policy.revoke(ana, Right.VIEW_MONITOR, dev)
+
+    expect(row(page, job)).to_have_count(0, timeout=3000)
+    expect(row(page, kept)).to_be_visible()
+    expect(other.get_by_role("heading", level=1)).not_to_contain_text(job.name, timeout=3000)
+    assert job.name not in other.content()
+    ana.raise_session_generation()
+    expect(page.get_by_label("Password")).to_be_visible(timeout=3000)
