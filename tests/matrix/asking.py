@@ -16,6 +16,7 @@ from django.test import Client
 from django.urls import reverse
 
 from jobs.models import AuditRecord
+from permissions.catalog import Right
 from tests.matrix import access, world
 from tests.matrix.access import ELSEWHERE, HERE, Person
 from tests.matrix.doors import Door
@@ -317,6 +318,8 @@ class Trial:
             person.is_staff,
             person.permissions is None,
             person.sees_elsewhere,
+            # The bar on top says how much waits for them.
+            Right.APPROVE_ALL in person.rights_elsewhere,
             person.sees_anything,
         )
         if kind not in self._nothing:

@@ -167,6 +167,7 @@ PAGES: Final[dict[Key, Row]] = {
     ("monitor:login", "POST", ""): Row(PUBLIC, "9", (200, 302)),
     ("monitor:logout", "POST", ""): Row(PUBLIC, "9", (302,)),
     ("monitor:list", "GET", ""): Row(LISTS, "9"),
+    ("monitor:inbox", "GET", ""): Row(SIGNED_IN, "9"),
     ("monitor:account", "GET", ""): Row(SIGNED_IN, "9"),
     ("monitor:account", "POST", ""): Row(
         SIGNED_IN, "9", (302,), data={"language": "en", "time_zone": "UTC", "theme": "dark"}
