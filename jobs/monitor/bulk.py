@@ -27,6 +27,7 @@ from jobs.monitor.bulk_form import BulkForm
 from jobs.monitor.bulk_rows import Row
 from jobs.monitor.dialogs import DIALOGS, Dialog
 from jobs.monitor.gate import actor, reader, signed_in
+from jobs.wording import translated
 
 MOST_JOBS: Final = 200
 """So many at once: each is done, and shown, one after the other while its asker waits."""
@@ -65,7 +66,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
             return _send(request, dialog)
         choice = chosen(request)
     except InvalidInput as error:
-        texts = [text for texts in error.errors.values() for text in texts]
+        texts = [translated(text) for texts in error.errors.values() for text in texts]
         return _page(request, "monitor/bulk_refused.html", {"texts": texts}, 400)
     if dialog is None:
         return _choose(request, choice)

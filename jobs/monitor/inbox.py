@@ -30,6 +30,7 @@ SOON: Final = 15 * times.MINUTE
 
 _LONGEST_LINE: Final = 300
 _FIRST: Final = {"approval": "approve", "trap": "retry"}
+"""What stands out; where no retry is left, nothing does."""
 TABS: Final[tuple[tuple[str, Promise | str], ...]] = (
     ("", gettext_lazy("Everything")),
     ("approval", gettext_lazy("Approvals")),
@@ -95,8 +96,6 @@ def inbox(request: HttpRequest) -> HttpResponse:
 
 def _item(decision: Decision, now: datetime) -> Item:
     wait, seconds = decision.wait, _seconds(decision, now)
-    keys = list(decision.may)
-    first = _FIRST[decision.kind] if _FIRST[decision.kind] in keys else keys[0]
     return Item(
         decision=decision,
         left="" if seconds is None else times.left(seconds),
@@ -106,7 +105,7 @@ def _item(decision: Decision, now: datetime) -> Item:
         error=_line(translated(wait.error)) if isinstance(wait, Trap) else "",
         facts=_retries(wait) if isinstance(wait, Trap) else _signatures(wait),
         href=log_address(decision.job, wait.attempt, wait.operation),
-        buttons=standing.buttons(decision.job, keys, first=first),
+        buttons=standing.buttons(decision.job, list(decision.may), first=_FIRST[decision.kind]),
     )
 
 

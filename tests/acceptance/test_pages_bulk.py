@@ -273,3 +273,15 @@ def test_the_menu_of_a_job_that_is_gone_says_so(reader: Reader, op: User, dev: E
         answer = reader.get(f"/jobs/{number}/menu/", **HTMX)
         assert (answer.status_code, "The job is gone" in words(answer)) == (404, True)
         assert reader.get(f"/jobs/{number}/menu/").status_code == 404
+
+
+def test_the_keys_are_told_on_every_page_of_those_who_signed_in(reader: Reader, dev: Environment) -> None:
+    for address in ("/", "/account/", "/inbox/"):
+        page = text(reader.get(address))
+        assert "data-keys-open" in page, address
+        assert "data-keys-switch" in page, address
+        assert "monitor/keys" in page, address
+    shown = words(reader.get("/"))
+    for expected in ("x select the job", "? this sheet", "Single keys do something"):
+        assert expected in shown, expected
+    assert "data-keys-open" not in text(Client().get("/login/"))
