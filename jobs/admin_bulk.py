@@ -64,7 +64,7 @@ def run(
         text = gettext("At most %(n)d jobs at once: choose fewer.")
         messages.error(request, text % {"n": MOST_JOBS})
         return None
-    return _ask(model_admin, request, BulkForm(key), [expected(job, key, user, now) for job in jobs])
+    return _ask(model_admin, request, BulkForm(key), expected(jobs, key, user, now))
 
 
 def _confirmed(
@@ -79,7 +79,7 @@ def _confirmed(
     if not form.is_valid():
         jobs = selectors.visible_jobs(user).in_bulk(list(seen))
         found = sorted(jobs.values(), key=lambda job: -job.pk)
-        return _ask(model_admin, request, form, [expected(job, key, user, now) for job in found])
+        return _ask(model_admin, request, form, expected(found, key, user, now))
     actor = Actor(user, AuditRecord.Source.ADMIN.value, request.META.get("REMOTE_ADDR", ""))
     order = Order(key, actor, form.params, seen)
     rows = [done(outcome, key, user) for outcome in carry_out(order, list(seen))]

@@ -147,31 +147,23 @@ def _send(request: HttpRequest, dialog: Dialog | None) -> HttpResponse:
         return _ask(request, dialog, form, _expected(request, dialog, list(seen)), status=400)
     dry_run = "try" in request.POST
     order = Order(dialog.key, actor(request), form.params, seen, dry_run)
-    user, now = reader(request), timezone.now()
+    user = reader(request)
     outcomes = list(carry_out(order, list(seen)))
     if not dry_run:
         return _outcome(request, dialog, [bulk_rows.done(each, dialog.key, user) for each in outcomes])
-    fresh = selectors.lean_jobs(user).in_bulk(list(seen))
-    rows = [
-        bulk_rows.expected(fresh[each.job_id], dialog.key, user, now)
-        if each.error is None and each.job_id in fresh
-        else bulk_rows.done(each, dialog.key, user)
-        for each in outcomes
-    ]
-    return _ask(request, dialog, form, rows, was_tried=True)
+    fitting = [each.job_id for each in outcomes if each.error is None]
+    refused = [bulk_rows.done(each, dialog.key, user) for each in outcomes if each.error is not None]
+    return _ask(request, dialog, form, _expected(request, dialog, fitting) + refused, was_tried=True)
 
 
 def _expected(request: HttpRequest, dialog: Dialog, numbers: list[int]) -> list[Row]:
-    """Return what the action would do to each job as it is now, in the order of ``numbers``."""
+    """Return what the action would do to each job as it is now, in the order of ``numbers``; those that are not there last."""
     user, now = reader(request), timezone.now()
     known = [number for number in numbers if number <= selectors.LARGEST_ID]
     jobs = selectors.lean_jobs(user).in_bulk(known)
-    return [
-        bulk_rows.expected(jobs[number], dialog.key, user, now)
-        if number in jobs
-        else bulk_rows.missing(str(number))
-        for number in numbers
-    ]
+    there = [jobs[number] for number in numbers if number in jobs]
+    absent = [bulk_rows.missing(str(number)) for number in numbers if number not in jobs]
+    return bulk_rows.expected(there, dialog.key, user, now) + absent
 
 
 def _ask(

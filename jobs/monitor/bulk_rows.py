@@ -68,14 +68,18 @@ def is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < 19
 
 
-def expected(job: Job, key: str, user: User, now: datetime) -> Row:
-    """Return what the action would do to a job as it is now."""
-    asker = Asker(user, policy.rights_of(user).on(job.environment_id))
+def expected(jobs: Iterable[Job], key: str, user: User, now: datetime) -> list[Row]:
+    """Return what the action would do to each job as it is now. The rights of ``user`` are read once."""
+    rights = policy.rights_of(user)
+    return [_expected(job, key, Asker(user, rights.on(job.environment_id)), now) for job in jobs]
+
+
+def _expected(job: Job, key: str, asker: Asker, now: datetime) -> Row:
     refusal = actions()[key].refusal(job, asker, now=now)
     carried = f"{job.pk}:{job.attempt}:{job.status}"
     if refusal is not None:
-        return Row(job, job.name, carried, refusals.sentence(refusal, user), [])
-    found = DIALOGS[key].consequences(Situation(job, user, now))
+        return Row(job, job.name, carried, refusals.sentence(refusal, asker.user), [])
+    found = DIALOGS[key].consequences(Situation(job, asker.user, now))
     step = (
         [gettext("It begins at %(step)s unless you choose another step.") % {"step": proposed_step(job)}]
         if key == "rerun"

@@ -8,8 +8,11 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from jobs.actions.base import available
 from jobs.lifecycle import Event
@@ -285,3 +288,15 @@ def test_the_keys_are_told_on_every_page_of_those_who_signed_in(reader: Reader, 
     for expected in ("x select the job", "? this sheet", "Single keys do something"):
         assert expected in shown, expected
     assert "data-keys-open" not in text(Client().get("/login/"))
+
+
+@pytest.mark.parametrize("action", ["cancel", "reschedule", "run_now"])
+def test_asking_costs_the_same_queries_for_any_number_of_jobs(
+    reader: Reader, dev: Environment, action: str, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    jobs = [JobFactory.at("RUN", "ready", environment=dev) for _ in range(8)]
+    reader.get(asked(action, *jobs))
+    with CaptureQueriesContext(connection) as few:
+        reader.get(asked(action, *jobs[:2]))
+    with django_assert_num_queries(len(few)):
+        reader.get(asked(action, *jobs))
