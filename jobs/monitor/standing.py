@@ -31,11 +31,12 @@ _FIRST: Final = {
 }
 """What most people come for, by status; answers to a trap or approval stand in their own panel."""
 
-_ON_TIMEOUT: Final[dict[str, Promise | str]] = {
+ON_TIMEOUT: Final[dict[str, Promise | str]] = {
     "abort": _("Then it is aborted: the step fails."),
     "skip": _("Then it is skipped: the job goes on after the operation."),
     "retry": _("Then it is retried; when no retries are left, it is aborted."),
 }
+"""What happens when the time of a trap runs out, by its ``on_timeout``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def trap_panel(situation: Situation) -> TrapPanel | None:
         href=log_address(situation.job, trap.attempt, trap.operation),
         left=times.left(remaining(trap, situation.now).total_seconds()),
         is_paused=trap.deadline is None,
-        on_timeout=_ON_TIMEOUT.get(trap.on_timeout, trap.on_timeout),
+        on_timeout=ON_TIMEOUT.get(trap.on_timeout, trap.on_timeout),
         buttons=_answers(situation, TRAP_ANSWERS),
         why_not=_why_not(situation, "retry"),
     )

@@ -124,11 +124,13 @@ def test_delete_run_now_comment_and_reject(staff: Reader, dev: Environment) -> N
     )
     assert f"{ended.name} ✓ Done: The job is deleted." in words(staff.post(LIST, confirmed("delete", ended)))
     assert not Job.objects.filter(pk=ended.pk).exists()
-    said = words(staff.post(LIST, confirmed("comment", waits, comment="")))
-    assert "This field is required." in said
-    assert f"{waits.pk}:1:trapped" in text(staff.post(LIST, confirmed("comment", waits, comment="")))
+    said = words(staff.post(LIST, confirmed("comment", waits, text="", level="comment")))
+    assert "Write something." in said
+    assert f"{waits.pk}:1:trapped" in text(
+        staff.post(LIST, confirmed("comment", waits, text="", level="comment"))
+    )
     assert "Your comment is in the log." in words(
-        staff.post(LIST, confirmed("comment", waits, comment="Hm."))
+        staff.post(LIST, confirmed("comment", waits, text="Hm.", level="comment"))
     )
     assert AuditRecord.objects.get(action="comment").comment == "Hm."
 

@@ -295,7 +295,7 @@ class Trial:
         self._door, self._row, self._world = door, row, world
         self._ask, self._other = asked(world, door, row), asked(world, door, row, exists=False)
         self._asks = (self._ask, self._other)
-        self._nothing: dict[tuple[str | bool, ...], Answer] = {}
+        self._nothing: dict[tuple[object, ...], Answer] = {}
 
     def problem(self, cell: Cell) -> str:
         """Return what is wrong in one cell, empty when nothing is."""
@@ -316,7 +316,8 @@ class Trial:
             cell.key,
             person.is_staff,
             person.permissions is None,
-            person.sees_elsewhere,
+            # The bar on top says how much waits for them there.
+            person.rights_elsewhere,
             person.sees_anything,
         )
         if kind not in self._nothing:

@@ -117,7 +117,7 @@ def _actions(name: str, method: str, view: Callable[..., Any]) -> tuple[str, ...
     key = str(getattr(getattr(view, "cls", None), "key", ""))
     if name == "monitor:action":
         return tuple(actions())
-    if name == "api:jobs-bulk":
+    if name == "api:jobs-bulk" or (name, method) == ("monitor:bulk", "POST"):
         return ACTIONS_IN_BULK
     if (name, method) == ("admin:jobs_job_changelist", "POST"):
         return ACTIONS_OF_THE_LIST

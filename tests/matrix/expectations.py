@@ -30,7 +30,7 @@ from tests.matrix.access import (
 from tests.matrix.acts import ACTIONS
 from tests.matrix.doors import ACTIONS_IN_BULK
 from tests.matrix.expectations_admin import ROWS as ADMIN
-from tests.matrix.rows import CODE, NUMBERS, SEEN, Key, Row
+from tests.matrix.rows import CHOSEN, CODE, NUMBERS, SEEN, Key, Row
 
 TRAP_ANSWERS: Final = ("retry", "skip", "abort", "pause", "resume")
 _SOURCE: Final = "name: {name}\nsteps:\n  RUN:\n    - log: there\n"
@@ -52,6 +52,10 @@ def _action_rows() -> dict[Key, Row]:
             found["api:jobs-bulk", "POST", key] = Row(
                 act.access, "5, 10", absent=200, refused=200, done=key, job=act.job, data=sent
             )
+            found["monitor:bulk", "POST", key] = Row(
+                act.access, "5, 9", absent=200, refused=200, done=key, job=act.job,
+                data={**_on_page(act.data), "action": key, "seen": CHOSEN},
+            )  # fmt: skip
         page = replace(row, section="5, 9", data={**_on_page(act.data), **SEEN})
         found["monitor:action", "GET", key] = replace(page, success=(200,), data={})
         found["monitor:action", "POST", key] = replace(page, success=(302,))
@@ -171,6 +175,7 @@ PAGES: Final[dict[Key, Row]] = {
     # Without saying between what: which places it shows is tested with the page.
     ("monitor:drift", "GET", ""): Row(SIGNED_IN, "8, 9", (302,)),
     ("monitor:estimates", "GET", ""): Row(LISTS, "7, 9"),
+    ("monitor:inbox", "GET", ""): Row(SIGNED_IN, "9"),
     ("monitor:account", "GET", ""): Row(SIGNED_IN, "9"),
     ("monitor:account", "POST", ""): Row(
         SIGNED_IN, "9", (302,), data={"language": "en", "time_zone": "UTC", "theme": "dark"}
@@ -199,6 +204,9 @@ PAGES: Final[dict[Key, Row]] = {
         data={"rule": "web-zzshared", "environment": CODE, "type": "promote"},
     ),
     ("monitor:job", "GET", ""): Row(SEES, "5, 9"),
+    ("monitor:menu", "GET", ""): Row(SEES, "5, 9", (302,)),
+    # It says nothing of the job before it is asked what is to be done.
+    ("monitor:bulk", "GET", ""): Row(SIGNED_IN, "9", query="?job=1"),
     ("monitor:log", "GET", ""): Row(SEES, "5, 9"),
     ("monitor:download", "GET", ""): Row(SEES, "5, 9"),
 }

@@ -214,8 +214,7 @@ _RULES: Final[dict[Key, Row]] = {
 
 def _bulk(act: Act, key: str) -> Row:
     """Return the row of an action that is chosen for jobs in their list: the page says job by job what was done."""
-    data = {name: value for name, value in act.data.items() if name not in {"text", "level"}}
-    data = {"comment": "Seen."} | data | {"action": f"job_{key}", "confirmed": "1", "seen": CHOSEN}
+    data = {"comment": "Seen.", **act.data} | {"action": f"job_{key}", "confirmed": "1", "seen": CHOSEN}
     shown = {"_selected_action": JOB}
     return Row(
         _of_staff(act.access), SECTION, absent=200, refused=200, done=key, job=act.job, data={**data, **shown}
