@@ -25,8 +25,15 @@ CODES: Final = ("environment", "project", "nature", "rule", "created_by")
 
 DATES: Final = tuple(f"{name}_{side}" for name in DATE_FIELDS for side in ("after", "before"))
 TEXT: Final = "q"
-PARAMETERS: Final = (*KNOWN_VALUES, *CODES, TEXT, *DATES)
-REPEATABLE: Final = frozenset((*KNOWN_VALUES, *CODES))
+NEGATION: Final = "exclude_"
+MULTIPLE: Final = (*KNOWN_VALUES, *CODES)
+"""Filters with several values; each has a negation, ``exclude_status``."""
+
+NEGATED: Final = {f"{NEGATION}{name}": name for name in MULTIPLE}
+"""What each negation is one of."""
+
+PARAMETERS: Final = (*MULTIPLE, *NEGATED, TEXT, *DATES)
+REPEATABLE: Final = frozenset((*MULTIPLE, *NEGATED))
 LONGEST_TEXT: Final = 200
 MOST_VALUES: Final = 200
 MOST_LISTED: Final = 20
@@ -62,9 +69,10 @@ def parse_filter(parameters: Mapping[str, Sequence[str]], *, zone: tzinfo | None
     given = {name: [text for text in parameters.get(name, ()) if text] for name in PARAMETERS}
     for name, texts in given.items():
         errors.update(_plain_mistakes(name, texts))
-    for name, known in KNOWN_VALUES.items():
-        for text in given[name]:
-            if text not in known:
+    for name in REPEATABLE:
+        known = KNOWN_VALUES.get(NEGATED.get(name, name))
+        for text in given[name] if known else ():
+            if known and text not in known:
                 errors.setdefault(name, []).append(unknown(text, known))
     bounds: dict[str, datetime] = {}
     for name in DATES:
@@ -76,7 +84,8 @@ def parse_filter(parameters: Mapping[str, Sequence[str]], *, zone: tzinfo | None
     if errors:
         raise InvalidInput(errors)
     return JobFilter(
-        values={name: tuple(given[name]) for name in sorted(REPEATABLE) if given[name]},
+        values={name: tuple(given[name]) for name in sorted(MULTIPLE) if given[name]},
+        without={name: tuple(given[negation]) for negation, name in NEGATED.items() if given[negation]},
         text="".join(given[TEXT]).strip(),
         after={name: bounds[f"{name}_after"] for name in DATE_FIELDS if f"{name}_after" in bounds},
         before={name: bounds[f"{name}_before"] for name in DATE_FIELDS if f"{name}_before" in bounds},
