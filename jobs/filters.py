@@ -46,6 +46,7 @@ _SPACE_FOR_PLUS: Final = re.compile(r" (?=\d\d:?\d\d\Z)")
 def _orderings() -> Iterator[Ordering]:
     for sign in ("-", ""):
         yield Ordering(f"{sign}id", "id", descending=bool(sign))
+        yield Ordering(f"{sign}name", "name", "str", descending=bool(sign), tie="name")
         for column in (*DATE_FIELDS.values(), "max_start_at"):
             nullable = column in _NULLABLE
             yield Ordering(f"{sign}{column}", column, "datetime", descending=bool(sign), nullable=nullable)
