@@ -174,7 +174,17 @@ def render(parameters: Mapping[str, Sequence[str]], language: str = "en") -> str
 
 def field_word(name: str, language: str) -> str:
     """Return how a field is called in ``language``."""
-    return ({**FIELDS, **DATES})[name][_place(language)]
+    return words_of(name)[_place(language)]
+
+
+def field_of(word: str) -> str:
+    """Return the field that ``word`` names in any language, an empty text when it names none."""
+    return _FIELD_OF.get(folded(word), "")
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """Return all words by which a field is understood."""
+    return ({**FIELDS, **DATES})[name]
 
 
 def value_word(name: str, value: str, language: str) -> str:

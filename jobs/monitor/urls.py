@@ -9,10 +9,12 @@ from jobs.monitor import (
     account,
     account_tokens,
     actions,
+    completion,
     creation,
     dashboard,
     log,
     passwords,
+    saved_views,
     sign_in,
     views,
 )
@@ -27,6 +29,10 @@ def favicon(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("", views.monitor, name="list"),
+    path("complete/", completion.complete, name="complete"),
+    path("views/", saved_views.views, name="views"),
+    path("views/new/", saved_views.new, name="view-new"),
+    path("views/<int:view_id>/", saved_views.view, name="view"),
     path("favicon.ico", favicon, name="favicon"),
     path("login/", sign_in.SignIn.as_view(), name="login"),
     path("login/oidc/", sign_in.oidc_start, name="oidc"),

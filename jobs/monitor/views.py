@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from jobs import filters, keyset, selectors
 from jobs.exceptions import InvalidInput
 from jobs.models import Job
-from jobs.monitor import counts, export, groups, listing, panels, polling, search
+from jobs.monitor import counts, export, groups, listing, panels, polling, saved_views, search
 from jobs.monitor.gate import is_htmx, reader, signed_in
 from jobs.monitor.view_query import Query, page_address, pairs, read_query
 from jobs.wording import translated
@@ -30,9 +30,13 @@ ROWS: Final = 50
 def monitor(request: HttpRequest) -> HttpResponseBase:
     """Show the jobs of the reader's environments, fifty at a time; a poll gets 204 while nothing has changed.
 
-    ``search``, and what the panel of columns sends, are redirected to the address that says the same, so that Back, loading
-    again and copying the address work; ``format`` makes a file of the view.
+    A saved view is opened by its address; the usual one by the address without parameters. ``search``, and what the panel of
+    columns sends, are redirected to the address that says the same, so that Back, loading again and copying the address work;
+    ``format`` makes a file of the view.
     """
+    opened = "" if is_htmx(request) else saved_views.opening(request)
+    if opened:
+        return redirect(opened)
     if search.PARAMETER in request.GET:
         reading = search.read(reader(request), request.GET)
         if not reading.messages:
@@ -116,6 +120,7 @@ def _around(request: HttpRequest, query: Query, typed: str) -> dict[str, Any]:
         "typed": typed or search.written(request.GET),
         "kept": pairs(request.GET, without=filters.PARAMETERS),
         "panels": panels.links(request.GET),
+        "views": saved_views.state(reader(request), request.GET, query),
         "group_links": panels.group_links(request.GET, query),
         "exports": panels.export_links(request.GET),
     }

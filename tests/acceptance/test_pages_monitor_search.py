@@ -1,9 +1,11 @@
 """Section 9, the monitor: what one types in the search box, and the chips and fields that say the same."""
 
+import json
 import re
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
+from django.test import Client
 
 from permissions.models import Environment, User
 from tests.factories import (
@@ -159,3 +161,56 @@ def test_the_panel_has_every_filter_and_nothing_hidden(reader: Reader, dev: Envi
     assert "nobody-knows" not in page
     assert 'name="finished_before"' in page
     assert '<option value="bea"' not in text(reader.get("/")), "a closed panel asks for nothing"
+
+
+def completed(reader: Reader, typed: str) -> tuple[int, list[str]]:
+    answer = reader.get(f"/complete/?text={quote(typed)}")
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+    found = json.loads(answer.content)
+    return found["from"], [each["text"] for each in found["items"]]
+
+
+@pytest.mark.parametrize(
+    ("typed", "begin", "items"),
+    [
+        ("", 0, []),
+        ("ana ", 4, []),
+        ("est", 0, ["estado:"]),
+        ("stat", 0, ["estado:"]),
+        ("ana -reg", 5, ["regla:"]),
+        ("creado", 0, ["creado>"]),
+        ("estado:e", 7, ["ejecutando", "capturado_en_pausa", "expirado", "error"]),
+        ("estado:error,fin", 13, ["finalizado"]),
+        ("entorno:d", 8, ["DEV"]),
+        ("entorno:", 8, ["DEV"]),
+        ("entorno:sec", 8, []),
+        ("usuario:", 8, ["bea"]),
+        ("project:op", 8, ["my-shop", '"two, shops"']),
+        ("nothing:x", 8, []),
+        ('"a b', 3, []),
+    ],
+)
+def test_completion_offers_what_the_reader_may_know_of(
+    reader: Reader, dev: Environment, typed: str, begin: int, items: list[str]
+) -> None:
+    hidden = EnvironmentFactory.create(code="SECRET")
+    JobFactory.create(environment=hidden, created_by=user_with(username="nobody-knows"), project=None)
+    JobFactory.create(environment=dev, created_by=user_with(username="bea"), project=None)
+    for code in ("my-shop", "two, shops"):
+        ProjectFactory.create(code=code)
+    where, found = completed(reader, typed)
+    assert (where, found) == (begin, items)
+
+
+def test_completion_is_bounded_and_needs_a_session(reader: Reader) -> None:
+    for number in range(30):
+        ProjectFactory.create(code=f"p{number:02}")
+    assert len(completed(reader, "project:p")[1]) == 12
+    assert completed(reader, "project:p29")[1] == ["p29"]
+    assert completed(reader, "x" * 3000 + "\x00")[1] == []
+    assert Client().get("/complete/?text=s").status_code == 302
+
+
+def test_who_sees_no_environment_is_offered_no_names() -> None:
+    ProjectFactory.create(code="shop")
+    assert completed(Reader(user_with()), "project:")[1] == []
