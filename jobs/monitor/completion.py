@@ -78,10 +78,13 @@ def _field(name: str, typed: str, label: str, sign: str) -> Iterable[Suggestion]
 def _values(user: AnyUser, name: str, typed: str) -> Iterable[Suggestion]:
     begin = query_text.folded(typed)
     if name in query_text.VALUES:
+        found = []
         for value, words in query_text.VALUES[name].items():
             label = listing.value_label(name, value)
             if any(query_text.folded(word).startswith(begin) for word in (*words, label)):
-                yield Suggestion(query_text.value_word(name, value, search.language()), label)
+                found.append(Suggestion(query_text.value_word(name, value, search.language()), label))
+        # The other language's words after those of the reader.
+        yield from sorted(found, key=lambda each: not query_text.folded(each.text).startswith(begin))
     elif name in query_text.DATES:
         yield from (day for day in _days() if day.text.startswith(typed))
     elif name == "created_by":

@@ -19,6 +19,7 @@ from jobs.models import Job
 from jobs.monitor import counts, export, groups, listing, panels, polling, saved_views, search
 from jobs.monitor.gate import is_htmx, reader, signed_in
 from jobs.monitor.view_query import Query, page_address, pairs, read_query
+from jobs.monitor.ways_out import ways_out
 from jobs.wording import translated
 from permissions import policy
 
@@ -90,6 +91,7 @@ def _list(request: HttpRequest, query: Query, *, status: int = 200, typed: str =
         "newest_first": query.ordering == filters.NEWEST_FIRST,
         "next": page_address(request.GET, query.ordering, page.next),
         "previous": page_address(request.GET, query.ordering, page.previous),
+        "ways_out": cache(lambda: ways_out(user, request.GET)),
         "environments": cache(lambda: list(policy.environments_for(user).values_list("code", flat=True))),
     }
     if is_htmx(request):

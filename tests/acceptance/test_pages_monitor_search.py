@@ -179,7 +179,7 @@ def completed(reader: Reader, typed: str) -> tuple[int, list[str]]:
         ("stat", 0, ["estado:"]),
         ("ana -reg", 5, ["regla:"]),
         ("creado", 0, ["creado>"]),
-        ("estado:e", 7, ["ejecutando", "capturado_en_pausa", "expirado", "error"]),
+        ("estado:e", 7, ["ejecutando", "expirado", "error", "capturado_en_pausa"]),
         ("estado:error,fin", 13, ["finalizado"]),
         ("entorno:d", 8, ["DEV"]),
         ("entorno:", 8, ["DEV"]),
@@ -214,3 +214,14 @@ def test_completion_is_bounded_and_needs_a_session(reader: Reader) -> None:
 def test_who_sees_no_environment_is_offered_no_names() -> None:
     ProjectFactory.create(code="shop")
     assert completed(Reader(user_with()), "project:")[1] == []
+
+
+def test_an_empty_list_says_which_filter_keeps_jobs_away(ana: User, dev: Environment) -> None:
+    shop = ProjectFactory.create(code="shop")
+    for number in range(3):
+        JobFactory.at("RUN", "ready", environment=dev, project=shop, comment="navidad" if number else "")
+    page = Reader(ana, "en").get("/?q=navidad&status=error&project=shop")
+    assert "Take one away to see more: Status: Error take away Jobs without it: 2" in words(page)
+    assert 'href="?q=navidad&amp;project=shop"' in text(page)
+    assert text(page).count("Jobs without it") == 1, "taking another one away does not help"
+    assert "Take one away" not in words(Reader(ana, "en").get("/?q=zzz"))
