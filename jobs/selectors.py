@@ -104,6 +104,11 @@ def _without(name: str, values: tuple[str, ...]) -> Q:
     Of fixed values it names the others: an index serves what is, and none what is not. So ``-status:finished`` reads the few
     other jobs and not a million finished ones.
     """
+    if name == "step" and StepChoice.END in values:
+        # END is where finished jobs and those in error are, and nothing else: the status has an index, the step none.
+        ended = (StatusChoice.FINISHED, StatusChoice.ERROR)
+        others = [value for value in _ALL_VALUES[name] if value not in values]
+        return Q(step__in=others, status__in=[value for value in StatusChoice.values if value not in ended])
     if name in _ALL_VALUES:
         return Q(**{_MULTIPLE[name]: [value for value in _ALL_VALUES[name] if value not in values]})
     if name == "nature":
