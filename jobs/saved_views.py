@@ -70,9 +70,9 @@ def save(view: SavedView, *, now: datetime) -> SavedView:
     with _once(), transaction.atomic():
         # Whose row it is stands still meanwhile: two new views at once are counted one after the other.
         User.objects.select_for_update(no_key=True).get(pk=view.owner_id)
-        if view.pk is None and SavedView.objects.filter(owner=view.owner).count() >= MOST:
+        if view._state.adding and SavedView.objects.filter(owner=view.owner).count() >= MOST:
             raise InvalidInput({"name": [_("You have %(most)d views: delete one first.") % {"most": MOST}]})
-        if view.pk is None:
+        if view._state.adding:
             view.save(force_insert=True)
         elif not _update(view):
             raise InvalidInput({"name": [_("The view is gone: somebody deleted it.")]})

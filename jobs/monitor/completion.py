@@ -91,8 +91,8 @@ def _values(user: AnyUser, name: str, typed: str) -> Iterable[Suggestion]:
         yield from (Suggestion(each) for each in creators(user) if query_text.folded(each).startswith(begin))
     elif name in _CODES:
         things, column, label = _CODES[name](user)
-        found = things.filter(**{f"{column}__icontains": typed}).order_by(column)
-        rows = list(found.values_list(column, label)[: 4 * MOST])
+        matching = things.filter(**{f"{column}__icontains": typed}).order_by(column)
+        rows = list(matching.values_list(column, label)[: 4 * MOST])
         rows.sort(key=lambda row: (not row[0].lower().startswith(typed.lower()), row[0]))
         for code, shown in rows:
             yield Suggestion(

@@ -92,7 +92,7 @@ def test_a_time_without_a_zone_is_refused_where_there_is_no_reader() -> None:
 
 
 def test_orderings() -> None:
-    columns = ("id", "created_at", "scheduled_at", "max_start_at", "started_at", "finished_at")
+    columns = ("id", "name", "created_at", "scheduled_at", "max_start_at", "started_at", "finished_at")
     assert set(ORDERINGS) == {f"{sign}{column}" for sign in ("", "-") for column in columns}
     assert {name for name, ordering in ORDERINGS.items() if ordering.nullable} == {
         "started_at", "-started_at", "finished_at", "-finished_at",
