@@ -46,7 +46,6 @@ _SPACE_FOR_PLUS: Final = re.compile(r" (?=\d\d:?\d\d\Z)")
 def _orderings() -> Iterator[Ordering]:
     for sign in ("-", ""):
         yield Ordering(f"{sign}id", "id", descending=bool(sign))
-        yield Ordering(f"{sign}name", "name", "str", descending=bool(sign), tie="name")
         for column in (*DATE_FIELDS.values(), "max_start_at"):
             nullable = column in _NULLABLE
             yield Ordering(f"{sign}{column}", column, "datetime", descending=bool(sign), nullable=nullable)
@@ -54,6 +53,12 @@ def _orderings() -> Iterator[Ordering]:
 
 ORDERINGS: Final = {ordering.name: ordering for ordering in _orderings()}
 NEWEST_FIRST: Final = ORDERINGS["-id"]
+PAGE_ORDERINGS: Final = {
+    **ORDERINGS,
+    "name": Ordering("name", "name", "str", tie="name"),
+    "-name": Ordering("-name", "name", "str", descending=True, tie="name"),
+}
+"""Those of the page, where a heading orders by the name; the API's are the contract's."""
 
 
 def parse_filter(parameters: Mapping[str, Sequence[str]], *, zone: tzinfo | None = None) -> JobFilter:
@@ -93,19 +98,19 @@ def parse_filter(parameters: Mapping[str, Sequence[str]], *, zone: tzinfo | None
     )
 
 
-def parse_ordering(texts: Sequence[str]) -> Ordering:
+def parse_ordering(texts: Sequence[str], known: Mapping[str, Ordering] = ORDERINGS) -> Ordering:
     """Return the ordering asked for, the newest job first when none is.
 
     Raises:
-        InvalidInput: It is none of ``ORDERINGS``, or more than one is asked for.
+        InvalidInput: It is none of ``known``, or more than one is asked for.
     """
     if not texts:
         return NEWEST_FIRST
     if len(texts) > 1:
         raise InvalidInput({"ordering": ["Give this parameter once."]})
-    if texts[0] not in ORDERINGS:
-        raise InvalidInput({"ordering": [unknown(texts[0], ORDERINGS)]})
-    return ORDERINGS[texts[0]]
+    if texts[0] not in known:
+        raise InvalidInput({"ordering": [unknown(texts[0], known)]})
+    return known[texts[0]]
 
 
 def parse_time(text: str, *, zone: tzinfo | None = None) -> datetime:

@@ -96,7 +96,8 @@ def _filter(found: Query, given: dict[str, list[str]]) -> Query:
 
 
 def _ordering(found: Query, given: dict[str, list[str]]) -> Query:
-    return replace(found, ordering=filters.parse_ordering(given.get("ordering", [])))
+    asked = given.get("ordering", [])
+    return replace(found, ordering=filters.parse_ordering(asked, filters.PAGE_ORDERINGS))
 
 
 def _columns(found: Query, given: dict[str, list[str]]) -> Query:

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.exceptions import InvalidInput
-from jobs.filters import NEWEST_FIRST, ORDERINGS, parse_filter, parse_ordering, parse_time, unknown
+from jobs.filters import (
+    NEWEST_FIRST,
+    ORDERINGS,
+    PAGE_ORDERINGS,
+    parse_filter,
+    parse_ordering,
+    parse_time,
+    unknown,
+)
 from jobs.search_words import quoted, split
 
 MADRID = ZoneInfo("Europe/Madrid")
@@ -92,7 +100,7 @@ def test_a_time_without_a_zone_is_refused_where_there_is_no_reader() -> None:
 
 
 def test_orderings() -> None:
-    columns = ("id", "name", "created_at", "scheduled_at", "max_start_at", "started_at", "finished_at")
+    columns = ("id", "created_at", "scheduled_at", "max_start_at", "started_at", "finished_at")
     assert set(ORDERINGS) == {f"{sign}{column}" for sign in ("", "-") for column in columns}
     assert {name for name, ordering in ORDERINGS.items() if ordering.nullable} == {
         "started_at", "-started_at", "finished_at", "-finished_at",
@@ -101,6 +109,7 @@ def test_orderings() -> None:
     for refused in (["name"], ["id", "id"], [""]):
         with pytest.raises(InvalidInput):
             parse_ordering(refused)
+    assert parse_ordering(["-name"], PAGE_ORDERINGS).column == "name"
 
 
 def test_the_nearest_value_is_offered() -> None:
