@@ -25,8 +25,15 @@ CODES: Final = ("environment", "project", "nature", "rule", "created_by")
 
 DATES: Final = tuple(f"{name}_{side}" for name in DATE_FIELDS for side in ("after", "before"))
 TEXT: Final = "q"
-PARAMETERS: Final = (*KNOWN_VALUES, *CODES, TEXT, *DATES)
-REPEATABLE: Final = frozenset((*KNOWN_VALUES, *CODES))
+NEGATION: Final = "exclude_"
+MULTIPLE: Final = (*KNOWN_VALUES, *CODES)
+"""Filters with several values; each has a negation, ``exclude_status``."""
+
+NEGATED: Final = {f"{NEGATION}{name}": name for name in MULTIPLE}
+"""What each negation is one of."""
+
+PARAMETERS: Final = (*MULTIPLE, *NEGATED, TEXT, *DATES)
+REPEATABLE: Final = frozenset((*MULTIPLE, *NEGATED))
 LONGEST_TEXT: Final = 200
 MOST_VALUES: Final = 200
 MOST_LISTED: Final = 20
@@ -46,6 +53,12 @@ def _orderings() -> Iterator[Ordering]:
 
 ORDERINGS: Final = {ordering.name: ordering for ordering in _orderings()}
 NEWEST_FIRST: Final = ORDERINGS["-id"]
+PAGE_ORDERINGS: Final = {
+    **ORDERINGS,
+    "name": Ordering("name", "name", "str", tie="name"),
+    "-name": Ordering("-name", "name", "str", descending=True, tie="name"),
+}
+"""Those of the page, where a heading orders by the name; the API's are the contract's."""
 
 
 def parse_filter(parameters: Mapping[str, Sequence[str]], *, zone: tzinfo | None = None) -> JobFilter:
@@ -62,9 +75,10 @@ def parse_filter(parameters: Mapping[str, Sequence[str]], *, zone: tzinfo | None
     given = {name: [text for text in parameters.get(name, ()) if text] for name in PARAMETERS}
     for name, texts in given.items():
         errors.update(_plain_mistakes(name, texts))
-    for name, known in KNOWN_VALUES.items():
-        for text in given[name]:
-            if text not in known:
+    for name in REPEATABLE:
+        known = KNOWN_VALUES.get(NEGATED.get(name, name))
+        for text in given[name] if known else ():
+            if known and text not in known:
                 errors.setdefault(name, []).append(unknown(text, known))
     bounds: dict[str, datetime] = {}
     for name in DATES:
@@ -76,26 +90,27 @@ def parse_filter(parameters: Mapping[str, Sequence[str]], *, zone: tzinfo | None
     if errors:
         raise InvalidInput(errors)
     return JobFilter(
-        values={name: tuple(given[name]) for name in sorted(REPEATABLE) if given[name]},
+        values={name: tuple(given[name]) for name in sorted(MULTIPLE) if given[name]},
+        without={name: tuple(given[negation]) for negation, name in NEGATED.items() if given[negation]},
         text="".join(given[TEXT]).strip(),
         after={name: bounds[f"{name}_after"] for name in DATE_FIELDS if f"{name}_after" in bounds},
         before={name: bounds[f"{name}_before"] for name in DATE_FIELDS if f"{name}_before" in bounds},
     )
 
 
-def parse_ordering(texts: Sequence[str]) -> Ordering:
+def parse_ordering(texts: Sequence[str], known: Mapping[str, Ordering] = ORDERINGS) -> Ordering:
     """Return the ordering asked for, the newest job first when none is.
 
     Raises:
-        InvalidInput: It is none of ``ORDERINGS``, or more than one is asked for.
+        InvalidInput: It is none of ``known``, or more than one is asked for.
     """
     if not texts:
         return NEWEST_FIRST
     if len(texts) > 1:
         raise InvalidInput({"ordering": ["Give this parameter once."]})
-    if texts[0] not in ORDERINGS:
-        raise InvalidInput({"ordering": [unknown(texts[0], ORDERINGS)]})
-    return ORDERINGS[texts[0]]
+    if texts[0] not in known:
+        raise InvalidInput({"ordering": [unknown(texts[0], known)]})
+    return known[texts[0]]
 
 
 def parse_time(text: str, *, zone: tzinfo | None = None) -> datetime:

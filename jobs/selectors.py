@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 
-from jobs.choices import StatusChoice
+from jobs.choices import JobType, StatusChoice, StepChoice
 from jobs.exceptions import JobNotFound
 from jobs.models import AuditRecord, DaemonState, Job, JobNature, Nature, Project, WorkerSeen
+from jobs.search_words import split
 from permissions import policy
 from permissions.catalog import Right
 from permissions.policy import AnyUser
@@ -52,6 +53,11 @@ _MULTIPLE: Final = {
     "rule": "rule__slug__in",
     "created_by": "created_by__username__in",
 }
+_ALL_VALUES: Final = {
+    "status": tuple(StatusChoice.values),
+    "step": tuple(StepChoice.values),
+    "type": tuple(JobType.values),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +67,14 @@ class JobFilter:
     Attributes:
         values: Accepted values by filter name: ``status``, ``step``, ``type``, ``environment``, ``project``,
             ``nature``, ``rule``, ``created_by``.
-        text: Free text: part of the name or comment, a job number, a ref, the beginning of a commit.
+        without: Values that are not wanted, by the same names. A job without a project is without any of them.
+        text: Free text; each word is part of the name or comment, a job number, a ref, or the beginning of a commit.
         after: Lower bounds (inclusive) by ``created``, ``scheduled``, ``started``, ``finished``.
         before: Upper bounds (exclusive) by the same names.
     """
 
     values: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    without: dict[str, tuple[str, ...]] = field(default_factory=dict)
     text: str = ""
     after: dict[str, datetime] = field(default_factory=dict)
     before: dict[str, datetime] = field(default_factory=dict)
@@ -79,11 +87,34 @@ class JobFilter:
                 found &= Q(**{lookup: self.values[name]})
         if self.values.get("nature"):
             found &= Q(pk__in=_jobs_with_natures(self.values["nature"]))
+        for name, values in self.without.items():
+            found &= _without(name, values)
         for name, moment in self.after.items():
             found &= Q(**{f"{DATE_FIELDS[name]}__gte": moment})
         for name, moment in self.before.items():
             found &= Q(**{f"{DATE_FIELDS[name]}__lt": moment})
-        return found & _text_condition(self.text) if self.text else found
+        for word in split(self.text):
+            found &= _text_condition(word)
+        return found
+
+
+def _without(name: str, values: tuple[str, ...]) -> Q:
+    """Return the condition that leaves ``values`` out.
+
+    Of fixed values it names the others: an index serves what is, and none what is not. So ``-status:finished`` reads the few
+    other jobs and not a million finished ones.
+    """
+    if name == "step" and StepChoice.END in values:
+        # END is where finished jobs and those in error are, and nothing else: the status has an index, the step none.
+        ended = (StatusChoice.FINISHED, StatusChoice.ERROR)
+        others = [value for value in _ALL_VALUES[name] if value not in values]
+        return Q(step__in=others, status__in=[value for value in StatusChoice.values if value not in ended])
+    if name in _ALL_VALUES:
+        return Q(**{_MULTIPLE[name]: [value for value in _ALL_VALUES[name] if value not in values]})
+    if name == "nature":
+        # EXISTS, so that NOT stops at the first row of each job.
+        return Q(~Exists(JobNature.objects.filter(job_id=OuterRef("pk"), nature__code__in=values)))
+    return ~Q(**{_MULTIPLE[name]: values})
 
 
 def _jobs_with_natures(codes: tuple[str, ...]) -> QuerySet[Any, Any]:

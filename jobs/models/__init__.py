@@ -14,6 +14,7 @@ from jobs.models.schedule import Schedule, ScheduleRun
 from jobs.models.secret import Secret
 from jobs.models.step_run import OperationRun, StepRun
 from jobs.models.timing import Estimate, Timing
+from jobs.models.view import SavedView, UsualView
 from jobs.models.waits import Approval, ApprovalSignature, Semaphore, SemaphoreRequest, Trap
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "OperationRun",
     "Project",
     "ProjectEnvironment",
+    "SavedView",
     "Schedule",
     "ScheduleRun",
     "Secret",
@@ -48,6 +50,7 @@ __all__ = [
     "Subscription",
     "Timing",
     "Trap",
+    "UsualView",
     "WorkerDrain",
     "WorkerSeen",
 ]

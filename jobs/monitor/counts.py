@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from django.core.exceptions import EmptyResultSet
@@ -35,3 +36,35 @@ def by_status(jobs: QuerySet[Job]) -> dict[Status, int]:
     with connection.cursor() as cursor:
         cursor.execute(counted, parameters)
         return {Status(status): number for status, number in cursor.fetchall()}
+
+
+def bounded(parts: Mapping[str, QuerySet[Job]]) -> dict[str, int]:
+    """Return the number of jobs of each part by its key, at most ``MOST`` of each, in one query; none for an empty part."""
+    counted = "SELECT {place} AS place, count(*) AS number FROM ({sql}) AS found"
+    return {key: number for key, number in _each(parts, counted, MOST) if number}
+
+
+def first_of(parts: Mapping[str, QuerySet[Job]], count: int) -> dict[str, list[int]]:
+    """Return the numbers of the first ``count`` jobs of each part in its order, by its key, in one query."""
+    return {key: numbers for key, numbers in _each(parts, "SELECT {place}, array({sql})", count) if numbers}
+
+
+def _each(parts: Mapping[str, QuerySet[Job]], statement: str, count: int) -> Iterator[tuple[str, Any]]:
+    keys, pieces = list(parts), []
+    parameters: list[Any] = []
+    for place, jobs in enumerate(parts.values()):
+        try:
+            sql, values = jobs.values("pk")[:count].query.sql_with_params()
+        except EmptyResultSet:
+            continue
+        pieces.append(statement.format(place=place, sql=sql))
+        parameters.extend(values)
+    if pieces:
+        with connection.cursor() as cursor:
+            cursor.execute(" UNION ALL ".join(pieces), parameters)
+            yield from ((keys[place], found) for place, found in cursor.fetchall())
+
+
+def shown(number: int) -> str:
+    """Return a count as people read it, ``999+`` when it goes on."""
+    return f"{MOST - 1}+" if number >= MOST else str(number)

@@ -1,26 +1,24 @@
-"""What the monitor shows: a page of jobs in groups, the counts on top, and what narrows them."""
+"""What stands around the rows of the monitor: headings that sort, chips of statuses and filters, and its version."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
-from urllib.parse import urlencode
+from typing import Any, Final
 
 from django.http import QueryDict
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from jobs.choices import BADGES, StatusChoice
-from jobs.keyset import Ordering
-from jobs.lifecycle import ACTIVE, Status, Step
-from jobs.models import Job
-from jobs.monitor import counts, polling, remaining, times
-
-PLACE_PARAMETERS: Final = ("cursor",)
-"""Say where a page begins; everything else in the address says what is looked for."""
+from jobs import filters
+from jobs.choices import BADGES, JobType, StatusChoice
+from jobs.lifecycle import Status
+from jobs.monitor import counts, polling, remaining
+from jobs.monitor.groups import Group, is_upcoming
+from jobs.monitor.view_query import Query, address, given_values
+from jobs.search_words import quoted, split
 
 FIELD_LABELS: Final = {
     "status": gettext_lazy("Status"),
@@ -32,43 +30,32 @@ FIELD_LABELS: Final = {
     "step": gettext_lazy("Step"),
     "created_by": gettext_lazy("User"),
     "q": gettext_lazy("Text"),
+    "created_after": gettext_lazy("Created from"),
+    "created_before": gettext_lazy("Created before"),
+    "scheduled_after": gettext_lazy("Scheduled from"),
+    "scheduled_before": gettext_lazy("Scheduled before"),
+    "started_after": gettext_lazy("Started from"),
+    "started_before": gettext_lazy("Started before"),
+    "finished_after": gettext_lazy("Ended from"),
+    "finished_before": gettext_lazy("Ended before"),
+    "ordering": gettext_lazy("Order"),
+    "columns": gettext_lazy("Columns"),
+    "group": gettext_lazy("Groups"),
+    "fold": gettext_lazy("Folded groups"),
+    "view": gettext_lazy("View"),
+    "cursor": gettext_lazy("Page"),
+    "format": gettext_lazy("Format"),
 }
 
 
-COLUMNS: Final = (
-    (gettext_lazy("Name"), ""),
-    (gettext_lazy("Environment"), ""),
-    (gettext_lazy("Status"), ""),
-    (gettext_lazy("Step"), ""),
-    (gettext_lazy("Progress"), ""),
-    (gettext_lazy("Project"), ""),
-    (gettext_lazy("Natures"), ""),
-    (gettext_lazy("Rule"), ""),
-    (gettext_lazy("User"), ""),
-    (gettext_lazy("Start date"), "started_at"),
-    (gettext_lazy("End date"), "finished_at"),
-    (gettext_lazy("Scheduled date"), "scheduled_at"),
-    (gettext_lazy("Max start date"), ""),
-)
-"""The user's columns, and the database column by which a list can be ordered."""
-
-
 @dataclass(frozen=True, slots=True)
-class Column:
+class Heading:
     """A column's heading; ``href`` orders the list by it, ``state`` says how it is ordered now."""
 
+    key: str
     label: str
     href: str = ""
     state: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Jobs under one heading."""
-
-    key: str
-    heading: str
-    jobs: list[Job]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,59 +67,40 @@ class Chip:
     count: str = ""
     family: str = ""
     selected: bool = False
+    negated: bool = False
+    name: str = ""
 
 
-def grouped(jobs: Iterable[Job], now: datetime) -> list[Group]:
-    """Return ``jobs`` under headings by their day of creation; those whose RUN is still to come stand first.
+def label_of(name: str) -> str:
+    """Return how people call a parameter of the address."""
+    if name in filters.NEGATED:
+        return _("Not %(field)s") % {"field": str(FIELD_LABELS[filters.NEGATED[name]]).lower()}
+    return str(FIELD_LABELS.get(name, name))
 
-    Args:
-        jobs: Newest first, so that each day is one stretch.
-        now: The present moment.
-    """
-    groups: dict[str, Group] = {}
-    upcoming = Group("upcoming", _("Upcoming"), [])
-    for job in jobs:
-        if is_upcoming(job, now):
-            upcoming.jobs.append(job)
+
+def headings(parameters: QueryDict, query: Query) -> list[Heading]:
+    """Return the headings of the columns; those with an index behind them switch the order of the list."""
+    ordering, found = query.ordering, []
+    for column in query.columns:
+        if not column.ordering:
+            found.append(Heading(column.key, str(column.label)))
             continue
-        key, heading = times.bucket(job.created_at, now)
-        groups.setdefault(key, Group(key, heading, [])).jobs.append(job)
-    upcoming.jobs.sort(key=lambda job: (job.scheduled_at, job.pk))
-    return [upcoming, *groups.values()] if upcoming.jobs else list(groups.values())
-
-
-def ungrouped(jobs: list[Job]) -> list[Group]:
-    """Return ``jobs`` in one group without a heading, for orders in which days are no stretches."""
-    return [Group("all", "", jobs)] if jobs else []
-
-
-def columns(query: QueryDict, ordering: Ordering) -> list[Column]:
-    """Return the columns in the order of the product document; those with dates switch the order of the list."""
-    found = []
-    for label, name in COLUMNS:
-        if not name:
-            found.append(Column(str(label)))
-            continue
-        is_this, descending = ordering.column == name, ordering.descending
-        turned = name if is_this and descending else f"-{name}"
-        state = ("descending" if descending else "ascending") if is_this else ""
-        found.append(Column(str(label), address(query, "ordering", [turned]), state))
+        is_this = ordering.column == column.ordering
+        # A name is looked for from A on, a date from the newest on.
+        first, second = (
+            (column.ordering, f"-{column.ordering}")
+            if column.ordering == "name"
+            else (f"-{column.ordering}", column.ordering)
+        )
+        href = address(parameters, "ordering", [second if is_this and ordering.name == first else first])
+        state = ("descending" if ordering.descending else "ascending") if is_this else ""
+        found.append(Heading(column.key, str(column.label), href, state))
     return found
 
 
-def is_upcoming(job: Job, now: datetime) -> bool:
-    """Return whether the job waits for a date that is still to come."""
-    return (
-        Status(job.status) in ACTIVE
-        and job.run_began_at is None
-        and job.scheduled_at > now
-        and job.step != Step.POST
-    )
-
-
-def status_chips(query: QueryDict, numbers: dict[Status, int]) -> list[Chip]:
+def status_chips(parameters: QueryDict, numbers: dict[Status, int]) -> list[Chip]:
     """Return a chip for each status that occurs or is selected; each one switches itself in the address."""
-    selected = query.getlist("status")
+    selected = parameters.getlist("status")
     chips = []
     for status in Status:
         number = numbers.get(status, 0)
@@ -143,8 +111,8 @@ def status_chips(query: QueryDict, numbers: dict[Status, int]) -> list[Chip]:
         chips.append(
             Chip(
                 label=str(StatusChoice(status).label),
-                href=address(query, "status", wanted),
-                count=f"{counts.MOST - 1}+" if number >= counts.MOST else str(number),
+                href=address(parameters, "status", wanted),
+                count=counts.shown(number),
                 family=BADGES[status],
                 selected=status.value in selected,
             )
@@ -152,41 +120,81 @@ def status_chips(query: QueryDict, numbers: dict[Status, int]) -> list[Chip]:
     return chips
 
 
-def applied_filters(query: QueryDict) -> list[Chip]:
-    """Return a chip for each filter in the address besides the status; following it takes that one away."""
+def applied_filters(parameters: QueryDict) -> list[Chip]:
+    """Return a chip for each value of a filter in the address, and each word of the text; following it takes that one away.
+
+    Statuses that are wanted have chips of their own.
+    """
     chips = []
-    for name, values in query.lists():
-        if name in {"status", "limit", "ordering", *PLACE_PARAMETERS}:
+    given = given_values(parameters)
+    for name in filters.PARAMETERS:
+        values = given.get(name, []) if name != "status" else []
+        if name == filters.TEXT:
+            chips += _words(parameters, values)
             continue
-        for value in filter(None, values):
+        for value in values:
             others = [other for other in values if other != value]
-            label = FIELD_LABELS.get(name, name.replace("_", " "))
-            chips.append(Chip(label=f"{label}: {value}", href=address(query, name, others)))
+            chips.append(
+                Chip(
+                    label=f"{label_of(name)}: {value_label(name, value)}",
+                    href=address(parameters, name, others),
+                    negated=name in filters.NEGATED,
+                    name=name,
+                )
+            )
     return chips
 
 
-def address(query: QueryDict, name: str, values: Sequence[str]) -> str:
-    """Return the query of the present address from its first page, with ``values`` under ``name``."""
-    pairs = [
-        (other, value)
-        for other, found in query.lists()
-        for value in found
-        if value and other != name and other not in PLACE_PARAMETERS
-    ]
-    return "?" + urlencode([*pairs, *((name, value) for value in values)])
+def _words(parameters: QueryDict, values: list[str]) -> list[Chip]:
+    words = split(" ".join(values))
+    chips = []
+    for place, word in enumerate(words):
+        others = [_again(other) for at, other in enumerate(words) if at != place]
+        href = address(parameters, "q", [" ".join(others)] if others else [])
+        chips.append(Chip(label=f"{label_of('q')}: {word}", href=href, name="q"))
+    return chips
 
 
-def version(jobs: Iterable[Job], numbers: dict[Status, int], now: datetime) -> str:
-    """Return what changes whenever the shown rows would look different: facts, language, zone, the day, dates that pass."""
-    rows = [
+def _again(word: str) -> str:
+    """Return a word as it is read as one."""
+    return word if split(word) == (word,) else quoted(word)
+
+
+def value_label(name: str, value: str) -> str:
+    """Return how people call a value of a filter."""
+    field = filters.NEGATED.get(name, name)
+    if field == "status" and value in StatusChoice.values:
+        return str(StatusChoice(value).label)
+    if field == "type" and value in JobType.values:
+        return str(JobType(value).label)
+    return value
+
+
+def version(groups: Iterable[Group], numbers: dict[Status, int], now: datetime, asked: str) -> str:
+    """Return what changes whenever the shown rows would look different.
+
+    Args:
+        groups: With their rows.
+        numbers: Of jobs per status.
+        now: The present moment: dates pass, and the day ends.
+        asked: The address, for the same jobs look different with other columns.
+    """
+    rows: list[Any] = [
         (
-            job.pk, job.status, job.step, job.percent, job.reason, job.urgent, job.started_at, job.finished_at,
-            job.scheduled_at, job.max_start_at, is_upcoming(job, now), [nature.code for nature in job.natures.all()],
-            remaining.span(job, now),
+            group.key, group.count, group.is_folded,
+            [
+                (
+                    job.pk, job.status, job.step, job.percent, job.reason, job.urgent, job.started_at, job.finished_at,
+                    job.scheduled_at, job.max_start_at, is_upcoming(job, now), job.attempt, job.comment, job.outcome,
+                    job.rollback, [nature.code for nature in job.natures.all()], remaining.span(job, now),
+                )
+                for job in group.jobs
+            ],
         )
-        for job in jobs
+        for group in groups
     ]  # fmt: skip
     return polling.version_of(
+        asked,
         rows,
         sorted(numbers.items()),
         translation.get_language(),

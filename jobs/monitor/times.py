@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from django.utils import formats, timezone
 from django.utils.translation import get_language, ngettext
@@ -92,25 +92,3 @@ def between(low: float, high: float) -> str:
     step = unit if unit < MINUTE else 1
     first, last = round(low / unit) * step, math.ceil(high / unit) * step
     return text % {"range": f"{first}–{last}" if first < last else f"{last}"}
-
-
-def bucket(created: datetime, now: datetime) -> tuple[str, str]:
-    """Return key and heading of the group of a day: today, yesterday, the weekday, last weeks, months, older."""
-    day, today = timezone.localdate(created), timezone.localdate(now)
-    age = (today - day).days
-    if age <= 0:
-        return "today", _("Today")
-    if age == 1:
-        return "yesterday", _("Yesterday")
-    if age < 7:
-        return f"day-{day}", formats.date_format(day, "l").capitalize()
-    monday = today - timedelta(days=today.weekday())
-    if day >= monday - timedelta(days=7):
-        return "last-week", _("Last week")
-    if day >= (today.replace(day=1) - timedelta(days=1)).replace(day=1):
-        return f"month-{day:%Y-%m}", formats.date_format(day, "F").capitalize()
-    return (
-        ("older", _("Older"))
-        if day.year != today.year
-        else (f"month-{day:%Y-%m}", formats.date_format(day, "F").capitalize())
-    )

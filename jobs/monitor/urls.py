@@ -10,6 +10,7 @@ from jobs.monitor import (
     account_tokens,
     actions,
     bulk,
+    completion,
     creation,
     dashboard,
     drift,
@@ -20,6 +21,7 @@ from jobs.monitor import (
     menu,
     passwords,
     places,
+    saved_views,
     sign_in,
     views,
 )
@@ -34,6 +36,10 @@ def favicon(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("", views.monitor, name="list"),
+    path("complete/", completion.complete, name="complete"),
+    path("views/", saved_views.views, name="views"),
+    path("views/new/", saved_views.new, name="view-new"),
+    path("views/<int:view_id>/", saved_views.view, name="view"),
     path("favicon.ico", favicon, name="favicon"),
     path("login/", sign_in.SignIn.as_view(), name="login"),
     path("login/oidc/", sign_in.oidc_start, name="oidc"),

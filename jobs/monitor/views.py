@@ -1,124 +1,135 @@
-"""The monitor: the list of jobs, as a page and as the fragment that the page asks for."""
+"""The monitor: the list of jobs, as a page, as the fragment that the page asks for, and as a file."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import render
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from jobs import filters, keyset, selectors
 from jobs.exceptions import InvalidInput
 from jobs.models import Job
-from jobs.monitor import counts, listing, polling
+from jobs.monitor import counts, export, groups, listing, panels, polling, saved_views, search
 from jobs.monitor.gate import is_htmx, reader, signed_in
+from jobs.monitor.view_query import Query, page_address, pairs, read_query
+from jobs.monitor.ways_out import ways_out
+from jobs.wording import translated
 from permissions import policy
 
 ROWS: Final = 50
-MOST_PROJECTS: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What an address asks for: which jobs, in which order, from where on."""
-
-    wanted: selectors.JobFilter = field(default_factory=selectors.JobFilter)
-    ordering: keyset.Ordering = filters.NEWEST_FIRST
-    cursor: keyset.Cursor | None = None
-
-    @property
-    def is_filtered(self) -> bool:
-        """Whether it leaves any job out."""
-        return self.wanted != selectors.JobFilter()
-
-    def without_status(self) -> selectors.JobFilter:
-        """Return the filter for the counts per status."""
-        values = {name: values for name, values in self.wanted.values.items() if name != "status"}
-        return replace(self.wanted, values=values)
 
 
 @signed_in
 @require_safe
-def monitor(request: HttpRequest) -> HttpResponse:
-    """Show the jobs of the reader's environments, fifty at a time; a poll gets 204 while nothing has changed."""
-    now, status = timezone.now(), 200
+def monitor(request: HttpRequest) -> HttpResponseBase:
+    """Show the jobs of the reader's environments, fifty at a time; a poll gets 204 while nothing has changed.
+
+    A saved view is opened by its address; the usual one by the address without parameters. ``search``, and what the panel of
+    columns sends, are redirected to the address that says the same, so that Back, loading again and copying the address work;
+    ``format`` makes a file of the view.
+    """
+    opened = "" if is_htmx(request) else saved_views.opening(request)
+    if opened:
+        return redirect(opened)
+    if search.PARAMETER in request.GET:
+        reading = search.read(reader(request), request.GET)
+        if not reading.messages:
+            return redirect(request.path + reading.address)
+        return _refused(request, reading.messages)
+    if panels.is_chosen(request.GET):
+        return redirect(request.path + panels.address_of(request.GET))
     try:
         query = read_query(request.GET)
+        kind = panels.format_of(request.GET)
     except InvalidInput as error:
-        if is_htmx(request):
-            return HttpResponse(status=400)
-        for name, texts in error.errors.items():
-            messages.error(request, f"{listing.FIELD_LABELS.get(name, name)}: {' '.join(texts)}")
-        request.GET, query, status = QueryDict(), Query(), 400
-    user = reader(request)
-    page = keyset.page(selectors.listed_jobs(user, query.wanted), query.ordering, query.cursor, ROWS)
+        return _refused(request, _messages(error))
+    if kind:
+        return export.answer(request, reader(request), query, kind)
+    return _list(request, query)
+
+
+def _messages(error: InvalidInput) -> Iterable[str]:
+    for name, texts in error.errors.items():
+        yield f"{listing.label_of(name)}: {' '.join(translated(text) for text in texts)}"
+
+
+def _refused(request: HttpRequest, said: Iterable[str]) -> HttpResponse:
+    """Say what cannot be read; what was typed stays in its box, and the list is whole."""
+    if is_htmx(request):
+        return HttpResponse(status=400)
+    for message in said:
+        messages.error(request, message)
+    typed = " ".join(request.GET.getlist(search.PARAMETER)) or search.written(request.GET)
+    request.GET = QueryDict()
+    return _list(request, Query(), status=400, typed=typed)
+
+
+def _list(request: HttpRequest, query: Query, *, status: int = 200, typed: str = "") -> HttpResponse:
+    now, user = timezone.now(), reader(request)
+    rows, page = _rows(request, query)
     numbers = counts.by_status(selectors.visible_jobs(user).filter(query.without_status().condition()))
-    version = listing.version(page.rows, numbers, now)
+    version = listing.version(rows, numbers, now, request.get_full_path())
     if is_htmx(request) and polling.is_known(request, version):
         return polling.nothing_new(version)
     context = {
-        **_context(request, query, page),
+        "section": "monitor",
         "version": version,
         "is_live": status == 200,
+        "groups": rows,
+        "columns": query.columns,
+        "headings": listing.headings(request.GET, query),
         "chips": listing.status_chips(request.GET, numbers),
+        "applied": listing.applied_filters(request.GET),
+        "is_filtered": query.is_filtered,
+        "newest_first": query.ordering == filters.NEWEST_FIRST,
+        "next": page_address(request.GET, query.ordering, page.next),
+        "previous": page_address(request.GET, query.ordering, page.previous),
+        "ways_out": cache(lambda: ways_out(user, request.GET)),
+        "environments": cache(lambda: list(policy.environments_for(user).values_list("code", flat=True))),
     }
     if is_htmx(request):
         return render(request, "monitor/_jobs.html", context)
-    context["projects"] = list(
-        selectors.visible_projects(user).values_list("code", flat=True)[:MOST_PROJECTS]
-    )
+    context |= _around(request, query, typed)
     return render(request, "monitor/list.html", context, status=status)
 
 
-def _context(request: HttpRequest, query: Query, page: keyset.Page[Job]) -> dict[str, Any]:
-    in_groups = query.ordering == filters.NEWEST_FIRST
-    return {
-        "section": "monitor",
-        "groups": listing.grouped(page.rows, timezone.now()) if in_groups else listing.ungrouped(page.rows),
-        "columns": listing.columns(request.GET, query.ordering),
-        "applied": listing.applied_filters(request.GET),
-        "is_filtered": query.is_filtered,
-        "next": _place(request.GET, query.ordering, page.next),
-        "previous": _place(request.GET, query.ordering, page.previous),
-        "selected": query.wanted.values,
-        "text": query.wanted.text,
-        "ordering": request.GET.get("ordering", ""),
-        "environments": cache(lambda: _environments(request)),
+def _rows(request: HttpRequest, query: Query) -> tuple[list[groups.Group], keyset.Page[Job]]:
+    """Return the rows in their groups, and the page that they are."""
+    user = reader(request)
+    if query.group in groups.VALUES:
+        return groups.by_value(user, query, request.GET), keyset.Page([], None, None)
+    jobs = selectors.listed_jobs(user, query.wanted)
+    if not groups.is_by_time(query):
+        page = keyset.page(jobs, query.ordering, query.cursor, ROWS)
+        return groups.ungrouped(page.rows), page
+    by_time = groups.TimeGroups(query, request.GET, timezone.now())
+    page = keyset.page(by_time.unfolded(jobs), query.ordering, query.cursor, ROWS)
+    everything = selectors.visible_jobs(user).filter(query.wanted.condition())
+    return by_time.groups(page, everything), page
+
+
+def _around(request: HttpRequest, query: Query, typed: str) -> dict[str, Any]:
+    """Return what only the whole page has: the search box and the panels."""
+    opened = request.GET.get("panel", "")
+    found: dict[str, Any] = {
+        "typed": typed or search.written(request.GET),
+        "kept": pairs(request.GET, without=filters.PARAMETERS),
+        "panels": panels.links(request.GET),
+        "views": saved_views.state(reader(request), request.GET, query),
+        "group_links": panels.group_links(request.GET, query),
+        "exports": panels.export_links(request.GET),
     }
-
-
-def _environments(request: HttpRequest) -> list[str]:
-    """Return the codes of the environments that the reader may see; a fragment with rows never asks for them."""
-    return list(policy.environments_for(reader(request)).values_list("code", flat=True))
-
-
-def read_query(query: QueryDict) -> Query:
-    """Return what the address asks for.
-
-    Raises:
-        InvalidInput: A filter, the ordering or the place of the page is not usable.
-    """
-    given = {name: [value for value in values if value] for name, values in query.lists()}
-    wanted = filters.parse_filter(given, zone=timezone.get_current_timezone())
-    ordering = filters.parse_ordering(given.get("ordering", []))
-    place = "".join(given.get("cursor", []))
-    try:
-        return Query(wanted, ordering, keyset.Cursor.decode(place, ordering) if place else None)
-    except keyset.BadCursor:
-        raise InvalidInput({"cursor": [_("This is no place in the list.")]}) from None
-
-
-def _place(query: QueryDict, ordering: keyset.Ordering, cursor: keyset.Cursor | None) -> str:
-    if cursor is None:
-        return ""
-    pairs = [
-        (name, value) for name, values in query.lists() for value in values if value and name != "cursor"
-    ]
-    return "?" + urlencode([*pairs, ("cursor", cursor.encode(ordering))])
+    if opened == "filters":
+        found["fields"] = panels.fields(reader(request), request.GET)
+        found["kept_by_fields"] = pairs(request.GET, without=(*filters.MULTIPLE, *filters.DATES))
+    elif opened == "columns":
+        found["column_choices"] = panels.choices(query)
+        found["kept_by_columns"] = pairs(request.GET, without=("columns",))
+    return found

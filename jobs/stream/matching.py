@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from jobs.search_words import split
 from jobs.selectors import DATE_FIELDS, JobFilter
 
 
@@ -18,9 +19,10 @@ def matches(wanted: JobFilter, shown: Mapping[str, Any]) -> bool:
     """
     return (
         all(_is_one_of(name, codes, shown) for name, codes in wanted.values.items())
+        and not any(_is_any_of(name, codes, shown) for name, codes in wanted.without.items())
         and all(_is_dated(name, moment, shown, after=True) for name, moment in wanted.after.items())
         and all(_is_dated(name, moment, shown, after=False) for name, moment in wanted.before.items())
-        and (not wanted.text or _has_text(wanted.text, shown))
+        and all(_has_text(word, shown) for word in split(wanted.text))
     )
 
 
@@ -28,6 +30,13 @@ def _is_one_of(name: str, codes: tuple[str, ...], shown: Mapping[str, Any]) -> b
     if name == "nature":
         return "natures" not in shown or not set(codes).isdisjoint(shown["natures"])
     return name not in shown or shown[name] in codes
+
+
+def _is_any_of(name: str, codes: tuple[str, ...], shown: Mapping[str, Any]) -> bool:
+    """Return whether a job is known to have one of ``codes``, which keeps it away from who does not want them."""
+    if name == "nature":
+        return not set(codes).isdisjoint(shown.get("natures", ()))
+    return shown.get(name) in codes
 
 
 def _is_dated(name: str, moment: datetime, shown: Mapping[str, Any], *, after: bool) -> bool:

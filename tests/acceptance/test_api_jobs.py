@@ -114,6 +114,8 @@ def test_every_filter_keeps_what_it_says(api: Api, dev: Environment) -> None:
         "status=finished&status=error", "created_after=2026-05-01T00:00:00Z",
         "scheduled_after=2026-05-01T02:00:00%2B02:00", "scheduled_after=2026-05-01T02:00:00+02:00",
         "started_after=2026-04-30T00:00:00Z", "finished_before=2026-05-02T00:00:00Z",
+        "exclude_status=ready", "exclude_step=PRE&exclude_step=RUN", "exclude_type=promote", "q=hay+NEED", 'q="in hay" v7',
+        f"exclude_rule={other.rule.slug}", f"exclude_created_by={other.created_by.username}",
     ):  # fmt: skip
         assert api.get(f"jobs/?{only_wanted}").ids == [wanted.pk], only_wanted
     for none in (
@@ -121,9 +123,19 @@ def test_every_filter_keeps_what_it_says(api: Api, dev: Environment) -> None:
         "project=shop&status=ready",
         "finished_before=2026-05-01T00:00:00Z",
         "q=%25",
+        'q="hay needle"',
+        "project=shop&exclude_nature=python",
+        "exclude_environment=DEV",
+        "status=finished&exclude_status=finished",
     ):
         assert api.get(f"jobs/?{none}").ids == [], none
     assert wanted.pk in api.get(f"jobs/?q={wanted.pk}").ids
+    for other_alone in (
+        "exclude_nature=python",
+        "exclude_project=shop",
+        "exclude_rule=web&exclude_status=error",
+    ):
+        assert api.get(f"jobs/?{other_alone}").ids == [other.pk], other_alone
     assert api.get("jobs/?created_before=2026-05-01T00:00:00Z").ids == [other.pk]
 
 

@@ -237,8 +237,9 @@ def test_everything_is_read_without_scripts(
     context = browser.new_context(**{**browser_context_args, "java_script_enabled": False})
     page = context.new_page()
     sign_in(page, live_server)
-    page.get_by_label("Buscar en nombre").fill("00000007")
-    page.get_by_role("button", name="Filtrar").click()
+    page.get_by_role("searchbox").fill("entorno:dev 00000007")
+    page.get_by_role("search").get_by_role("button").click()
+    page.wait_for_url(f"{live_server.url}/?environment=DEV&q=00000007")
     page.get_by_role("link", name="N.DEV-00000007", exact=True).click()
     expect(page.get_by_role("main")).to_contain_text("comment</b>")
     page.get_by_role("link", name="Log completo").click()
@@ -255,7 +256,10 @@ def test_everything_is_read_without_scripts(
     context.close()
 
 
-PAGES: Final = ("/", "/?q=none", "/jobs/{}/", "/jobs/{}/log/", "/jobs/new/", "/account/", "/jobs/0/")
+PAGES: Final = (
+    "/", "/?q=none", "/?panel=filters", "/?panel=columns&group=status", "/views/new/?status=error", "/jobs/{}/", "/jobs/{}/log/",
+    "/jobs/new/", "/account/", "/jobs/0/",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

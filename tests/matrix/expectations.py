@@ -176,6 +176,15 @@ PAGES: Final[dict[Key, Row]] = {
     ("monitor:drift", "GET", ""): Row(SIGNED_IN, "8, 9", (302,)),
     ("monitor:estimates", "GET", ""): Row(LISTS, "7, 9"),
     ("monitor:inbox", "GET", ""): Row(SIGNED_IN, "9"),
+    ("monitor:complete", "GET", ""): Row(LISTS, "9", query="?text=environment:"),
+    # A view gives no right: in it, too, everybody sees rows of their own environments.
+    ("monitor:views", "GET", ""): Row(SIGNED_IN, "9"),
+    ("monitor:view-new", "GET", ""): Row(SIGNED_IN, "9", query="?status=error"),
+    ("monitor:view-new", "POST", ""): Row(
+        SIGNED_IN, "9", (302,), data={"name": "new", "query": "status=error"}
+    ),
+    ("monitor:view", "GET", ""): Row(OWN, "9"),
+    ("monitor:view", "POST", ""): Row(OWN, "9", (302,), data={"name": "renamed"}),
     ("monitor:account", "GET", ""): Row(SIGNED_IN, "9"),
     ("monitor:account", "POST", ""): Row(
         SIGNED_IN, "9", (302,), data={"language": "en", "time_zone": "UTC", "theme": "dark"}

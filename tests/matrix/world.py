@@ -19,6 +19,7 @@ from jobs.models import (
     Job,
     Project,
     ProjectEnvironment,
+    SavedView,
     Secret,
     Semaphore,
     SemaphoreRequest,
@@ -203,6 +204,9 @@ def _fill(world: World, project: Project) -> None:
         "permissions_apitoken": ApiToken.objects.get(user=user).pk,
         "jobs_schedule": schedules[world.here.pk],
         "own token": ApiToken.objects.get(user=world.keys[OWNER].user).pk,
+        "own view": SavedView.objects.create(
+            owner=world.keys[OWNER].user, name="mine", query="status=error", changed_at=timezone.now()
+        ).pk,
         "user who holds more": user_with(*Right, environments=[world.here], username="holds-more").pk,
         "group that gives more": Group.objects.get(name=username(BY_GROUP)).pk,
         "superuser": world.keys[SUPERUSER.name].user.pk,
@@ -272,6 +276,7 @@ def of_the_address(world: World, name: str, job: str, uses: dict[str, str]) -> d
         "holder_id": thing,
         "user_id": world.things["permissions_user"],
         "token_id": world.things["own token"],
+        "view_id": world.things["own view"],
         "subscription_id": world.things["jobs_subscription"],
         "delivery_id": world.things["delivery"],
         "uidb64": "MQ",
@@ -300,6 +305,7 @@ def of_nothing() -> dict[str, Any]:
         "holder_id",
         "user_id",
         "token_id",
+        "view_id",
         "environment_id",
         "rule_id",
         "id",

@@ -45,12 +45,19 @@ def _filters() -> dict[str, tuple[Schema, str]]:
             _several(_TEXT),
             f"Jobs with one of these values of `{name}`; repeat the parameter. An unknown one finds nothing.",
         )
+    for negation, name in filters.NEGATED.items():
+        known = filters.KNOWN_VALUES.get(name)
+        values = _several(_one_of(known) if known else _TEXT)
+        found[negation] = (values, f"Jobs with none of these values of `{name}`; repeat the parameter.")
     for name in filters.DATES:
         column, _, side = name.rpartition("_")
         bound = "at or after" if side == "after" else "before"
         moment = {"type": "string", "format": "date-time"}
         found[name] = (moment, f"Jobs whose `{selectors.DATE_FIELDS[column]}` is {bound} this time.")
-    text = "Part of the name or comment, a job's number, a ref, or the beginning of a commit."
+    text = (
+        "Words, all of which are found: each as part of the name or comment, as a job's number, a ref, or the beginning of a "
+        'commit. "Words in quotation marks" are one.'
+    )
     found[filters.TEXT] = (_TEXT, text)
     return found
 

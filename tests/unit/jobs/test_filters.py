@@ -4,9 +4,20 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jobs.exceptions import InvalidInput
-from jobs.filters import NEWEST_FIRST, ORDERINGS, parse_filter, parse_ordering, parse_time, unknown
+from jobs.filters import (
+    NEWEST_FIRST,
+    ORDERINGS,
+    PAGE_ORDERINGS,
+    parse_filter,
+    parse_ordering,
+    parse_time,
+    unknown,
+)
+from jobs.search_words import quoted, split
 
 MADRID = ZoneInfo("Europe/Madrid")
 
@@ -28,6 +39,37 @@ def test_values_dates_and_text() -> None:
     assert found.values == {"status": ("ready", "error"), "nature": ("python",)}
     assert found.text == "shop"
     assert found.after == {"created": datetime(2026, 3, 1, tzinfo=UTC)}
+
+
+def test_what_is_not_wanted() -> None:
+    found = parse_filter({"exclude_status": ["ready", "error"], "exclude_rule": ["web"]})
+    assert (found.values, found.without) == ({}, {"status": ("ready", "error"), "rule": ("web",)})
+    with pytest.raises(InvalidInput) as refused:
+        parse_filter({"exclude_step": ["RUM"], "exclude_rule": ["anything"]})
+    assert refused.value.errors == {"exclude_step": ["Unknown value: RUM. Did you mean RUN?"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", ()),
+        ("ana", ("ana",)),
+        ('ana  "two words" x', ("ana", "two words", "x")),
+        (r'"a \"b\" \\"', ('a "b" \\',)),
+        ('5" pipe', ('5"', "pipe")),
+        ('"open end', ('"open', "end")),
+        ('""', ()),
+        ("1 2 3 4 5 6 7 8 9", ("1", "2", "3", "4", "5", "6", "7", "8 9")),
+        ('1 2 3 4 5 6 7 "8 9"', ("1", "2", "3", "4", "5", "6", "7", "8 9")),
+    ],
+)
+def test_words_of_a_search(text: str, found: tuple[str, ...]) -> None:
+    assert split(text) == found
+
+
+@given(st.text(min_size=1))
+def test_a_quoted_word_is_one_word(word: str) -> None:
+    assert split(quoted(word)) == (word,)
 
 
 def test_every_mistake_is_reported_at_once() -> None:
@@ -67,6 +109,7 @@ def test_orderings() -> None:
     for refused in (["name"], ["id", "id"], [""]):
         with pytest.raises(InvalidInput):
             parse_ordering(refused)
+    assert parse_ordering(["-name"], PAGE_ORDERINGS).column == "name"
 
 
 def test_the_nearest_value_is_offered() -> None:
