@@ -24,7 +24,7 @@ from django.utils import timezone
 from jobs import keyset, selectors
 from jobs.models import Job
 from jobs.monitor.columns import Column, Plain
-from jobs.monitor.log import off_the_loop
+from jobs.monitor.log_download import off_the_loop
 from jobs.monitor.view_query import Query
 from permissions.models import User
 
