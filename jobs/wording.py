@@ -173,6 +173,7 @@ _WITH_WORDS: Final = (
     gettext_noop("semaphore: %(reason)s"),
     gettext_noop("Unknown environment: %(word)s."),
     gettext_noop("Unknown project: %(word)s."),
+    gettext_noop("The rule %(word)s has no version %(number)s."),
     gettext_noop("The project %(word)s has no repository."),
     gettext_noop("%(word)s is not a name: use letters, digits and underscore."),
     gettext_noop("There is no tag, branch or commit %(word)s in %(place)s."),
