@@ -13,6 +13,7 @@ from jobs.monitor import (
     dashboard,
     log,
     passwords,
+    revisions,
     sign_in,
     views,
 )
@@ -40,6 +41,7 @@ urlpatterns = [
     path("account/password/", passwords.change, name="password"),
     path("account/sessions/end/", account.end_sessions, name="end_sessions"),
     path("jobs/new/", creation.create, name="create"),
+    path("jobs/new/revisions/", revisions.revisions, name="revisions"),
     path("jobs/<int:job_id>/", dashboard.job, name="job"),
     path("jobs/<int:job_id>/log/", log.log, name="log"),
     path("jobs/<int:job_id>/log/download/", log.download, name="download"),

@@ -14,6 +14,7 @@ from permissions.catalog import Right
 from tests.matrix.access import (
     ADMINISTERS,
     ADMINISTERS_OR_STAFF,
+    CREATES_SOMEWHERE,
     GRANT_OF_ANOTHER,
     LISTS,
     LISTS_PEOPLE,
@@ -194,6 +195,7 @@ PAGES: Final[dict[Key, Row]] = {
         absent=400,
         data={"rule": "web-zzshared", "environment": CODE, "type": "promote"},
     ),
+    ("monitor:revisions", "GET", ""): Row(CREATES_SOMEWHERE, "5, 8, 9", query="?project=shop-zzshared"),
     ("monitor:job", "GET", ""): Row(SEES, "5, 9"),
     ("monitor:log", "GET", ""): Row(SEES, "5, 9"),
     ("monitor:download", "GET", ""): Row(SEES, "5, 9"),
