@@ -78,6 +78,7 @@ _WHOLE: Final = (
     gettext_noop("The repository has not all of its history: commits may be missing from the list."),
     gettext_noop("Another job is fetching from the repository, and there was no time left to wait."),
     gettext_noop("The repository answers more than can be read."),
+    gettext_noop("Too many repositories are being looked at right now; try again."),
     gettext_noop("The user or the password in the repository's address holds a control character."),
     gettext_noop("The subject holds a line break or another control character."),
     gettext_noop("There is nobody to send the mail to."),

@@ -133,6 +133,7 @@ class JobForm(forms.Form):
             is_final: The job is to be created; otherwise nothing is said of fields that are still empty.
         """
         super().__init__(data, initial=dict(initial or {}))
+        self.is_final = is_final
         environments = list(policy.environments_for(user, Right.CREATE))
         self.has_environments = bool(environments)
         self._offer_names(user, environments)
@@ -144,7 +145,7 @@ class JobForm(forms.Form):
         self.kept = self._kept()
         self._begin_with(given or {})
         if self.is_bound:
-            if not is_final:
+            if not self.is_final:
                 self._forgive()
             mark_invalid(self)
 
@@ -258,9 +259,9 @@ class JobForm(forms.Form):
             self.initial["variables"] = json.dumps(others, ensure_ascii=False, indent=2)
 
     def _forgive(self) -> None:
-        """Say nothing of what has not been filled in yet."""
+        """Say nothing of what has not been filled in yet, nor of a version of the rule that was chosen before."""
         for name in list(self.errors):
-            if not str(self.data.get(name, "")).strip():
+            if name == "rule_version" or not str(self.data.get(name, "")).strip():
                 del self.errors[name]
 
     @property
@@ -298,7 +299,7 @@ class JobForm(forms.Form):
             self.add_error("variables", ValidationError(text, params={"name": both[0]}))
         data["given"] = {**more, **named}
         shown_for = self.data.get("shape", "").split(" ")[0]
-        if shown_for not in {"", "-", self.shape.split(" ")[0]} and self.kept:
+        if self.is_final and self.kept and shown_for not in {"", "-", self.shape.split(" ")[0]}:
             self.add_error(
                 "rule", _("The rule is another one now: look at its variables, then create the job.")
             )

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from jobs import deployments, dispatch, dry_run, durations, planning, selectors, transitions, workers
 from jobs.contents import offering
@@ -315,8 +314,3 @@ def _usual(chosen: Chosen, tree: RuleTree) -> Usual | None:
         return None
     found = range_of(estimator.stories(STEPS[0]))
     return Usual(times.between(found.p50, found.p90), len(estimator.samples))
-
-
-def signatures(gate: Gate) -> str:
-    """Return how many have to sign, in words."""
-    return ngettext("%(n)d signature", "%(n)d signatures", gate.minimum) % {"n": gate.minimum}

@@ -269,6 +269,7 @@ def test_another_rule_has_other_variables_and_those_typed_come_back(
     shape = re.search(r'name="shape" value="([^"]+)"', ask(reader, "update"))
     assert shape is not None
     other = ask(reader, "update", rule="db", shape=shape[1], var_port="81", rule_version="web@1")
+    assert "_error" not in other, "nothing is wrong yet"
     assert ('name="var_size"' in other, '<input type="hidden" name="var_port" value="81">' in other) == (
         True,
         True,
