@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from jobs import deployments, dispatch, dry_run, durations, planning, selectors, transitions, workers
 from jobs.contents import offering
 from jobs.contents.history import Commits
-from jobs.dry_run import STATUS_LABELS, Imagined, sentence
+from jobs.dry_run import STATUS_LABELS, Imagined, Subject, sentence
 from jobs.eta.shape import STEPS
 from jobs.eta.survival import range_of
 from jobs.models import Job
@@ -143,19 +143,23 @@ def panel(form: JobForm, user: User, now: datetime) -> dict[str, Any] | None:
     asked = Imagined(
         chosen.environment, chosen.project, data.get("type") or "promote", refs, data.get("given") or {}
     )
-    answer = dry_run.imagine(subject, subject.tree, asked, user, seconds=PLAN_SECONDS)
+    return context | _tried(subject, subject.tree, asked, user) | {"usual": _usual(chosen, subject.tree)}
+
+
+def _tried(subject: Subject, tree: RuleTree, asked: Imagined, user: User) -> dict[str, Any]:
+    """Return what the panel shows of the dry run."""
+    answer = dry_run.imagine(subject, tree, asked, user, seconds=PLAN_SECONDS)
     rows = [(step, _rows(step.operations)) for step in answer.plan.steps]
     shown, hidden = _cut(rows)
-    gates = _gates(answer.plan, subject.tree, chosen.environment)
-    return context | {
+    gates = _gates(answer.plan, tree, asked.environment)
+    return {
         "steps": shown,
         "hidden": hidden,
         "is_cut": answer.plan.is_cut,
         "count": sum(row.status in _WILL for _step, each in rows for row in each),
         "fails": _failure(answer.plan),
         "gates": gates,
-        "signers": principals.holders(Right.APPROVE_ALL, chosen.environment) if gates else [],
-        "usual": _usual(chosen, subject.tree),
+        "signers": principals.holders(Right.APPROVE_ALL, asked.environment) if gates else [],
         "variables": dry_run.variables_of(answer.layers),
     }
 

@@ -361,7 +361,7 @@ def test_all_is_well_when_all_are_there(reader: Reader, shop: dict[str, str]) ->
     publish(RICH)
     now = timezone.now()
     WorkerSeen.objects.create(name="w", pid=1, queues=["jobs", "create"], started_at=now, seen_at=now)
-    DaemonState.objects.create(ticked_at=now, steady_since=now)
+    DaemonState.objects.update_or_create(pk=1, defaults={"ticked_at": now, "steady_since": now})
     assert "preview-warnings" not in ask(reader)
 
 
@@ -373,7 +373,9 @@ def test_the_page_itself_asks_no_repository(
     monkeypatch.setattr(Repository, "held", lambda *_args, **_options: pytest.fail("asked"))
     page = reader.get("/jobs/new/?project=shop&rule=web&environment=DEV&revisions=v1.0.0&var_port=7")
     assert (page.status_code, 'value="7"' in text(page), 'value="v1.0.0"' in text(page)) == (200, True, True)
-    assert "Choose an environment and a rule" in words(page)
+    assert "“Preview” shows what would run" in words(page)
+    publish("name: db\nsteps:\n  RUN:\n    - log: x\n")
+    assert "Choose an environment and a rule" in words(reader.get("/jobs/new/"))
 
 
 def test_only_what_has_changed_comes_with_the_panel(reader: Reader, shop: dict[str, str]) -> None:

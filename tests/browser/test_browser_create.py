@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from jobs.models import Job
@@ -66,17 +66,7 @@ def test_a_job_is_made_from_a_tag_chosen_by_typing(
     expect(page.locator("#id_var_port")).to_be_visible()
     expect(page.locator("[name=var_size]")).to_have_value("7")
 
-    revision = page.get_by_role("combobox", name="Revisi")
-    revision.press_sequentially("1.1")
-    option = page.get_by_role("listbox").get_by_role("option").first
-    expect(option).to_contain_text("Version v1.1.0")
-    revision.press("ArrowDown")
-    expect(option).to_have_attribute("aria-selected", "true")
-    expect(revision).to_have_attribute("aria-activedescendant", "revision-tag-1")
-    revision.press("Enter")
-    expect(revision).to_have_value("v1.1.0")
-    expect(page.get_by_role("listbox")).to_be_hidden()
-
+    revision = _choose_by_typing(page)
     page.locator("#id_var_port").fill("8081")
     page.locator("#id_var_debug").select_option("true")
     expect(preview).to_contain_text("The port 8081 is taken")
@@ -98,3 +88,18 @@ def test_a_job_is_made_from_a_tag_chosen_by_typing(
     assert (given, job.revisions.get().ref) == ({"port": 8082, "debug": True}, "v1.1.0")
     # The browser itself says that an answer was a refusal.
     assert [text for text in complaints.found if "422" not in text] == []
+
+
+def _choose_by_typing(page: Page) -> Locator:
+    """Choose a tag by its middle, with the keyboard alone, and return the field."""
+    revision = page.get_by_role("combobox", name="Revisi")
+    revision.press_sequentially("1.1")
+    option = page.get_by_role("listbox").get_by_role("option").first
+    expect(option).to_contain_text("Version v1.1.0")
+    revision.press("ArrowDown")
+    expect(option).to_have_attribute("aria-selected", "true")
+    expect(revision).to_have_attribute("aria-activedescendant", "revision-tag-1")
+    revision.press("Enter")
+    expect(revision).to_have_value("v1.1.0")
+    expect(page.get_by_role("listbox")).to_be_hidden()
+    return revision
