@@ -292,7 +292,7 @@ def _check(tree: RuleTree, job: Job, facts: naming.JobFacts, request: CreationRe
     if isinstance(outcome, Failed):
         if runner.now() >= request.deadline:
             raise _TooLate
-        raise _Refused("check_failed", message=outcome.message, operation=outcome.path)
+        raise _Refused("check_failed", message=outcome.message, operation=outcome.path, log=host.lines())
 
 
 def _insert(

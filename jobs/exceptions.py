@@ -109,13 +109,13 @@ class RevisionInActiveJob(JobError):
 
 
 class CheckFailed(JobError):
-    """CHECK refused the job; the message is the rule's."""
+    """CHECK refused the job; the message is the rule's, ``log`` holds level and text of the last lines."""
 
     code = "check_failed"
 
-    def __init__(self, message: str, operation: str = "") -> None:
+    def __init__(self, message: str, operation: str = "", log: Sequence[Sequence[str]] = ()) -> None:
         super().__init__(message)
-        self.operation = operation
+        self.operation, self.log = operation, log
 
 
 class AlreadySigned(JobError):

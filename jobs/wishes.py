@@ -19,6 +19,7 @@ class Wish:
         type: ``promote``, ``static`` or ``demote``.
         revisions: Tags, branches or commits.
         shas: For each of them the whole commit that is meant, whatever it names by now, or empty; or nothing at all.
+        rule_version: Number of an older version of the rule; ``None`` for the newest.
         scheduled_at: When RUN may begin, aware; ``None`` for now.
         max_start_at: Past it, RUN expires; ``None`` for ``scheduled_at`` + the environment's expiry.
         urgent: Shorter expiry, and first in the queue.
@@ -37,6 +38,7 @@ class Wish:
     comment: str = ""
     variables: Mapping[str, Any] = field(default_factory=dict)
     shas: tuple[str, ...] = ()
+    rule_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

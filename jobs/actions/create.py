@@ -193,10 +193,16 @@ def _version(wish: Wish, actor: Actor, errors: dict[str, list[str]]) -> RuleVers
     try:
         if not selectors.sees_anything(actor.user):
             raise RuleNotFound(wish.rule)
-        return newest_version(wish.rule)
+        newest = newest_version(wish.rule)
     except RuleNotFound as error:
         errors["rule"] = [str(error)]
         return None
+    if wish.rule_version in {None, newest.number}:
+        return newest
+    found = newest.rule.versions.filter(number=wish.rule_version).select_related("rule").first()
+    if found is None:
+        errors["rule_version"] = [f"The rule {wish.rule} has no version {wish.rule_version}."]
+    return found
 
 
 def mistakes_in_words(wish: Wish) -> dict[str, list[str]]:
@@ -344,5 +350,5 @@ def _refusal(data: Mapping[str, Any]) -> JobError | RightMissing:
     if code == RevisionInActiveJob.code:
         return RevisionInActiveJob(data["sha"], data["job_id"], data["job_name"])
     if code == CheckFailed.code:
-        return CheckFailed(data["message"], data["operation"])
+        return CheckFailed(data["message"], data["operation"], data.get("log", ()))
     return InvalidInput(data["errors"])

@@ -1,18 +1,19 @@
-"""The host of CHECK, which runs before the job exists: nothing is recorded, the log is not kept."""
+"""The host of CHECK, which runs before the job exists: nothing is recorded; who is refused gets the end of the log."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from jobs.execution import mail
+from jobs.execution import checkpoints, mail
 from jobs.execution.host import check_out
 from jobs.execution.naming import JobFacts, known_hosts, scope
 from jobs.repositories import GitRunner
@@ -22,6 +23,11 @@ from rules.engine.registry import registry
 from rules.processes.strays import marker_of
 from rules.tree import RuleNode
 
+MOST_LINES: Final = 100
+"""So many lines an asker gets."""
+_MOST_BYTES: Final = 32 << 10
+_LONGEST_LINE: Final = 500
+
 
 class CheckHost:
     """Implements ``rules.engine.host.Host`` in memory, in a directory of its own that is gone afterwards."""
@@ -29,6 +35,8 @@ class CheckHost:
     def __init__(self, facts: JobFacts, request_id: str) -> None:
         self._facts = facts
         self._records: dict[str, Record] = {}
+        self._lines: deque[tuple[str, str]] = deque(maxlen=MOST_LINES)
+        self._outputs: dict[str, bytearray] = {}
         self.names: Mapping[str, Any] = facts.names()
         self.environ: Mapping[str, str] = facts.environ()
         self.marker = marker_of(scope(), request_id)
@@ -93,10 +101,37 @@ class CheckHost:
         yield self
 
     def log(self, path: str, node: RuleNode, level: Level, text: str) -> None:
-        """Do nothing: CHECK's log is not kept."""
+        """Remember an entry."""
+        for other in list(self._outputs):
+            self._settle_output(other, is_over=other == path)
+        self._lines.extend((level, line) for line in text.splitlines()[-MOST_LINES:])
 
     def output(self, path: str, node: RuleNode, stream: Stream, data: bytes) -> None:
-        """Do nothing: CHECK's log is not kept."""
+        """Remember the end of what a command says."""
+        kept = self._outputs.setdefault(path, bytearray())
+        kept += data
+        if len(kept) > _MOST_BYTES:
+            # From a whole line on: half a secret would not be known for one.
+            begin = kept.find(b"\n", len(kept) - _MOST_BYTES)
+            del kept[: begin + 1 if begin >= 0 else len(kept)]
+
+    def _settle_output(self, path: str, *, is_over: bool) -> None:
+        """Take over what a command has said; half a line only once the command is over."""
+        said = bytes(self._outputs.pop(path, b""))
+        if not is_over:
+            end = said.rfind(b"\n") + 1
+            self._outputs[path] = bytearray(said[end:])
+            said = said[:end]
+        text = said.decode(errors="replace")
+        self._lines.extend(("output", line) for line in text.splitlines()[-MOST_LINES:])
+
+    def lines(self) -> list[list[str]]:
+        """Return the end of the log, level and text of each line, with the secrets of the job hidden."""
+        for path in list(self._outputs):
+            self._settle_output(path, is_over=True)
+        return [
+            [level, checkpoints.clean(str(self.mask(text)))[:_LONGEST_LINE]] for level, text in self._lines
+        ]
 
     def checkout(self, directory: Path, seconds: float | None) -> str:
         """Put the contents of the first revision into ``directory``."""

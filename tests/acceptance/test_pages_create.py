@@ -18,6 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 PICKY = """
 CHECK:
+  - log: out of disk
   - fail: "Only tags go to {{ environment }}, not <{{ revision.ref }}>"
     when: not revision.ref.startswith("v")
 RUN:
@@ -88,6 +89,8 @@ def test_a_job_is_created_and_its_page_opens(reader: Reader, crew: Workers, shop
     assert refused.status_code == 422
     assert f"Only tags go to DEV, not <{shop['v1.0.0']}>" in words(refused)
     assert f'value="{shop["v1.0.0"]}"' in text(refused)
+
+    assert "out of disk" in words(refused), "the lines of CHECK's log"
 
     unknown = reader.post("/jobs/new/", wish(revisions="v9"))
     assert (unknown.status_code, "No hay ninguna etiqueta, rama ni commit 'v9'" in words(unknown)) == (

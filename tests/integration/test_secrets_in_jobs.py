@@ -67,8 +67,12 @@ def test_a_defect_in_check_tells_none_either(caplog: pytest.LogCaptureFixture) -
 
 
 def test_a_refusal_of_check_tells_none() -> None:
-    request = serve(rule("refusing", "CHECK:\n  - fail: 'not {{ secrets.password }}'\nRUN:\n  - log: never"))
-    assert request.refusal == {"code": "check_failed", "message": "not ***", "operation": "CHECK/0"}
+    said = "CHECK:\n  - run: echo {{ secrets.password }}\n  - fail: 'not {{ secrets.password }}'\nRUN:\n  - log: never"
+    request = serve(rule("refusing", said))
+    log = request.refusal.pop("log")
+    assert request.refusal == {"code": "check_failed", "message": "not ***", "operation": "CHECK/1"}
+    assert [text for level, text in log if level in {"output", "error"}] == ["***", "not ***"]
+    assert VALUE not in str(log)
 
 
 def test_answers_keys_of_answers_and_what_is_handed_on_hold_none() -> None:

@@ -294,6 +294,10 @@ SIGNS: Final = Access(
 SEES_ANYTHING: Final = Access(
     "whoever sees an environment", lambda person: OK if person.sees_anything else ABSENT
 )
+CREATES_SOMEWHERE: Final = Access(
+    "whoever may create jobs in an environment",
+    lambda person: OK if _create_anywhere(person) == OK else ABSENT,
+)
 ADMINISTERS: Final = Access(
     "administrators (superusers)", lambda person: OK if person.administers else FORBIDDEN
 )

@@ -25,7 +25,9 @@ from tests.matrix.world import NOBODY, NOWHERE, World, mark_of, people_of
 
 SESSION: Final = "session"
 TOKEN: Final = "token"
-_SECRET: Final = re.compile(rb'(?<=name="csrfmiddlewaretoken" value=")[^"]*|(?<=name="seen_)[^>]*')
+_SECRET: Final = re.compile(
+    rb'(?<=name="csrfmiddlewaretoken" value=")[^"]*|(?<=name="key" value=")[^"]*|(?<=name="seen_)[^>]*'
+)
 _PARAMETER: Final = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
 _NUMBER: Final = re.compile(r"(?<=/)\d+(?=/)|(?<= )\d+(?=:)")
 _PLACES: Final = ("code", "environment")

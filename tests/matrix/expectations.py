@@ -14,6 +14,7 @@ from permissions.catalog import Right
 from tests.matrix.access import (
     ADMINISTERS,
     ADMINISTERS_OR_STAFF,
+    CREATES_SOMEWHERE,
     GRANT_OF_ANOTHER,
     LISTS,
     LISTS_PEOPLE,
@@ -212,6 +213,7 @@ PAGES: Final[dict[Key, Row]] = {
         absent=400,
         data={"rule": "web-zzshared", "environment": CODE, "type": "promote"},
     ),
+    ("monitor:revisions", "GET", ""): Row(CREATES_SOMEWHERE, "5, 8, 9", query="?project=shop-zzshared"),
     ("monitor:job", "GET", ""): Row(SEES, "5, 9"),
     ("monitor:menu", "GET", ""): Row(SEES, "5, 9", (302,)),
     # It says nothing of the job before it is asked what is to be done.
