@@ -13,6 +13,7 @@ from jobs.monitor import (
     dashboard,
     log,
     passwords,
+    records,
     sign_in,
     views,
 )
@@ -43,5 +44,6 @@ urlpatterns = [
     path("jobs/<int:job_id>/", dashboard.job, name="job"),
     path("jobs/<int:job_id>/log/", log.log, name="log"),
     path("jobs/<int:job_id>/log/download/", log.download, name="download"),
+    path("jobs/<int:job_id>/audit/", records.audit, name="audit"),
     path("jobs/<int:job_id>/<slug:key>/", actions.action, name="action"),
 ]
