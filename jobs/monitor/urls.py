@@ -9,6 +9,7 @@ from jobs.monitor import (
     account,
     account_tokens,
     actions,
+    compare,
     creation,
     dashboard,
     log,
@@ -44,6 +45,7 @@ urlpatterns = [
     path("jobs/<int:job_id>/", dashboard.job, name="job"),
     path("jobs/<int:job_id>/log/", log.log, name="log"),
     path("jobs/<int:job_id>/log/download/", log.download, name="download"),
+    path("jobs/<int:job_id>/compare/", compare.compare, name="compare"),
     path("jobs/<int:job_id>/audit/", records.audit, name="audit"),
     path("jobs/<int:job_id>/<slug:key>/", actions.action, name="action"),
 ]

@@ -197,6 +197,7 @@ PAGES: Final[dict[Key, Row]] = {
     ("monitor:job", "GET", ""): Row(SEES, "5, 9"),
     ("monitor:log", "GET", ""): Row(SEES, "5, 9"),
     ("monitor:download", "GET", ""): Row(SEES, "5, 9"),
+    ("monitor:compare", "GET", ""): Row(SEES, "5, 9"),
     ("monitor:audit", "GET", ""): Row(SEES, "5, 9"),
 }
 
