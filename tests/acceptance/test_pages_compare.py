@@ -108,8 +108,8 @@ def test_the_sources_of_two_versions_are_compared(reader: Reader, dev: Environme
     job = finished(dev, rule)
     Job.objects.filter(pk=job.pk).update(rule_version=newer, rule_pins={"called": 2})
     markup = text(reader.get(f"/jobs/{job.pk}/compare/?with={other.pk}"))
-    assert '<span class="diff-removed">-    - run: make\n</span>' in markup
-    assert '<span class="diff-added">+    - run: make &lt;all&gt;\n</span>' in markup
+    assert '<code class="diff-removed">-    - run: make</code>' in markup
+    assert '<code class="diff-added">+    - run: make &lt;all&gt;</code>' in markup
     assert "It calls called: version 2 here, 0 there." in words(
         reader.get(f"/jobs/{job.pk}/compare/?with={other.pk}")
     )

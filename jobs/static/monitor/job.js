@@ -12,12 +12,18 @@ function two(number) {
   return String(number).padStart(2, "0");
 }
 
+function inWords(left) {
+  // As the server says it, but to the second; the units are the same in every language of the product.
+  const [hours, minutes, seconds] = [Math.floor(left / 3600), Math.floor(left / 60) % 60, left % 60];
+  if (hours) return `${hours} h ${two(minutes)} min ${two(seconds)} s`;
+  return minutes ? `${minutes} min ${two(seconds)} s` : `${seconds} s`;
+}
+
 function tick() {
   if (document.hidden) return;
   for (const clock of document.querySelectorAll("[data-until]")) {
     const left = Math.max(0, Math.floor((Date.parse(clock.dataset.until) - (Date.now() - differenceOf(clock))) / 1000));
-    const [hours, minutes, seconds] = [Math.floor(left / 3600), Math.floor(left / 60) % 60, left % 60];
-    clock.textContent = hours ? `${hours}:${two(minutes)}:${two(seconds)}` : `${minutes}:${two(seconds)}`;
+    clock.textContent = inWords(left);
   }
 }
 
