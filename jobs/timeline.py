@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from statistics import median
+from statistics import median, quantiles
 from typing import Final, NamedTuple
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.fields.json import KT
 
 from jobs.choices import OperationStatus, UndoState
 from jobs.lifecycle import Step
-from jobs.models import Job, OperationRun
+from jobs.models import Job, OperationRun, Trap
 from rules import selectors as rules
 from rules.exceptions import RuleError
 from rules.tree import RuleNode, RuleTree, static_path
@@ -22,6 +22,9 @@ from rules.tree import RuleNode, RuleTree, static_path
 SHOWN_STEPS: Final = (Step.INIT.value, Step.PRE.value, Step.RUN.value, Step.POST.value)
 SAMPLES: Final = 20
 """How many of the last runs tell the usual duration of an operation."""
+
+_FEWEST: Final = 3
+"""From so many runs on there is a range."""
 
 _MOST_ROWS_READ: Final = 5000
 _MOST_PATHS_NAMED: Final = 500
@@ -53,6 +56,7 @@ class Operation:
         finished_at: When it ended.
         seconds: How long it took, ``None`` until it has ended.
         usual_seconds: The median of its last runs in the same environment, ``None`` when there are none.
+        usual_range: Between which durations, in seconds, eight of ten of these runs lie; ``None`` of fewer than three.
         error: Why it failed, or empty.
         ran_in: The attempt whose result is reused, ``None`` when it ran in this one.
         is_undone: Whether its rollback was run.
@@ -68,6 +72,7 @@ class Operation:
     finished_at: datetime | None = None
     seconds: float | None = None
     usual_seconds: float | None = None
+    usual_range: tuple[float, float] | None = None
     error: str = ""
     ran_in: int | None = None
     is_undone: bool = False
@@ -87,12 +92,25 @@ class Place:
         step: As in ``Operation``.
         node: What the rule says there; ``None`` for what it does not know.
         has_begun: Whether there is a record of it.
+        status: As in ``Operation``.
+        started_at: As in ``Operation``; ``None`` also of a result that is reused.
+        finished_at: As in ``Operation``; ``None`` also of a result that is reused.
     """
 
     path: str
     step: str
     node: RuleNode | None
     has_begun: bool
+    status: str = OperationStatus.PENDING.value
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class Usual(NamedTuple):
+    """What an operation usually takes, in seconds: the median, and between what eight of ten runs lie."""
+
+    median: float
+    range: tuple[float, float] | None
 
 
 class _Run(NamedTuple):
@@ -102,6 +120,9 @@ class _Run(NamedTuple):
     status: str
     step: str
     branch: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    ran_in: int | None
 
 
 def operations(job: Job, attempt: int | None = None) -> list[Operation]:
@@ -117,7 +138,7 @@ def places(job: Job, attempt: int | None = None) -> list[Place]:
     """Return where the operations of an attempt stand, in their order; one query that reads little of each."""
     number = attempt or job.attempt
     rows = OperationRun.objects.filter(job=job, attempt=number).order_by("id")
-    columns = rows.annotate(branch=KT("memo__branch")).values_list("path", "status", "step", "branch")
+    columns = rows.annotate(branch=KT("memo__branch")).values_list(*_Run._fields)
     drawing = _Drawing({row[0]: _Run(*row) for row in columns.iterator()})
     tree = _tree(job)
     found: list[Place] = []
@@ -134,12 +155,13 @@ def described(job: Job, attempt: int | None, wanted: Sequence[Place]) -> list[Op
     if len(wanted) <= _MOST_PATHS_NAMED:
         rows = rows.filter(path__in=[place.path for place in wanted if place.has_begun])
     runs = {run.path: run for run in rows}
-    usual = _usual_seconds(job)
+    usual = _usual(job)
     return [_operation(place, runs.get(place.path), usual.get(static_path(place.path))) for place in wanted]
 
 
-def _operation(place: Place, run: OperationRun | None, usual: float | None) -> Operation:
+def _operation(place: Place, run: OperationRun | None, usual: Usual | None) -> Operation:
     options = place.node.options if place.node else None
+    usual_seconds, usual_range = usual or (None, None)
     if run is None:
         key = place.node.key if place.node else ""
         return Operation(
@@ -149,7 +171,8 @@ def _operation(place: Place, run: OperationRun | None, usual: float | None) -> O
             key=key,
             step=place.step,
             status=OperationStatus.PENDING.value,
-            usual_seconds=usual,
+            usual_seconds=usual_seconds,
+            usual_range=usual_range,
         )
     took = run.finished_at - run.started_at if run.finished_at and run.started_at else None
     return Operation(
@@ -162,7 +185,8 @@ def _operation(place: Place, run: OperationRun | None, usual: float | None) -> O
         started_at=run.started_at,
         finished_at=run.finished_at,
         seconds=round(took.total_seconds(), 3) if took is not None else None,
-        usual_seconds=usual,
+        usual_seconds=usual_seconds,
+        usual_range=usual_range,
         error=run.error,
         ran_in=run.ran_in,
         is_undone=run.undo == UndoState.UNDONE,
@@ -230,22 +254,34 @@ class _Drawing:
 
     def _place(self, run: _Run, node: RuleNode | None) -> Place:
         self.drawn.add(run.path)
-        return Place(run.path, run.step, node, has_begun=True)
+        began, ended = (run.started_at, run.finished_at) if run.ran_in is None else (None, None)
+        return Place(run.path, run.step, node, True, run.status, began, ended)
 
 
-def _usual_seconds(job: Job) -> dict[str, float]:
-    """Return the usual duration of each place in the rule: the median of its last runs. One query of bounded size.
+def _usual(job: Job) -> dict[str, Usual]:
+    """Return the usual duration of each place in the rule, by its last runs. One query of bounded size.
 
-    Only the last jobs of the rule in the environment are looked at, so the price does not grow with the history.
+    Only the last jobs of the rule in the environment are looked at, so the price does not grow with the history. A run that
+    stood in a trap says nothing about work.
     """
     same = Job.objects.filter(rule=job.rule_id, environment=job.environment_id).exclude(pk=job.pk)
     last = same.order_by("-id").values("pk")[:SAMPLES]
     runs = OperationRun.objects.filter(
         Q(job__in=last), status=OperationStatus.COMPLETED, started_at__isnull=False, finished_at__isnull=False
-    ).order_by("-id")
+    ).exclude(Exists(Trap.objects.filter(job=OuterRef("job"), path=OuterRef("path"))))
     taken: dict[str, list[float]] = {}
-    for path, began, ended in runs.values_list("path", "started_at", "finished_at")[:_MOST_ROWS_READ]:
+    columns = runs.order_by("-id").values_list("path", "started_at", "finished_at")
+    for path, began, ended in columns[:_MOST_ROWS_READ]:
         samples = taken.setdefault(static_path(path), [])
         if began and ended and len(samples) < SAMPLES:
             samples.append((ended - began).total_seconds())
-    return {path: round(median(samples), 3) for path, samples in taken.items()}
+    return {path: usual_of(samples) for path, samples in taken.items()}
+
+
+def usual_of(samples: Sequence[float]) -> Usual:
+    """Return what durations in seconds, at least one of them, say about the next one."""
+    middle = round(median(samples), 3)
+    if len(samples) < _FEWEST:
+        return Usual(middle, None)
+    tenths = quantiles(samples, n=10, method="inclusive")
+    return Usual(middle, (round(tenths[0], 3), round(tenths[-1], 3)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -36,8 +36,13 @@ def _comment(*, required: bool = False, label: StrPromise | str = "") -> forms.C
 
 
 class ActionForm(forms.Form):
-    """What every action says: how the job was when its page was made."""
+    """What every action says: how the job was when its page was made.
 
+    Attributes:
+        linked: Names of the fields that a link to the form may fill in.
+    """
+
+    linked: ClassVar[frozenset[str]] = frozenset()
     seen_attempt = forms.IntegerField(
         min_value=1, max_value=_LARGEST_ATTEMPT, widget=forms.HiddenInput(attrs={"id": "seen_attempt"})
     )
@@ -61,6 +66,13 @@ class ActionForm(forms.Form):
 
     def prepare(self) -> None:
         """Change the fields as the job needs it."""
+
+    def propose(self, query: QueryDict) -> None:
+        """Begin with what a link says, where the form offers it; whatever else it says is left alone."""
+        for name in self.linked & self.fields.keys():
+            field, value = self.fields[name], query.get(name, "")
+            if isinstance(field, forms.ChoiceField) and value and field.valid_value(value):
+                self.initial[name] = value
 
     def seen(self) -> Seen | None:
         """Return what the asker saw, ``None`` when the form does not say it."""
@@ -129,6 +141,7 @@ class RerunForm(CommentedForm):
         required=False,
         choices=[("", pgettext_lazy("outcome", "As it was")), *OutcomeChoice.choices],
     )
+    linked = frozenset({"step", "from_operation"})
     field_order = ("step", "from_operation", "run_now", "outcome", "comment")
 
     def suggested(self, situation: Situation) -> dict[str, Any]:

@@ -38,7 +38,9 @@ def action(request: HttpRequest, job_id: int, key: str) -> HttpResponse:
     if request.method == "POST":
         return _do(request, dialog, situation)
     refusal = situation.refusals.get(key)
-    return _page(request, dialog, dialog.form(situation), refusal)
+    form = dialog.form(situation)
+    form.propose(request.GET)
+    return _page(request, dialog, form, refusal)
 
 
 def _situation(request: HttpRequest, job_id: int) -> Situation:

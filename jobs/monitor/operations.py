@@ -1,123 +1,164 @@
-"""The operations of one attempt as the dashboard draws them: an indented list with bars."""
+"""The operations of one attempt on a timeline: which of them are shown, and where their bars are."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.urls import reverse
-from django.utils.functional import Promise
-from django.utils.translation import pgettext_lazy
 
 from jobs import timeline
 from jobs.choices import OperationStatus
 from jobs.lifecycle import ENDED, Status, Step
-from jobs.models import Job
+from jobs.models import Job, StepRun
+from jobs.monitor import attempt_times
+from jobs.monitor.attempt_times import AttemptTimes
+from jobs.monitor.operation_rows import FOR_PEOPLE, Bar, Hidden, Row, StepGroup, Tick, Timeline
+from jobs.monitor.scale import Scale, Span
+from jobs.timeline import Place
 from jobs.wording import translated
+from rules.tree import ancestors
 
-_ICONS: Final = {
-    "pending": "i-pending", "running": "i-running", "completed": "i-done", "skipped": "i-skipped",
-    "ignored": "i-warning", "failed": "i-failed", "waiting": "i-waiting",
-}  # fmt: skip
-_NOT_RUN: Final = pgettext_lazy("operation", "Not run")
 _WIDTH: Final = 100.0
+_NARROWEST: Final = 0.4
+_ROOM_OF_A_TICK: Final = 14.0
+_OUTSTANDING: Final = frozenset(
+    {OperationStatus.RUNNING, OperationStatus.WAITING, OperationStatus.FAILED, OperationStatus.IGNORED}
+)
+
+WHOLE: Final = 120
+"""A step of at most so many operations is shown whole."""
+
+FIRST: Final = 40
+"""So many of a larger one are shown, and at most as many that stand out."""
+
+PAGE: Final = 300
+"""Operations on a page of one step."""
+
+MOST_WAITS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One operation.
+class Window:
+    """Which operations are wanted: those of one step from a place in it on, or the important ones of every step."""
 
-    Attributes:
-        path: Where it stands in the rule; with turns, in the run.
-        id: The operation's id, by which the log is filtered.
-        name: For people.
-        key: Palette key.
-        turn: Which turn of its loop this is, ``3``; empty outside of loops.
-        error: Why it failed.
-        depth: How deep it is nested, from 0.
-        status: Value of ``OperationStatus``.
-        started_at: When it began.
-        seconds: How long it took, or takes so far.
-        usual_seconds: How long it usually takes.
-        longest: The longest of all durations drawn together, in seconds.
-        is_over: Whether nothing more begins in its step.
-        ran_in: The attempt whose result is reused here, ``None`` when it ran in this one.
-        is_undone: Whether its rollback was run.
-        branch: Which branch of a ``parallel`` begins with it, counted from 1; empty elsewhere.
+    step: str = ""
+    start: int = 0
+
+
+def drawn(job: Job, attempt: int, now: datetime, steps: Sequence[StepRun], window: Window) -> Timeline:
+    """Return the operations of an attempt; the number of queries and of rows does not grow with the operations.
+
+    Args:
+        job: The job.
+        attempt: Which one.
+        now: The present.
+        steps: The step runs of the attempt.
+        window: Which operations are wanted.
     """
+    places = timeline.places(job, attempt)
+    taken = attempt_times.times_of(job, attempt, places, steps, now)
+    wanted = _wanted(places, window)
+    shown = timeline.described(job, attempt, [places[index] for index in wanted])
+    holding = {around for place in places for around, _ in ancestors(place.path)}
+    draw = _Drawing(job, attempt, taken, frozenset(holding))
+    rows = {index: draw.row(places[index], operation) for index, operation in zip(wanted, shown, strict=True)}
+    groups = _groups(places, rows, attempt, steps, window)
+    paging = _paging(places, window, attempt) if window.step else {}
+    return Timeline(
+        groups, taken.waits[:MOST_WAITS], max(0, len(taken.waits) - MOST_WAITS), *_axis(taken.scale), **paging
+    )
 
-    path: str
-    id: str
-    name: str
-    key: str
-    turn: str
-    error: str
-    depth: int
-    status: str
-    started_at: datetime | None
-    seconds: float | None
-    usual_seconds: float | None
-    longest: float
-    is_over: bool = False
-    ran_in: int | None = None
-    is_undone: bool = False
-    branch: str = ""
 
-    @property
-    def is_undoing(self) -> bool:
-        """Whether it belongs to the rollback of the operation above it."""
-        return "/rollback/" in self.path
+def _wanted(places: Sequence[Place], window: Window) -> list[int]:
+    """Return which of ``places`` are described: all of a small step, of a large one the first and those that stand out."""
+    by_step: dict[str, list[int]] = {}
+    for index, place in enumerate(places):
+        by_step.setdefault(place.step, []).append(index)
+    if window.step:
+        return by_step.get(window.step, [])[window.start : window.start + PAGE]
+    found: list[int] = []
+    for indexes in by_step.values():
+        if len(indexes) <= WHOLE:
+            found += indexes
+            continue
+        first, rest = indexes[:FIRST], indexes[FIRST:]
+        outstanding = [index for index in rest if places[index].status in _OUTSTANDING]
+        found += first + outstanding[-FIRST:]
+    return sorted(found)
 
-    @property
-    def icon(self) -> str:
-        """The icon's id in the sprite."""
-        return _ICONS[self.status]
 
-    @property
-    def label(self) -> str | Promise:
-        """Its status in words."""
-        if self.is_over and self.status == OperationStatus.PENDING:
-            return _NOT_RUN
-        return OperationStatus(self.status).label
+def _groups(
+    places: Sequence[Place], rows: Mapping[int, Row], attempt: int, steps: Sequence[StepRun], window: Window
+) -> list[StepGroup]:
+    runs = {run.step: run for run in steps}
+    groups: dict[str, StepGroup] = {}
+    within: dict[str, int] = {}
+    for index, place in enumerate(places):
+        if window.step not in {"", place.step}:
+            continue
+        run = runs.get(place.step)
+        seconds = (run.finished_at - run.started_at).total_seconds() if run and run.finished_at else None
+        group = groups.setdefault(
+            place.step, StepGroup(place.step, [], run.started_at if run else None, seconds)
+        )
+        place_in_step = within[place.step] = within.get(place.step, -1) + 1
+        row = rows.get(index)
+        if row is not None:
+            group.rows.append(row)
+        elif not window.step:
+            last = group.rows[-1] if group.rows else None
+            if isinstance(last, Hidden):
+                group.rows[-1] = Hidden(last.count + 1, last.query)
+            else:
+                group.rows.append(Hidden(1, _query(attempt, place.step, place_in_step)))
+    return list(groups.values())
 
-    @property
-    def indent(self) -> str:
-        """The class that moves it to the right."""
-        return f"depth-{min(self.depth, 6)}"
 
-    @property
-    def bar(self) -> str:
-        """Width of its bar, of 100."""
-        return self._share(self.seconds)
+def _paging(places: Sequence[Place], window: Window, attempt: int) -> dict[str, Any]:
+    count = sum(place.step == window.step for place in places)
+    earlier = _query(attempt, window.step, max(0, window.start - PAGE)) if window.start else ""
+    later = _query(attempt, window.step, window.start + PAGE) if window.start + PAGE < count else ""
+    return {"step": window.step, "count": count, "earlier": earlier, "later": later}
 
-    @property
-    def usual_mark(self) -> str:
-        """Place of the mark of the usual duration, of 100."""
-        return self._share(self.usual_seconds)
 
-    def _share(self, seconds: float | None) -> str:
-        share = min(1.0, (seconds or 0) / self.longest) if self.longest > 0 else 0.0
-        return f"{max(1.5 if seconds else 0.0, share * _WIDTH):.1f}"
+def _query(attempt: int, step: str, start: int) -> str:
+    return "?" + urlencode({"attempt": attempt, "step": step, "from": start})
+
+
+def _axis(scale: Scale | None) -> tuple[list[tuple[Bar, int]], list[Tick]]:
+    """Return the bands of folded waits, numbered, and the moments that there is room to name."""
+    if scale is None:
+        return [], []
+    bands = [_bar("fold", piece.left, piece.right) for piece in scale.pieces if piece.is_folded]
+    work = [piece for piece in scale.pieces if not piece.is_folded]
+    ticks = [
+        Tick(_percent(piece.left), datetime.fromtimestamp(piece.begin, UTC))
+        for piece in work
+        if piece.right - piece.left >= _ROOM_OF_A_TICK
+    ]
+    last = scale.pieces[-1]
+    if last.right - last.left >= 2 * _ROOM_OF_A_TICK:
+        ticks.append(Tick(_percent(last.right), datetime.fromtimestamp(last.end, UTC), is_last=True))
+    return [(bar, number) for number, bar in enumerate(bands, start=1)], ticks
 
 
 @dataclass(frozen=True, slots=True)
-class StepGroup:
-    """The operations of one step."""
+class _Drawing:
+    """Draws operations on the scale of their attempt."""
 
-    step: str
-    rows: list[Row]
+    job: Job
+    attempt: int
+    taken: AttemptTimes
+    holding: frozenset[str]
 
-
-def by_step(job: Job, attempt: int, now: datetime) -> list[StepGroup]:
-    """Return the operations of an attempt under their steps; steps without any are left out."""
-    found = timeline.operations(job, attempt)
-    took = {operation.path: _seconds(operation, now) for operation in found}
-    longest = max((max(took[each.path] or 0.0, each.usual_seconds or 0.0) for each in found), default=0.0)
-    groups: dict[str, StepGroup] = {}
-    for operation in found:
-        row = Row(
+    def row(self, place: Place, operation: timeline.Operation) -> Row:
+        """Return the row of an operation."""
+        work, stood = self._spans(place)
+        return Row(
             path=operation.path,
             id=operation.identifier,
             name=operation.name,
@@ -127,16 +168,64 @@ def by_step(job: Job, attempt: int, now: datetime) -> list[StepGroup]:
             depth=operation.depth,
             status=operation.status,
             started_at=operation.started_at,
-            seconds=took[operation.path],
+            seconds=self._worked(operation, work, stood),
+            waited=sum(end - begin for begin, end in stood),
             usual_seconds=operation.usual_seconds,
-            longest=longest,
-            is_over=_is_over(job, operation.step),
+            usual_range=operation.usual_range,
+            bars=self._bars(work, stood),
+            usual_bar=self._usual(work, operation),
+            is_over=_is_over(self.job, operation.step),
             ran_in=operation.ran_in,
             is_undone=operation.is_undone,
             branch=_branch(operation.path),
+            holds_others=operation.path in self.holding,
+            may_restart=place.has_begun
+            and "/rollback/" not in place.path
+            and self.attempt == self.job.attempt,
         )
-        groups.setdefault(operation.step, StepGroup(operation.step, [])).rows.append(row)
-    return list(groups.values())
+
+    def _spans(self, place: Place) -> tuple[list[Span], list[Span]]:
+        """Return when an operation worked and when the job stood at it, for this attempt alone."""
+        if place.started_at is None:
+            return [], []
+        stood = list(self.taken.stood.get(place.path, ()))
+        return attempt_times.work_of(place, stood, self.taken.now), stood
+
+    def _worked(
+        self, operation: timeline.Operation, work: Sequence[Span], stood: Sequence[Span]
+    ) -> float | None:
+        """Return how long an operation worked; of one that runs, how long so far, in whole seconds."""
+        if operation.seconds is not None:
+            return max(0.0, operation.seconds - sum(end - begin for begin, end in stood))
+        if operation.status == OperationStatus.RUNNING and work:
+            return float(int(sum(end - begin for begin, end in work)))
+        return None
+
+    def _bars(self, work: Sequence[Span], stood: Sequence[Span]) -> tuple[Bar, ...]:
+        scale = self.taken.scale
+        if scale is None:
+            return ()
+        waiting = [_bar("wait", scale.place(begin), scale.place(end)) for begin, end in stood]
+        working = [_bar("work", scale.place(begin), scale.place(end)) for begin, end in work]
+        return (*waiting, *working)
+
+    def _usual(self, work: Sequence[Span], operation: timeline.Operation) -> Bar | None:
+        scale = self.taken.scale
+        if scale is None or not work or operation.usual_range is None or operation.key == FOR_PEOPLE:
+            return None
+        begin = scale.place(work[0][0])
+        low, high = (min(_WIDTH, begin + seconds * scale.rate) for seconds in operation.usual_range)
+        return _bar("usual", low, high)
+
+
+def _bar(kind: str, left: float, right: float) -> Bar:
+    """Return a bar that can be seen, however short it is, and stays on the line."""
+    width = max(_NARROWEST, right - left)
+    return Bar(kind, _percent(min(left, _WIDTH - width)), _percent(width))
+
+
+def _percent(share: float) -> str:
+    return f"{share:.2f}%"
 
 
 def log_address(job: Job, attempt: int, identifier: str) -> str:
@@ -149,17 +238,6 @@ def _is_over(job: Job, step: str) -> bool:
     """Return whether nothing more begins in ``step``: the job has ended, or has gone on to a later step."""
     order = list(Step)
     return Status(job.status) in ENDED or order.index(Step(step)) < order.index(Step(job.step))
-
-
-def _seconds(operation: timeline.Operation, now: datetime) -> float | None:
-    """Return how long an operation took; of one that runs, how long so far, in whole seconds."""
-    if (
-        operation.seconds is not None
-        or operation.started_at is None
-        or operation.status != OperationStatus.RUNNING
-    ):
-        return operation.seconds
-    return float(int(max(0.0, (now - operation.started_at).total_seconds())))
 
 
 def _turn(path: str) -> str:

@@ -39,6 +39,19 @@ ON_TIMEOUT: Final[dict[str, Promise | str]] = {
 """What happens when the time of a trap runs out, by its ``on_timeout``."""
 
 
+HINTS: Final[dict[str, Promise | str]] = {
+    "schedule": _("Run now begins at once; Reschedule moves the date."),
+    "semaphore": _("It goes on by itself when one of them lets go. An administrator can add slots."),
+    "worker": _(
+        "It goes on by itself when a worker is free. An administrator sees the workers in the administration."
+    ),
+    "daemon": _(
+        "Nothing begins, expires or goes on until it runs again. Call whoever runs this installation."
+    ),
+}
+"""What can be done about a wait, by its kind."""
+
+
 @dataclass(frozen=True, slots=True)
 class Button:
     """A link to the page of an action. ``tone`` is ``primary``, ``grave`` or empty."""

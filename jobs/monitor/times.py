@@ -68,6 +68,15 @@ def exact(seconds: float) -> str:
     return _("%(n)d h %(m)02d min") % {"n": whole // HOUR, "m": whole % HOUR // MINUTE}
 
 
+def exact_range(low: float, high: float) -> str:
+    """Return two durations as one compares them, with their unit once where it is the same: ``4–9 s``."""
+    first, last = exact(low), exact(high)
+    if first == last:
+        return last
+    (number, _space, unit), (other, _space, other_unit) = (text.partition(" ") for text in (first, last))
+    return f"{number}–{other} {unit}" if unit == other_unit and " " not in unit else f"{first} – {last}"
+
+
 def left(seconds: float) -> str:
     """Return how much time is left, to the second only where seconds count: ``2 h 05 min``, ``14 min``, ``95 s``."""
     whole = max(0, int(seconds))

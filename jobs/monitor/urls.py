@@ -10,6 +10,7 @@ from jobs.monitor import (
     account_tokens,
     actions,
     bulk,
+    compare,
     completion,
     creation,
     dashboard,
@@ -21,6 +22,7 @@ from jobs.monitor import (
     menu,
     passwords,
     places,
+    records,
     revisions,
     saved_views,
     sign_in,
@@ -64,5 +66,7 @@ urlpatterns = [
     path("jobs/<int:job_id>/log/", log.log, name="log"),
     path("jobs/<int:job_id>/log/download/", log_download.download, name="download"),
     path("jobs/<int:job_id>/menu/", menu.menu, name="menu"),
+    path("jobs/<int:job_id>/compare/", compare.compare, name="compare"),
+    path("jobs/<int:job_id>/audit/", records.audit, name="audit"),
     path("jobs/<int:job_id>/<slug:key>/", actions.action, name="action"),
 ]

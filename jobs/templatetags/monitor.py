@@ -47,6 +47,20 @@ def percent(part: float) -> str:
     return f"{round(part * 100)} %"
 
 
+def difference(seconds: float | None) -> str:
+    """Return how much longer or shorter something took, with its sign; an empty text when that is not known."""
+    if seconds is None:
+        return ""
+    text = times.exact(abs(seconds))
+    return text if text == times.exact(0) else f"{'+' if seconds > 0 else '-'}{text}"
+
+
+@register.filter
+def clock(value: datetime) -> str:
+    """Return the time of day of a moment, to the second, in the reader's zone."""
+    return f"{timezone.localtime(value):%H:%M:%S}"
+
+
 @register.filter
 def work_left(job: Job) -> str:
     """Return the range of a job's remaining work, an empty text when nothing is known of it."""

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jobs import timeline
-from jobs.models import Job, OperationRun
+from jobs.models import Job, OperationRun, Trap
 from tests.factories import JobFactory, RuleFactory, moment
 
 pytestmark = pytest.mark.django_db
@@ -182,3 +182,29 @@ def test_an_operation_says_whether_it_is_reused_and_undone(job: Job) -> None:
     first, second = timeline.operations(job)[:2]
     assert (first.ran_in, first.is_undone) == (1, True)
     assert (second.ran_in, second.is_undone) == (None, False)
+
+
+def test_the_usual_range_is_what_eight_of_ten_runs_took(job: Job) -> None:
+    for number in range(11):
+        before = JobFactory.at("END", "finished", rule=job.rule, environment=job.environment)
+        ran(before, "PRE/0", seconds=10 + number)
+    found = {each.path: each for each in timeline.operations(job)}
+    assert found["PRE/0"].usual_seconds == 15
+    assert found["PRE/0"].usual_range == (11, 19)
+
+
+def test_fewer_than_three_runs_make_no_range(job: Job) -> None:
+    for _ in range(2):
+        ran(JobFactory.at("END", "finished", rule=job.rule, environment=job.environment), "PRE/0")
+    found = {each.path: each for each in timeline.operations(job)}
+    assert (found["PRE/0"].usual_seconds, found["PRE/0"].usual_range) == (1, None)
+
+
+def test_a_run_that_stood_in_a_trap_says_nothing_about_work(job: Job) -> None:
+    before = JobFactory.at("END", "finished", rule=job.rule, environment=job.environment)
+    ran(before, "PRE/0", seconds=3600)
+    Trap.objects.create(
+        job=before, attempt=1, step="PRE", path="PRE/0", operation="build", began_at=moment(), closed_at=moment(),
+        on_timeout="abort", deadline=moment(), answer="retry",
+    )  # fmt: skip
+    assert {each.path: each for each in timeline.operations(job)}["PRE/0"].usual_seconds is None

@@ -220,6 +220,8 @@ PAGES: Final[dict[Key, Row]] = {
     ("monitor:bulk", "GET", ""): Row(SIGNED_IN, "9", query="?job=1"),
     ("monitor:log", "GET", ""): Row(SEES, "5, 9"),
     ("monitor:download", "GET", ""): Row(SEES, "5, 9"),
+    ("monitor:compare", "GET", ""): Row(SEES, "5, 9"),
+    ("monitor:audit", "GET", ""): Row(SEES, "5, 9"),
 }
 
 ROWS: Final[Mapping[Key, Row]] = {**PAGES, **API, **_action_rows(), **ADMIN}
