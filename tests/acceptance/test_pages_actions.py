@@ -252,7 +252,7 @@ def test_a_rerun_offers_what_was_reached(cast: Cast) -> None:
     assert done(send(reader, job, "rerun", step="RUN", from_operation="RUN/1", comment="again"), job)
     assert (*state(work(job)), fresh(job).attempt) == ("END", "finished", 2)
     shown = words(reader.get(f"/jobs/{job.pk}/"))
-    assert re.search(r"First log from attempt 1 .* Second log Completed", shown)
+    assert re.search(r"First log from attempt 1 .* Second log ↻ Rerun from Second Completed", shown)
     assert "Attempt 1 Attempt 2" in shown
 
 
