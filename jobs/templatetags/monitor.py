@@ -47,6 +47,7 @@ def percent(part: float) -> str:
     return f"{round(part * 100)} %"
 
 
+@register.filter
 def difference(seconds: float | None) -> str:
     """Return how much longer or shorter something took, with its sign; an empty text when that is not known."""
     if seconds is None:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 LONG = 60_000
 SHOWN = 4000
-WHOLE = "show the whole line"
+WHOLE = "ver la línea entera"
 
 
 @pytest.fixture

@@ -63,8 +63,10 @@ def make(dev: Environment) -> Callable[..., Job]:
 
 
 def headings(page: str) -> list[str]:
+    """Return the headings of the columns, without those of the box and the menu of a row."""
     head = page[page.index("<thead") : page.index("</thead>")]
-    return [re.sub(r"<[^>]+>", "", each).strip() for each in re.findall(r"<th.*?</th>", head, re.DOTALL)]
+    found = [re.sub(r"<[^>]+>", "", each).strip() for each in re.findall(r"<th.*?</th>", head, re.DOTALL)]
+    return found[1:-1]
 
 
 def groups(page: str) -> list[tuple[str, str, bool]]:
@@ -97,7 +99,8 @@ def test_columns_are_those_that_were_asked_for_in_their_order(
     page = text(reader.get("/?columns=status,comment,name,revisions"))
     assert headings(page) == ["Status", "Comment", "Name", "Revision"]
     cells = re.findall(r'role="(?:cell|rowheader)"[^>]*class="(cell-\w+)|class="(cell-name)"', page)
-    assert ["".join(each) for each in cells] == ["cell-status", "cell-text", "cell-name", "cell-revisions"]
+    shown = ["".join(each) for each in cells]
+    assert shown == ["cell-select", "cell-status", "cell-text", "cell-name", "cell-revisions", "cell-menu"]
     assert headings(text(reader.get("/?columns=status"))) == ["Name", "Status"], "the way to the job is there"
     refused = reader.get("/?columns=name,colour")
     assert (refused.status_code, "Unknown column: colour." in words(refused)) == (400, True)
@@ -114,7 +117,7 @@ def test_every_column_has_a_cell_for_every_job(
     )
     JobFactory.at("PRE", "ready", environment=dev, name="B", project=None, revisions=[])
     page = text(reader.get(f"/?columns={','.join(COLUMNS)}"))
-    assert page.count('role="cell"') == 2 * (len(COLUMNS) - 1)
+    assert page.count('role="cell"') == 2 * (len(COLUMNS) - 1 + 2), "the row's box and menu are cells, too"
     assert len(headings(page)) == len(COLUMNS)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from jobs import saved_views
 from jobs.exceptions import InvalidInput
@@ -178,7 +178,7 @@ def test_there_are_only_so_many(ana: User, monkeypatch: pytest.MonkeyPatch) -> N
     assert saved_views.save(view, now=timezone.now()).name == "Renamed"
     view.delete()
     view.pk = 5
-    with pytest.raises(InvalidInput, match="gone"):
+    with translation.override("en"), pytest.raises(InvalidInput, match="gone"):
         saved_views.save(view, now=timezone.now())
 
 
@@ -199,9 +199,9 @@ def test_the_page_of_views_costs_the_same_queries(
     keep(ana, "0", sharing="group", group=ops)
     UsualView.objects.create(user=ana, view=SavedView.objects.get())
     reader.get("/views/")
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(7):
         reader.get("/views/")
     for number in range(1, 9):
         keep(ana, str(number), sharing="group", group=ops)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(7):
         reader.get("/views/")

@@ -1,8 +1,8 @@
-"""Takes a picture of every page of the administration, to be looked at.
+"""Takes a picture of every page, to be looked at.
 
-``python -m tests.browser.screenshots FOLDER`` signs in to a product that runs (``make run``), goes through all lists and
-forms that the administrator sees, and leaves ``FOLDER/es-light-1280/NN-name.png``. It tells which pages do not answer with
-200, are wider than the window, or say something on the browser's console.
+``python -m tests.browser.screenshots FOLDER`` signs in to a product that runs (``make run``), goes through the monitor, one job
+of each status, and all lists and forms that the administrator sees, and leaves ``FOLDER/es-light-1280/NN-name.png``. It tells
+which pages do not answer with 200, are wider than the window, or say something on the browser's console.
 """
 
 import argparse
@@ -14,9 +14,10 @@ from itertools import product
 from pathlib import Path
 from urllib.parse import quote
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser import provision
+from tests.browser import provision, screenshots_pages
+from tests.browser.album import Album
 
 RULE = """name: shop
 steps:
@@ -28,57 +29,6 @@ steps:
     - aproval: {approvers: ["group:qa"]}
 """
 OF_AN_OBJECT = ("change/", "history/", "delete/")
-WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
-
-class Album:
-    """The pictures of one language, theme and width."""
-
-    def __init__(self, page: Page, address: str, folder: Path) -> None:
-        """Begin an empty one in ``folder``."""
-        self.page = page
-        self.address = address
-        self.folder = folder
-        self.complaints: list[str] = []
-        self._said: list[str] = []
-        page.on("console", self._hear)
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def _hear(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
-            self._said.append(message.text)
-
-    def sign_in(self, user: str, password: str) -> None:
-        """Sign in, on the pages' own form."""
-        self.page.goto(f"{self.address}/login/?next=/admin/")
-        self.page.fill("[name=username]", user)
-        self.page.fill("[name=password]", password)
-        self.page.press("[name=password]", "Enter")
-        self.page.wait_for_url("**/admin/")
-
-    def go(self, path: str, name: str) -> bool:
-        """Take a page; return whether it answered."""
-        answer = self.page.goto(self.address + path)
-        self.take(name)
-        if answer is None or answer.status != 200:
-            self.complaints.append(f"{path}: {answer and answer.status}")
-            return False
-        return True
-
-    def take(self, name: str) -> None:
-        """Take the page as it is."""
-        self.page.wait_for_load_state()
-        number = len(list(self.folder.glob("*.png")))
-        self.page.screenshot(path=self.folder / f"{number:03d}-{name}.png", full_page=True)
-        if (more := self.page.evaluate(WIDE)) > 0:
-            self.complaints.append(f"{name}: {more} px too wide")
-        self.complaints += [f"{name}: {text}" for text in self._said]
-        self._said.clear()
-
-    def links(self, selector: str) -> list[str]:
-        """Return the addresses that the page links to there, without their questions."""
-        found = self.page.eval_on_selector_all(selector, "all => all.map(one => one.getAttribute('href'))")
-        return list(dict.fromkeys(str(href).partition("?")[0] for href in found if href))
 
 
 def lists_and_forms(album: Album) -> None:
@@ -209,7 +159,10 @@ def natures(album: Album) -> None:
     album.take("natures-try-answer")
 
 
-CHAPTERS: tuple[Callable[[Album], None], ...] = (lists_and_forms, questions, rules, bulk, workers, natures)
+CHAPTERS: dict[str, tuple[Callable[[Album], None], ...]] = {
+    "pages": (screenshots_pages.monitor, screenshots_pages.jobs, screenshots_pages.several),
+    "admin": (lists_and_forms, questions, rules, bulk, workers, natures),
+}
 
 
 def albums(browser: Browser, given: argparse.Namespace) -> Iterator[Album]:
@@ -236,6 +189,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--password", default=os.environ.get("CLARIVE_ADMIN_PASSWORD", ""), help="as it was printed"
     )
+    parser.add_argument("--parts", nargs="+", choices=list(CHAPTERS), default=list(CHAPTERS))
     parser.add_argument("--languages", nargs="+", default=["es", "en"])
     parser.add_argument("--themes", nargs="+", default=["light", "dark"])
     parser.add_argument("--widths", nargs="+", type=int, default=[1280, 390])
@@ -252,7 +206,7 @@ def main() -> int:
             executable_path=str(browser.program), env={**os.environ, **browser.environment}
         )
         for album in albums(launched, given):
-            for chapter in CHAPTERS:
+            for chapter in (each for part in given.parts for each in CHAPTERS[part]):
                 chapter(album)
             sys.stdout.write("".join(f"{album.folder.name}: {text}\n" for text in album.complaints))
             is_well = is_well and not album.complaints

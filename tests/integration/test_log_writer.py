@@ -53,9 +53,9 @@ def test_what_is_written_can_be_read(job: Job) -> None:
         log.entry("RUN", "", "", "error", "the step")
     place = (at, 1, "RUN", "build")
     assert read_entries(job.pk).entries == (
-        LogEntry(1, *place, "warning", "system", "careful", ""),
-        LogEntry(2, *place, "warning", "system", "now", ""),
-        LogEntry(3, *place, "info", "stderr", "\x1b[31mbad\x1b[0m \ufffd\0", ""),
+        LogEntry(1, *place, "warning", "system", "careful", "", path="RUN/0"),
+        LogEntry(2, *place, "warning", "system", "now", "", path="RUN/0"),
+        LogEntry(3, *place, "info", "stderr", "\x1b[31mbad\x1b[0m \ufffd\0", "", path="RUN/0"),
         LogEntry(4, at, 1, "RUN", "", "error", "system", "the step", ""),
     )
     job.refresh_from_db()

@@ -25,7 +25,7 @@ def test_anything_else_is_none(text: str) -> None:
 
 def frame(number: int, size: int = 10, *, kind: str = "job", environment: int = 1) -> Frame:
     pieces = (Piece(Position(number), b"x" * size),)
-    return Frame(number, kind, environment, {"environment": "TEST"}, pieces)
+    return Frame(number, kind, environment, {"environment": "TEST", "id": 1}, pieces)
 
 
 def subscriber(*kinds: str) -> Subscriber:
