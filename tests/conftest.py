@@ -19,7 +19,7 @@ from clarive_monitor.supervisor import servers, services
 from clarive_monitor.supervisor.births import bear
 from clarive_monitor.supervisor.layout import Layout
 from clarive_monitor.supervisor.processes import Child, Service, stop_together
-from tests import template
+from tests import roomy, template
 from tests.emptying import Emptier
 from tests.hashing import quick
 from tests.unit.supervisor_stubs import QuietRequests
@@ -88,6 +88,17 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
             emptier = Emptier(usual)
             patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: emptier.empty(case))
         yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Call each test where the interpreter has room for all that it calls."""
+    function = pyfuncitem.obj
+    pyfuncitem.obj = lambda **arguments: roomy.call(function, arguments)
+    try:
+        return (yield)
+    finally:
+        pyfuncitem.obj = function
 
 
 @pytest.fixture(autouse=True)

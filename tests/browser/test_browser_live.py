@@ -159,9 +159,9 @@ def test_a_right_that_is_withdrawn_and_a_session_that_ends_are_seen_at_once(
 
     policy.revoke(ana, Right.VIEW_MONITOR, dev)
 
-    expect(row(page, job)).to_have_count(0, timeout=3000)
+    expect(row(page, job)).to_have_count(0, timeout=10_000)
     expect(row(page, kept)).to_be_visible()
-    expect(other.get_by_role("heading", level=1)).not_to_contain_text(job.name, timeout=3000)
+    expect(other.get_by_role("heading", level=1)).not_to_contain_text(job.name, timeout=10_000)
     assert job.name not in other.content()
     ana.raise_session_generation()
-    expect(page.get_by_label("Password")).to_be_visible(timeout=3000)
+    expect(page.get_by_label("Password")).to_be_visible(timeout=10_000)

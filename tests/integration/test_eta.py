@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from jobs import creation, durations, transitions
 from jobs.lifecycle import Event, Step
@@ -189,4 +189,5 @@ def test_the_pages_say_how_much_is_left() -> None:
      (600, 8000, "0–3 h"), (86_400, 259_200, "1–3 days")],
 )  # fmt: skip
 def test_a_range_is_told_in_one_unit(low: int, high: int, text: str) -> None:
-    assert times.between(low, high) == text
+    with translation.override("en"):
+        assert times.between(low, high) == text

@@ -106,10 +106,15 @@ function showAll() {
   if (first) document.getElementById(first)?.querySelector(`${ROW} a`)?.focus({ preventScroll: true });
 }
 
-// A fragment that is one element with the id of the one it replaces is taken in; all others htmx swaps by itself.
+// A fragment that is one element with the id of the one it replaces is taken in; all others htmx swaps by itself, and what the
+// reader asked for, too: that is to be seen at once, and its address belongs into the history.
 document.addEventListener("htmx:beforeSwap", (event) => {
-  const { target, serverResponse, shouldSwap } = event.detail;
+  const { target, serverResponse, shouldSwap, requestConfig } = event.detail;
   if (!shouldSwap || !window.Idiomorph || !target.id) return;
+  if (requestConfig?.triggeringEvent && requestConfig.triggeringEvent.type !== "poll") {
+    if (waiting.delete(target.id)) pill.hidden = true;
+    return;
+  }
   const answer = document.createElement("template");
   answer.innerHTML = serverResponse;
   const [fresh, ...more] = answer.content.children;
