@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.db import connection
 
 from jobs.models import Job
+from jobs.monitor import ansi
 from jobs.secrets import vault
 from jobs.templatetags.monitor import as_json
 from jobs.wording import ORIGIN_LABELS
@@ -131,7 +132,9 @@ def values_of(job: Job, attempt: int) -> Values:
 def shown(value: object, mask: Callable[[str], str]) -> Shown:
     """Return plain data as a text with its secrets hidden, cut when it is very long."""
     text = as_json(value)
-    return Shown(mask(f"{text[:MOST_CHARACTERS]}…" if len(text) > MOST_CHARACTERS else text))
+    cut = f"{text[:MOST_CHARACTERS]}…" if len(text) > MOST_CHARACTERS else text
+    # Colours first: a secret with one in its middle is whole without it.
+    return Shown(mask(ansi.plain(cut)))
 
 
 def _rows(statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:

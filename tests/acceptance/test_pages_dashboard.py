@@ -109,6 +109,14 @@ def test_outputs_are_shown_by_operation_and_cut_when_they_are_long(reader: Reade
     assert f"/jobs/{job.pk}/log/?attempt=1&amp;operation=build" in markup
 
 
+def test_outputs_have_no_colours_and_no_secret_behind_them(reader: Reader, job: Job) -> None:
+    vault.keep("pin", "hunter22", vault.Scope(), by=Author("root", "command"), now=timezone.now())
+    answered(job, "PRE/0", {"output": "\x1b[31mred\x1b[0m hun\x1b[1mter22"}, name="Build", identifier="build")
+    shown = words(reader.get(f"/jobs/{job.pk}/"))
+    assert "output=red " in shown
+    assert "ter22" not in shown
+
+
 def test_many_outputs_are_bounded(reader: Reader, job: Job) -> None:
     for number in range(45):
         answered(job, f"PRE/{number}", {"output": "x", "returncode": 0})
