@@ -241,22 +241,27 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def brought(
-    repository: Repository, base: str, shas: Sequence[str], *, most: int, seconds: float = LOOK_SECONDS
+    repository: Repository,
+    bases: Sequence[str],
+    shas: Sequence[str],
+    *,
+    most: int,
+    seconds: float = LOOK_SECONDS,
 ) -> Commits | None:
-    """Return the commits that ``shas`` bring to where ``base`` is; ``None`` when that cannot be known in time.
+    """Return the commits that ``shas`` bring to where ``bases`` are; ``None`` when that cannot be known in time.
 
     Args:
         repository: Of the project.
-        base: The commit that is there.
+        bases: The commits that are there.
         shas: Commits to bring, at least one.
         most: So many are listed.
         seconds: How long it may take.
     """
     try:
-        with _Mirror(repository, [*shas, base], seconds) as mirror:
-            if any(mirror.commit(sha) is None for sha in (base, *shas)):
+        with _Mirror(repository, [*shas, *bases], seconds) as mirror:
+            if any(mirror.commit(sha) is None for sha in (*bases, *shas)):
                 return None
-            return history.commits(mirror, shas, [base], most)
+            return history.commits(mirror, shas, bases, most)
     except RepositoryError:
         return None
 

@@ -89,7 +89,4 @@ def sides(project: Project, cells: Sequence[Cell | None]) -> list[Side]:
 def _between(repository: Repository | None, cell: Cell, other: Cell) -> Commits | None:
     if repository is None:
         return None
-    base = other.revisions[0].sha
-    if len(other.revisions) > 1:
-        return None
-    return offering.brought(repository, base, sorted(cell.commits), most=MOST_COMMITS)
+    return offering.brought(repository, sorted(other.commits), sorted(cell.commits), most=MOST_COMMITS)

@@ -228,7 +228,9 @@ def _there(chosen: Chosen, shas: Mapping[str, str], data: Mapping[str, Any]) -> 
     commits = None
     if shas and refs and data.get("type") == "promote" and chosen.project.repository:
         repository, wanted = repository_of(chosen.project), list(shas.values())
-        commits = offering.brought(repository, refs[0][1], wanted, most=MOST_COMMITS, seconds=GIT_SECONDS)
+        commits = offering.brought(
+            repository, [sha for _ref, sha in refs], wanted, most=MOST_COMMITS, seconds=GIT_SECONDS
+        )
     return There(found, refs, commits)
 
 

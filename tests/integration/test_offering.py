@@ -147,10 +147,10 @@ def test_commits_by_ref(shop: Repository) -> None:
 
 def test_what_would_go(shop: Repository) -> None:
     tags = offering.refs_of(shop).tags
-    found = offering.brought(shop, tags["v1.1.0"], [tags["v1.10.0"]], most=2)
+    found = offering.brought(shop, [tags["v1.1.0"]], [tags["v1.10.0"]], most=2)
     assert found is not None
     assert (found.count, [commit.subject for commit in found.listed]) == (
         3,
         ["Version v1.10.0", "Version v1.9.0"],
     )
-    assert offering.brought(shop, "0" * 40, [tags["v1.10.0"]], most=2) is None
+    assert offering.brought(shop, ["0" * 40], [tags["v1.10.0"]], most=2) is None
