@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
@@ -32,14 +33,14 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def ask(port: int, path: str) -> tuple[int, str]:
-    """Return status and body; 0 when nobody answers."""
+    """Return status and body; 0 when nobody answers, or who does ends in the middle of it."""
     try:
         with urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
             return answer.status, answer.read().decode()
     except HTTPError as error:
         with error:
             return error.code, error.read().decode()
-    except (URLError, OSError):
+    except (URLError, OSError, HTTPException):
         return 0, ""
 
 
