@@ -134,10 +134,10 @@ def test_a_number_that_is_none_is_not_there(ana: User, number: str) -> None:
 
 def test_the_same_key_gives_the_same_token_which_is_nowhere_in_the_clear(ana: User) -> None:
     api, key = Api(ana), {"Idempotency-Key": "make-1"}
-    first, again = (api.post("tokens/", {"name": "ci"}, **key) for _ in range(2))
+    first, again = (api.post("tokens/", {"name": "pipeline"}, **key) for _ in range(2))
     assert again.json == first.json
     assert again.response["Idempotent-Replayed"] == "true"
-    assert ApiToken.objects.filter(name="ci").count() == 1
+    assert ApiToken.objects.filter(name="pipeline").count() == 1
     kept = IdempotencyKey.objects.get()
     assert first.json["token"] not in kept.body
-    assert "ci" not in kept.body
+    assert "pipeline" not in kept.body
