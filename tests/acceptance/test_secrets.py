@@ -58,8 +58,8 @@ PRE:
     on_error: ignore
   - run: |
       sleep 60 {{ secrets.password | quote }} 2>&1 || exec sleep 61 &
-      python3 -c 'import time; time.sleep(60)' {{ secrets.password | quote }} &
-      sleep 0.3
+      python3 -c 'import time; open("up", "w"); time.sleep(60)' {{ secrets.password | quote }} &
+      while ! test -e up; do sleep 0.05; done
   - run: exit 7 # {{ secrets.password }}
     on_error: ignore
     retry: {attempts: 2}
