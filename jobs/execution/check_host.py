@@ -37,6 +37,7 @@ class CheckHost:
         self._records: dict[str, Record] = {}
         self._lines: deque[tuple[str, str]] = deque(maxlen=MOST_LINES)
         self._outputs: dict[str, bytearray] = {}
+        self._hidden: dict[tuple[str, str], Any] = {}
         self.names: Mapping[str, Any] = facts.names()
         self.environ: Mapping[str, str] = facts.environ()
         self.marker = marker_of(scope(), request_id)
@@ -104,21 +105,26 @@ class CheckHost:
         """Remember an entry."""
         for other in list(self._outputs):
             self._settle_output(other, is_over=other == path)
-        self._lines.extend((level, line) for line in text.splitlines()[-MOST_LINES:])
+        # As a whole: of a secret of several lines no line alone would be known.
+        self._lines.extend((level, line) for line in str(self.mask(text)).splitlines()[-MOST_LINES:])
 
     def output(self, path: str, node: RuleNode, stream: Stream, data: bytes) -> None:
         """Remember the end of what a command says."""
         kept = self._outputs.setdefault(path, bytearray())
-        kept += data
+        hidden = self._hidden.setdefault((path, stream), self._facts.secrets.mask.filter())
+        kept += hidden.push(data)
         if len(kept) > _MOST_BYTES:
-            # From a whole line on: half a secret would not be known for one.
             begin = kept.find(b"\n", len(kept) - _MOST_BYTES)
             del kept[: begin + 1 if begin >= 0 else len(kept)]
 
     def _settle_output(self, path: str, *, is_over: bool) -> None:
         """Take over what a command has said; half a line only once the command is over."""
         said = bytes(self._outputs.pop(path, b""))
-        if not is_over:
+        if is_over:
+            said += b"".join(
+                self._hidden.pop(key).rest(final=True) for key in list(self._hidden) if key[0] == path
+            )
+        else:
             end = said.rfind(b"\n") + 1
             self._outputs[path] = bytearray(said[end:])
             said = said[:end]
