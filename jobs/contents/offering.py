@@ -237,7 +237,7 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     """Return what sorts ``v1.10`` after ``v1.9``, and ``v1.0-rc1`` before ``v1.0``."""
     final = [(2, 0, "")] if "-" not in name else []
     parts = _DIGITS.split(name)
-    return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts if part] + final
+    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts if part] + final
 
 
 def brought(
