@@ -194,11 +194,12 @@ class _Mirror:
             raise TooManyLook("Too many repositories are being looked at right now; try again.")
         try:
             return self._held.__enter__()
-        except RepositoryError:
-            if len(_paused) >= _MOST_KEPT:
-                _paused.clear()
-            _paused[self._address] = time.monotonic() + _PAUSE_SECONDS
+        except BaseException as error:
             _looking.release()
+            if isinstance(error, RepositoryError):
+                if len(_paused) >= _MOST_KEPT:
+                    _paused.clear()
+                _paused[self._address] = time.monotonic() + _PAUSE_SECONDS
             raise
 
     def __exit__(self, *error: object) -> None:
