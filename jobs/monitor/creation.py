@@ -87,9 +87,10 @@ def _like(user: User, number: str) -> JobForm:
         "comment": job.comment,
     }
     mask = vault.open_for(job.environment_id, job.project_id).mask
-    given = given_variables(job)
+    shown = given_variables(job)
     # What cannot be shown is not in the form, so that its mask is not taken for the value.
-    copied = {name: value for name, value in given.items() if mask.value(value) == value}
+    given = {name: job.variables[name]["value"] for name in shown}
+    copied = {name: value for name, value in given.items() if mask.value(value) == value == shown[name]}
     form = JobForm(user, initial=initial, given=copied)
     form.left_out = sorted(given.keys() - copied.keys())
     return form
