@@ -219,9 +219,7 @@ def _revision(repository: Repository, ref: str, sha: str, seconds: float) -> dic
     return {"ref": ref if names_it else found, "sha": found}
 
 
-def _draft(
-    request: CreationRequest, plan: Plan, pins: dict[str, int], tree: RuleTree, mask: Mask
-) -> Job:
+def _draft(request: CreationRequest, plan: Plan, pins: dict[str, int], tree: RuleTree, mask: Mask) -> Job:
     """Return the job as it would be, not saved and without a number."""
     expected, basis = _expectation(plan, tree)
     merged = variables.merge({"rule": tree.variables, **plan.layers, "job": plan.variables})
