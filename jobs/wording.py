@@ -213,6 +213,10 @@ _WITH_WORDS: Final = (
     gettext_noop("The repository cannot be read: %(reason)s"),
     gettext_noop("This machine cannot keep a copy of the repository: %(error)s."),
     gettext_noop("The rule cannot run: %(reason)s"),
+    gettext_noop(
+        "Version %(number)s of the rule lacks approvals or checks that version %(newest)s has: only administrators "
+        "may still create a job of it."
+    ),
     gettext_noop("It is the same commit as %(word)s."),
     gettext_noop("%(number)s jobs have created each other up to this one: it may not create another."),
     gettext_noop(

@@ -13,13 +13,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from jobs.actions.create import make_plan
 from jobs.audit import Actor, Author
 from jobs.contents import offering
-from jobs.exceptions import NoWorker
+from jobs.exceptions import InvalidInput, NoWorker
 from jobs.models import CreationRequest, DaemonState, Job, Project, ProjectEnvironment, Timing, WorkerSeen
 from jobs.monitor import creation
 from jobs.repositories import Repository
 from jobs.secrets import vault
+from jobs.wishes import Wish
 from permissions.models import Environment, User
 from rules.models import Rule
 from tests.engine import rule
@@ -290,11 +292,45 @@ def test_an_older_version_can_be_chosen_and_what_that_means_is_said(
     markup = ask(reader, rule_version="web@1")
     assert '<option value="web@1" selected>' in markup
     assert 'name="var_old"' in markup
-    assert "may lack approvals and checks that version 2 has" in said(markup)
+    assert "it has the approvals and checks of version 2" in said(markup)
     asked = _caught(monkeypatch)
     for version in ("web@1", ""):
         reader.post("/jobs/new/", wish(rule_version=version))
     assert [one.rule_version for one in asked] == [1, None]
+
+
+def test_an_older_version_is_no_way_around_an_approval_that_was_added(
+    reader: Reader, ana: User, shop: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(RICH.replace("min: 2", "min: 1"))
+    publish(RICH)
+    asked = _caught(monkeypatch)
+    refusal = (
+        "Version 1 of the rule lacks approvals or checks that version 2 has: only administrators may still"
+    )
+    assert refusal in said(ask(reader, rule_version="web@1"))
+
+    def create() -> str:
+        with pytest.raises(InvalidInput) as refused:
+            make_plan(
+                Wish(rule="web", environment="DEV", project="shop", rule_version=1),
+                Actor(ana, "page"),
+                timezone.now(),
+            )
+        return refused.value.errors["rule_version"][0]
+
+    assert create().startswith(refusal)
+    User.objects.filter(pk=ana.pk).update(is_superuser=True)
+    assert "lacks approvals or checks that version 2 has. " in said(ask(reader, rule_version="web@1"))
+    reader.post("/jobs/new/", wish(rule_version="web@1"))
+    assert [one.rule_version for one in asked] == [1]
+    ana.refresh_from_db()
+    plan = make_plan(
+        Wish(rule="web", environment="DEV", project="shop", rule_version=1),
+        Actor(ana, "page"),
+        timezone.now(),
+    )
+    assert plan.rule_version_id == Rule.objects.get().versions.get(number=1).pk
 
 
 # --- what would run -------------------------------------------------------------------------------------------------
