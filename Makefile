@@ -1,5 +1,5 @@
 # make run    everything, in this terminal        make test   every test        make check   all that is no test
-# make lock   new versions within pyproject.toml's bounds
+# make bench  how fast it is              make lock   new versions within pyproject.toml's bounds
 
 PYTHON := .venv/bin/python
 UV_VERSION := 0.13.9
@@ -8,7 +8,7 @@ LOCK := $(PYTHON) -m uv pip compile pyproject.toml --quiet --upgrade --universal
 # Settings can be read without a home of its own.
 CHECKING := CLARIVE_ENV_FILE=/dev/null CLARIVE_SECRET_KEY=only-for-checks-0000000000000000000
 
-.PHONY: help run test nightly check format-check lint types contracts templates-check migrations-check diagram-check lock
+.PHONY: help run test nightly bench check format-check lint types contracts templates-check migrations-check diagram-check lock
 .DELETE_ON_ERROR:
 
 help:
@@ -31,6 +31,10 @@ nightly: .venv/.ok-dev
 		FUZZ_SECONDS=$${FUZZ_SECONDS:-900} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%Y%m%d)} \
 		$(PYTHON) -m pytest tests/unit tests/integration/test_export.py tests/model tests/chaos \
 		tests/acceptance/test_admin_garbage.py tests/acceptance/test_api_fuzzed.py $(ARGS)
+
+# BENCH="--only lists --sizes 1000" measures less, "--home FOLDER" keeps the seeded databases.
+bench: .venv/.ok-dev
+	@$(PYTHON) -m bench $(BENCH)
 
 check: format-check lint types contracts templates-check migrations-check diagram-check
 

@@ -1,0 +1,1 @@
+"""How fast the product is, each figure beside its floor: ``python -m bench``."""
