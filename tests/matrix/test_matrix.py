@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from pytest_django.plugin import DjangoDbBlocker
 
 from jobs.actions import create
@@ -36,6 +36,8 @@ def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker, broker: str
         # A refusal is what is tried here, nothing to warn of a thousand times.
         logging.disable(logging.ERROR)
         world = build()
+        # What is deferred until the end of the transaction would be looked at anew at the end of each test.
+        connection.check_constraints()
         # Nothing that is there by now goes before the end: looking through it again and again would take a tenth of the time.
         gc.freeze()
         yield world
