@@ -31,8 +31,12 @@ ACTION_LABELS: Final[dict[str, Promise | str]] = {
     "rollback": gettext_lazy("Roll back"),
     "delete": gettext_lazy("Delete"),
     "comment": pgettext_lazy("action", "Comment"),
+    "hold": pgettext_lazy("action", "Hold"),
+    "release": gettext_lazy("Release"),
     "expire": gettext_lazy("Expire"),
     "abandon": gettext_lazy("Declare dead"),
+    "remove_log": gettext_lazy("Remove the log"),
+    "remove_files": gettext_lazy("Remove the files"),
 }
 """What people and the daemon do, by the name in the audit."""
 
