@@ -34,6 +34,12 @@ ADVISORY_LOCK: Final = 0x636C61726976
 MOST_PER_TICK: Final = 200
 _KEEP_REQUESTS: Final = timedelta(hours=1)
 _CLOCK: Final = "SELECT clock_timestamp()"
+_SIGN_OF_LIFE: Final = """
+INSERT INTO jobs_daemonstate AS state (id, ticked_at, steady_since, seconds) VALUES (1, %(now)s, %(now)s, 0)
+ON CONFLICT (id) DO UPDATE SET ticked_at = excluded.ticked_at, steady_since = CASE
+    WHEN excluded.ticked_at - state.ticked_at < %(gap)s THEN state.steady_since ELSE excluded.ticked_at END
+RETURNING steady_since
+"""
 _SCHEDULES_COME: Final = """
 SELECT EXISTS (SELECT FROM jobs_schedule WHERE next_run_at <= %(now)s)
     OR EXISTS (SELECT FROM jobs_schedulerun WHERE look_at <= %(now)s)
@@ -72,9 +78,9 @@ def tick() -> bool:
 
 def _sign_of_life(moment: datetime) -> datetime:
     """Note this tick; return since when the daemon has ticked without a gap as long as a third of a lease."""
-    state = DaemonState.objects.filter(pk=1).first()
-    steady = state.steady_since if state is not None and moment - state.ticked_at < _gap() else moment
-    DaemonState.objects.update_or_create(pk=1, defaults={"ticked_at": moment, "steady_since": steady})
+    with connection.cursor() as cursor:
+        cursor.execute(_SIGN_OF_LIFE, {"now": moment, "gap": _gap()})
+        steady: datetime = cursor.fetchone()[0]
     return steady
 
 

@@ -16,7 +16,7 @@ from jobs.models import Job
 from jobs.monitor.log_place import Place, number
 
 FIND_SECONDS: Final = 1.5
-COUNT_SECONDS: Final = 0.3
+COUNT_SECONDS: Final = 0.1
 """How long one answer looks; the page goes on by itself, and by a link where there are no scripts."""
 
 BACKWARD: Final = "previous"
