@@ -57,6 +57,7 @@ def finished(where: Environment, what: Project, ref: str, days: float, sha: str 
 
 
 def bring_too(job: Job, ref: str, sha: str) -> None:
+    assert job.project is not None
     job.revisions.create(
         position=1, ref=ref, sha=sha, project=job.project, environment=job.environment, active=False
     )
