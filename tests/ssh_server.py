@@ -102,13 +102,16 @@ class SshServer:
     async def _serve(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         command = process.command or ""
         self.commands.append(command)
+        # Git talks with its other half; nothing else here reads anything.
+        talks = command.startswith("git-upload-pack ")
         child = await asyncio.create_subprocess_shell(
             command,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE if talks else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
+        fed = asyncio.ensure_future(_feed(process.stdin, child.stdin))
         gone = asyncio.ensure_future(process.channel.wait_closed())
         ended = asyncio.ensure_future(self._end_of(child, process))
         try:
@@ -118,6 +121,7 @@ class SshServer:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(child.pid, SIGKILL)
             await asyncio.wait({ended})
+            fed.cancel()
             gone.cancel()
 
     async def _end_of(
@@ -185,6 +189,16 @@ class SshServer:
             await connection.wait_closed()
         await self._acceptor.wait_closed()
         await asyncio.gather(*self._serving, return_exceptions=True)
+
+
+async def _feed(reader: asyncssh.SSHReader[bytes], writer: asyncio.StreamWriter | None) -> None:
+    if writer is None:
+        return
+    with contextlib.suppress(OSError, asyncssh.Error):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
 
 
 async def _pour(reader: asyncio.StreamReader, writer: asyncssh.SSHWriter[bytes]) -> None:

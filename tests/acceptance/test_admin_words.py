@@ -85,7 +85,9 @@ def test_the_history_of_a_thing_leads_to_its_audit(root: Reader) -> None:
     page = root.get(f"/admin/permissions/environment/{environment.pk}/history/")
     link = page.content.decode().partition('href="/admin/jobs/auditrecord/?')[2].partition('"')[0]
     assert link == "q=LAB"
-    assert f"/auditrecord/{record.pk}/change/" in root.get(f"/admin/jobs/auditrecord/?{link}").content.decode()
+    assert (
+        f"/auditrecord/{record.pk}/change/" in root.get(f"/admin/jobs/auditrecord/?{link}").content.decode()
+    )
 
 
 def test_an_empty_name_of_a_user_has_one_mistake(root: Reader) -> None:

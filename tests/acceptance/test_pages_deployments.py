@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from jobs import deployments
 from jobs.execution import naming
 from jobs.models import Estimate, Job, Project
 from jobs.monitor.revisions import look_up
@@ -54,6 +57,7 @@ def finished(where: Environment, what: Project, ref: str, days: float, sha: str 
 
 
 def bring_too(job: Job, ref: str, sha: str) -> None:
+    assert job.project is not None
     job.revisions.create(
         position=1, ref=ref, sha=sha, project=job.project, environment=job.environment, active=False
     )
@@ -265,3 +269,42 @@ def test_estimates_are_judged_beside_their_rivals(ana: Reader, dev: Environment,
     assert "Last job 75 %" in shown
     assert "build DEV 1 100 %" in shown
     assert "HIDDEN" not in shown
+
+
+@pytest.mark.parametrize("at", [None, BEGINNING + timedelta(days=5)])
+def test_each_place_reads_the_newest_jobs_that_finished_there_and_no_others(
+    dev: Environment, shop: Project, at: datetime | None
+) -> None:
+    """However many jobs there are: the index of what is deployed has them in order, so the first that fits is the last read."""
+    for number in range(3):
+        finished(dev, shop, f"v{number}", number)
+    user = user_with("view_monitor", environments=[dev])
+    with CaptureQueriesContext(connection) as asked:
+        deployments.places(
+            user, deployments.Wanted(at=at), beyond=None, backward=False, inclusive=False, count=50
+        )
+    (statement,) = [query["sql"] for query in asked if "LATERAL" in query["sql"]]
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Of three jobs it would read the whole table; what is asked is whether it need not.
+        cursor.execute(
+            "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off"
+        )
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}")
+        plan = cursor.fetchone()[0]
+    nodes = list(_nodes((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]))
+    used = {
+        (node["Alias"], node.get("Index Name")) for node in nodes if node.get("Relation Name") == "jobs_job"
+    }
+    assert ("job", "job_deployed_newest") in used
+    assert all(index for _alias, index in used), used
+    (limit,) = [
+        node for node in nodes
+        if node["Node Type"] == "Limit" and node.get("Parent Relationship") in {"Inner", "Subquery"}
+    ]  # fmt: skip
+    assert not [node for node in _nodes(limit) if "Sort" in node["Node Type"]], "in the order of the index"
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from _nodes(inner)

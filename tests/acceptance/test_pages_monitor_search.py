@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
@@ -141,9 +142,12 @@ def test_hundreds_of_codes_that_are_not_there_cost_what_one_costs(
         ProjectFactory.create(code=f"Shop{number}")
     looked: list[str] = []
     near_to = query_text.near_to
-    monkeypatch.setattr(
-        query_text, "near_to", lambda word, choices: looked.append(word) or near_to(word, choices)
-    )
+
+    def near(word: str, choices: Iterable[str]) -> str:
+        looked.append(word)
+        return near_to(word, choices)
+
+    monkeypatch.setattr(query_text, "near_to", near)
 
     def cost(typed: str) -> int:
         with CaptureQueriesContext(connection) as asked:
