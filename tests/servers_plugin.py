@@ -20,7 +20,7 @@ import pytest
 from clarive_monitor.supervisor import servers
 from clarive_monitor.supervisor.layout import Layout
 from clarive_monitor.supervisor.processes import Child, Service, stop_together
-from tests import template
+from tests import compiling, template
 
 CONNECTIONS = 300
 CACHE = Path(__file__).parents[1] / ".pytest_cache"
@@ -138,8 +138,10 @@ atexit.register(SERVERS.stop)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the servers before xdist starts its workers."""
-    if config.getoption("numprocesses", default=None) and not _is_xdist_worker():
+    """Start the servers before xdist starts its workers, which prepare what they are about to collect."""
+    if _is_xdist_worker():
+        compiling.compile_share(config)
+    elif config.getoption("numprocesses", default=None):
         SERVERS.need_postgres()
         SERVERS.need_template()
         SERVERS.need_valkey()
