@@ -31,6 +31,7 @@ class RetentionPolicyAdmin(KeepsWhatOthersChanged[RetentionPolicy]):
     list_display_links = ("removes", "environment_shown", "rule_shown")
     list_select_related = ("environment", "rule")
     list_filter = ("removes", "outcome")
+    ordering = ("removes", "environment__code", "rule__slug", "outcome")
     search_fields = ("environment__code", "rule__slug")
     fields = ("removes", "environment", "rule", "outcome", "keep_days", "keep_jobs")
     show_full_result_count = False
