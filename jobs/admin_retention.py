@@ -14,6 +14,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
 
 from jobs.models import RetentionPolicy, RetentionState
 from jobs.retention.figures import dry_run
@@ -31,6 +32,7 @@ class RetentionPolicyAdmin(KeepsWhatOthersChanged[RetentionPolicy]):
     list_display_links = ("removes", "environment_shown", "rule_shown")
     list_select_related = ("environment", "rule")
     list_filter = ("removes", "outcome")
+    ordering = ("removes", "environment__code", "rule__slug", "outcome")
     search_fields = ("environment__code", "rule__slug")
     fields = ("removes", "environment", "rule", "outcome", "keep_days", "keep_jobs")
     show_full_result_count = False
@@ -38,7 +40,7 @@ class RetentionPolicyAdmin(KeepsWhatOthersChanged[RetentionPolicy]):
 
     def get_urls(self) -> list[URLPattern]:
         """Add the dry run."""
-        view = self.admin_site.admin_view(self.dry_run_view)
+        view = self.admin_site.admin_view(require_safe(self.dry_run_view))
         return [path("dry_run/", view, name="jobs_retentionpolicy_dry_run"), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RetentionPolicy]:

@@ -23,7 +23,6 @@ from jobs.lifecycle import Event, Status
 from jobs.log.writer import append_entry
 from jobs.models import CreationRequest, DaemonState, Job
 from jobs.notifications import due
-from jobs.retention import walk
 from jobs.runner import lease
 from jobs.stream.retention import forget_events
 from jobs.transitions import Change
@@ -40,10 +39,12 @@ ON CONFLICT (id) DO UPDATE SET ticked_at = excluded.ticked_at, steady_since = CA
     WHEN excluded.ticked_at - state.ticked_at < %(gap)s THEN state.steady_since ELSE excluded.ticked_at END
 RETURNING steady_since
 """
-_SCHEDULES_COME: Final = """
+_HAS_COME: Final = """
 SELECT EXISTS (SELECT FROM jobs_schedule WHERE next_run_at <= %(now)s)
-    OR EXISTS (SELECT FROM jobs_schedulerun WHERE look_at <= %(now)s)
+    OR EXISTS (SELECT FROM jobs_schedulerun WHERE look_at <= %(now)s),
+    NOT EXISTS (SELECT FROM jobs_retentionstate WHERE next_at > %(now)s)
 """
+"""Whether schedules have, and whether it is time to look for what is kept no longer."""
 
 
 def tick() -> bool:
@@ -63,9 +64,8 @@ def tick() -> bool:
             _answer_traps(moment)
             semaphores.grant_freed()
             _hint(moment)
-            _hint_schedules(moment)
+            _hint_by_the_clock(moment)
             _hint_notices(moment)
-            _hint_retention(moment)
             _forget_requests(moment)
             forget_idempotency_keys(moment)
             forget_events(moment)
@@ -180,25 +180,24 @@ def _hint(moment: datetime) -> None:
         dispatch.send_work_hint()
 
 
-def _hint_schedules(moment: datetime) -> None:
-    """Hint while a schedule has come, or a run of one waits: whoever gets the hint creates the jobs, which may take a while."""
+def _hint_by_the_clock(moment: datetime) -> None:
+    """Hint while a schedule has come, or a run of one waits, and while old jobs may go.
+
+    Whoever gets the hint creates the jobs, which may take a while, or removes some, for a fifth of a second.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_SCHEDULES_COME, {"now": moment})
-        row = cursor.fetchone()
-    if row[0]:
+        cursor.execute(_HAS_COME, {"now": moment})
+        schedules_have_come, something_may_go = cursor.fetchone()
+    if schedules_have_come:
         dispatch.send_schedules_hint()
+    if something_may_go:
+        dispatch.send_retention_hint()
 
 
 def _hint_notices(moment: datetime) -> None:
     """Hint while there is something to tell: the broker may have lost what was sent, and retries have nobody else."""
     if due.are_due(moment):
         dispatch.send_notices_hint()
-
-
-def _hint_retention(moment: datetime) -> None:
-    """Hint while old jobs may go: whoever gets the hint removes some, for a fifth of a second."""
-    if walk.is_due(moment):
-        dispatch.send_retention_hint()
 
 
 def _forget_requests(moment: datetime) -> None:

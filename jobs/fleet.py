@@ -74,6 +74,8 @@ def begin_signs_of_life(sender: Any, **_: Any) -> None:
     _over.clear()
     worker = {"name": sender.hostname, "queues": sorted(sender.app.amqp.queues.consume_from)}
     threading.Thread(target=_live, args=(worker, sender), name="signs of life", daemon=True).start()
+    if dispatch.JOBS_QUEUE in worker["queues"]:
+        threading.Thread(target=_tidy_up, name="directories", daemon=True).start()
 
 
 def _live(worker: dict[str, Any], consumer: Any) -> None:
@@ -82,7 +84,6 @@ def _live(worker: dict[str, Any], consumer: Any) -> None:
     sign_every = settings.CLARIVE_LEASE_SECONDS / 3
     sign_at = 0.0
     drained = False
-    sweep = files.Sweep()
     while True:
         # A connection for each look: one kept open would be inherited by the processes that the pool forks later.
         with contextlib.suppress(DatabaseError, InterfaceError):
@@ -94,7 +95,6 @@ def _live(worker: dict[str, Any], consumer: Any) -> None:
             sign_at = time.monotonic() + sign_every
             _give_sign(worker, started_at)
             end_strays()
-            _clear(worker, sweep)
         connections.close_all()
         if _over.wait(min(sign_every, _LOOK_SECONDS)):
             return
@@ -114,11 +114,16 @@ def _give_sign(worker: dict[str, Any], started_at: datetime) -> None:
         )
 
 
-def _clear(worker: dict[str, Any], sweep: files.Sweep) -> None:
-    """Let a worker that runs jobs remove directories that nobody wants any more."""
-    if dispatch.JOBS_QUEUE in worker["queues"]:
+def _tidy_up() -> None:
+    """Remove directories of jobs that nobody wants any more, a little at a time.
+
+    By itself: a large one takes its time, and the worker is to give signs of life meanwhile.
+    """
+    sweep = files.Sweep()
+    while not _over.wait(settings.CLARIVE_LEASE_SECONDS / 3):
         with contextlib.suppress(DatabaseError, InterfaceError, OSError):
             sweep.step()
+        connections.close_all()
 
 
 def _drain(worker: dict[str, Any], consumer: Any, drained: bool) -> None:

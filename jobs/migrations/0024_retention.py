@@ -134,7 +134,6 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "retention policy",
                 "verbose_name_plural": "retention policies",
-                "ordering": ("removes", "environment__code", "rule__slug", "outcome"),
             },
         ),
         migrations.CreateModel(

@@ -89,7 +89,6 @@ class RetentionPolicy(models.Model):
     class Meta:
         verbose_name = _("retention policy")
         verbose_name_plural = _("retention policies")
-        ordering = ("removes", "environment__code", "rule__slug", "outcome")
         constraints = (
             models.UniqueConstraint(
                 name="retention_policy_once",

@@ -57,10 +57,9 @@ class Sweep:
             seconds: When to stop. One directory is removed to its end.
         """
         until, removed = time.monotonic() + seconds, 0
-        for place in _aside():
-            _remove(place)
-            if time.monotonic() >= until:
-                return removed
+        if self._names is None:
+            for place in _aside():
+                _remove(place)
         for job in _unwanted(self._some()):
             aside = _put_aside(job)
             if aside is not None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db import OperationalError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from psycopg import sql
 
 TABLE: Final = "jobs_logchunk"
@@ -139,10 +139,11 @@ def in_short_time(lock_ms: int = LOCK_MS, statement_ms: int = 0) -> Iterator[Tri
             cursor.execute(f"SET LOCAL statement_timeout = {int(statement_ms)}")
             yield tried
         tried.is_done = True
-    except OperationalError as error:
+    except (OperationalError, IntegrityError) as error:
         if getattr(error.__cause__, "sqlstate", "") not in _GAVE_UP:
             raise
 
 
-_GAVE_UP: Final = frozenset({"55P03", "57014", "40P01"})
-"""Codes of a lock that was not free, of a statement that took too long, and of a deadlock."""
+_GAVE_UP: Final = frozenset({"55P03", "57014", "40P01", "23514"})
+"""Codes of a lock that was not free, of a statement that took too long, of a deadlock, and of rows in the rest that belong to
+the partition that was to be made."""

@@ -66,7 +66,7 @@ def remove(chosen: Collection[int], now: datetime) -> Counter[str]:
             done += _trim(job, choice, now)
         _delete(gone, now)
     done[Removes.JOB] += len(gone)
-    return done
+    return +done
 
 
 def _with_long_logs(jobs: list[int]) -> set[int]:

@@ -41,7 +41,8 @@ class Rulebook:
     @classmethod
     def read(cls) -> Rulebook:
         """Return the policies of the database."""
-        return cls(RetentionPolicy.objects.select_related("environment", "rule"))
+        rows = RetentionPolicy.objects.select_related("environment", "rule")
+        return cls(rows.order_by("removes", "environment__code", "rule__slug", "outcome"))
 
     @property
     def removes_nothing(self) -> bool:

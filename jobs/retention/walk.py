@@ -32,11 +32,6 @@ ADVISORY_LOCK: Final = 0x636C61726B70
 _CLOCK: Final = "SELECT clock_timestamp()"
 
 
-def is_due(now: datetime) -> bool:
-    """Return whether somebody is to look. One query, of one row."""
-    return not RetentionState.objects.filter(pk=1, next_at__gt=now).exists()
-
-
 def begin() -> None:
     """Let a new walk begin with the next step, and the disk of all logs be looked at."""
     RetentionState.objects.filter(pk=1).update(position=0, began_at=None)

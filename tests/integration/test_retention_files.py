@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from django.db import connections, transaction
 from django.utils import timezone
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from jobs import transitions
 from jobs.execution.naming import directory_of
@@ -25,7 +25,7 @@ LONG_AGO = timezone.now() - timedelta(days=30)
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, settings: SettingsWrapper) -> Path:
+def home(tmp_path: Path, settings: Settings) -> Path:
     settings.CLARIVE_HOME = tmp_path
     return tmp_path / "jobs"
 

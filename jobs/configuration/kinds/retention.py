@@ -118,7 +118,7 @@ class Retention(Kind[PolicySpec]):
 
 
 def _all() -> list[RetentionPolicy]:
-    return list(RetentionPolicy.objects.select_related("environment", "rule"))
+    return sorted(RetentionPolicy.objects.select_related("environment", "rule"), key=str)
 
 
 def _exported(row: RetentionPolicy) -> dict[str, Any]:
