@@ -51,7 +51,7 @@ class Bench:
 
     def _empty(self) -> str:
         name = "bench_empty"
-        self._copy_of_migrated(name, anew=True)
+        self._copy_of_migrated(name)
         return name
 
     def _seeded(self, size: int) -> str:
@@ -66,7 +66,7 @@ class Bench:
                 server.execute(f'ALTER DATABASE "{name}_new" RENAME TO "{name}"')
         return name
 
-    def _copy_of_migrated(self, name: str, *, anew: bool = True, unless: str = "") -> bool:
+    def _copy_of_migrated(self, name: str, *, unless: str = "") -> bool:
         """Make a database of this name with every table and no job; return ``False`` when ``unless`` is there."""
         from django.core.management import call_command
 
@@ -78,8 +78,7 @@ class Bench:
                 server.execute("CREATE DATABASE bench_migrated")
                 with self._connected_to("bench_migrated"):
                     call_command("migrate", verbosity=0)
-            if anew:
-                server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
             server.execute(f'CREATE DATABASE "{name}" TEMPLATE bench_migrated')
         return True
 

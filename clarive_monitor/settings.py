@@ -349,6 +349,7 @@ CELERY_TASK_ROUTES = {
     "jobs.run_schedules": {"queue": "create"},
     "jobs.tick": {"queue": "daemon"},
     "jobs.notify": {"queue": "notify"},
+    "jobs.retain": {"queue": "notify"},
     "permissions.housekeeping": {"queue": "daemon"},
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"

@@ -17,6 +17,7 @@ from jobs.admin_audit import AuditRecordAdmin
 from jobs.admin_base import BoundedInline, ReadOnlyAdmin, author_of
 from jobs.admin_jobs import JobAdmin
 from jobs.admin_natures import NatureAdmin
+from jobs.admin_retention import RetentionPolicyAdmin
 from jobs.admin_secrets import SecretAdmin
 from jobs.admin_subscriptions import SubscriptionAdmin
 from jobs.admin_workers import WorkerAdmin
@@ -28,6 +29,7 @@ from jobs.models import (
     Nature,
     Project,
     ProjectEnvironment,
+    RetentionPolicy,
     Secret,
     Semaphore,
     SemaphoreRequest,
@@ -43,6 +45,7 @@ from rules.admin import MORE_PAGES
 admin.site.register(AuditRecord, AuditRecordAdmin)
 admin.site.register(Job, JobAdmin)
 admin.site.register(Nature, NatureAdmin)
+admin.site.register(RetentionPolicy, RetentionPolicyAdmin)
 admin.site.register(Secret, SecretAdmin)
 admin.site.register(Subscription, SubscriptionAdmin)
 admin_schedules.register(admin.site)

@@ -73,6 +73,7 @@ _KINDS: Final[dict[str, Promise]] = {
     "token": _("token"),
     "schedule": _("schedule"),
     "subscription": _("subscription"),
+    "retention": _("retention policy"),
     "semaphore": _("semaphore"),
     "secret": _("secret"),
     "identity": _("identity elsewhere"),

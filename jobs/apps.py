@@ -6,7 +6,7 @@ from typing import Final
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
-ACTIONS: Final = ("rerun", "reschedule", "cancel", "approve", "trap", "rollback", "delete", "comment")
+ACTIONS: Final = ("rerun", "reschedule", "cancel", "approve", "trap", "rollback", "delete", "comment", "hold")
 """Modules of ``jobs.actions`` that register what people do, in the order in which it is offered."""
 
 

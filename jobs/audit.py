@@ -58,10 +58,23 @@ def record_of_daemon(action: str, job: Job, *, now: datetime, from_status: str, 
     return _append(action, job, now, from_status, comment, who)
 
 
+def unsaved_of_daemon(action: str, job: Job, *, now: datetime, comment: str) -> AuditRecord:
+    """Return such a record of a job that keeps its status, to be written together with others."""
+    return _of(action, job, now, job.status, comment, {"source": AuditRecord.Source.DAEMON.value})
+
+
 def _append(
     action: str, job: Job, now: datetime, from_status: str, comment: str, who: Mapping[str, str]
 ) -> AuditRecord:
-    return AuditRecord.objects.create(
+    record = _of(action, job, now, from_status, comment, who)
+    record.save(force_insert=True)
+    return record
+
+
+def _of(
+    action: str, job: Job, now: datetime, from_status: str, comment: str, who: Mapping[str, str]
+) -> AuditRecord:
+    return AuditRecord(
         at=now,
         action=action,
         job_id=job.pk,

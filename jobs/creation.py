@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import traceback
 import uuid
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -121,7 +120,7 @@ def _create(request: CreationRequest, plan: Plan, worker: str, secrets: vault.Op
     if conflict is not None:
         raise _Refused(conflict.code, sha=conflict.sha, job_id=conflict.job_id, job_name=conflict.job_name)
     pins, tree = _rule(plan)
-    job = _draft(request, plan, pins, tree)
+    job = _draft(request, plan, pins, tree, secrets.mask)
     try:
         facts = _facts(job, plan, revisions, secrets)
     except ObjectDoesNotExist:
@@ -220,7 +219,7 @@ def _revision(repository: Repository, ref: str, sha: str, seconds: float) -> dic
     return {"ref": ref if names_it else found, "sha": found}
 
 
-def _draft(request: CreationRequest, plan: Plan, pins: dict[str, int], tree: RuleTree) -> Job:
+def _draft(request: CreationRequest, plan: Plan, pins: dict[str, int], tree: RuleTree, mask: Mask) -> Job:
     """Return the job as it would be, not saved and without a number."""
     expected, basis = _expectation(plan, tree)
     merged = variables.merge({"rule": tree.variables, **plan.layers, "job": plan.variables})
@@ -235,7 +234,7 @@ def _draft(request: CreationRequest, plan: Plan, pins: dict[str, int], tree: Rul
         status=FIRST.status.value,
         urgent=plan.urgent,
         comment=plan.comment,
-        variables={name: asdict(variable) for name, variable in merged.items()},
+        variables=variables.kept(merged, mask.value),
         stash=Stash(variables={name: variable.value for name, variable in merged.items()}).to_data(),
         created_by=request.actor,
         limits=request.limits,

@@ -23,6 +23,7 @@ from jobs.lifecycle import Event, Status
 from jobs.log.writer import append_entry
 from jobs.models import CreationRequest, DaemonState, Job
 from jobs.notifications import due
+from jobs.retention import walk
 from jobs.runner import lease
 from jobs.stream.retention import forget_events
 from jobs.transitions import Change
@@ -64,6 +65,7 @@ def tick() -> bool:
             _hint(moment)
             _hint_schedules(moment)
             _hint_notices(moment)
+            _hint_retention(moment)
             _forget_requests(moment)
             forget_idempotency_keys(moment)
             forget_events(moment)
@@ -191,6 +193,12 @@ def _hint_notices(moment: datetime) -> None:
     """Hint while there is something to tell: the broker may have lost what was sent, and retries have nobody else."""
     if due.are_due(moment):
         dispatch.send_notices_hint()
+
+
+def _hint_retention(moment: datetime) -> None:
+    """Hint while old jobs may go: whoever gets the hint removes some, for a fifth of a second."""
+    if walk.is_due(moment):
+        dispatch.send_retention_hint()
 
 
 def _forget_requests(moment: datetime) -> None:

@@ -31,7 +31,7 @@ AND NOT EXISTS (
     AND back.status = 'finished' AND back.type = 'demote' AND back.rollback <> 'succeeded' {back_at}
     AND back.finished_at > job.finished_at AND brought.job_id = job.id
 )
-ORDER BY job.finished_at DESC, job.id DESC LIMIT 1
+ORDER BY job.finished_at DESC, job.id DESC LIMIT {most}
 """
 _PLACES: Final = """
 SELECT environment.code, project.code, found.id
@@ -40,6 +40,11 @@ WHERE environment.id = ANY(%(visible)s)
 AND (%(environments)s::text[] IS NULL OR environment.code = ANY(%(environments)s::text[]))
 AND (%(projects)s::text[] IS NULL OR project.code = ANY(%(projects)s::text[])) {beyond}
 ORDER BY environment.code {way}, project.code {way} LIMIT %(count)s
+"""
+_NEWEST: Final = """
+SELECT found.id FROM (
+    SELECT DISTINCT environment_id, project_id FROM jobs_job WHERE id = ANY(%(jobs)s) AND project_id IS NOT NULL
+) place CROSS JOIN LATERAL ({found}) found
 """
 _WITHOUT: Final = "AND NOT EXISTS (SELECT FROM jobs_jobrevision own WHERE own.job_id = job.id AND own.sha = ANY(%(without)s))"
 _BEYOND: Final = "AND (environment.code, project.code) {sign} (%(environment)s, %(project)s)"
@@ -119,6 +124,7 @@ def _query(wanted: Wanted, beginning: str, *, way: str) -> str:
         project="project.id",
         job_at="" if wanted.at is None else "AND job.finished_at <= %(at)s",
         back_at="" if wanted.at is None else "AND back.finished_at <= %(at)s",
+        most=1,
     )
     return _PLACES.format(found=found, beyond=beginning, way=way)
 
@@ -136,6 +142,7 @@ def deployed(environment_id: int, project_id: int, *, without: Collection[str] =
         project="%(project)s",
         job_at=_WITHOUT if without else "",
         back_at="",
+        most=1,
     )
     values: dict[str, int | list[str]] = {
         "environment": environment_id,
@@ -146,6 +153,21 @@ def deployed(environment_id: int, project_id: int, *, without: Collection[str] =
         cursor.execute(query, values)
         row = cursor.fetchone()
     return None if row is None else int(row[0])
+
+
+def newest_of(job_ids: Collection[int], deep: int) -> set[int]:
+    """Return the jobs that brought what is, and what was, in the places of some jobs.
+
+    Args:
+        job_ids: Whose environments and projects are meant.
+        deep: How many of each place: 1 for what is there now, 2 also for what was there before.
+    """
+    found = _FOUND.format(
+        environment="place.environment_id", project="place.project_id", job_at="", back_at="", most=deep
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_NEWEST.format(found=found), {"jobs": list(job_ids)})
+        return {row[0] for row in cursor.fetchall()}
 
 
 def jobs_of(found: Sequence[Place]) -> list[Job]:

@@ -22,12 +22,14 @@ CREATE: Final = "jobs.create_job"
 RUN_SCHEDULES: Final = "jobs.run_schedules"
 TICK: Final = "jobs.tick"
 NOTIFY: Final = "jobs.notify"
+RETAIN: Final = "jobs.retain"
 JOBS_QUEUE: Final = "jobs"
 CREATE_QUEUE: Final = "create"
 DAEMON_QUEUE: Final = "daemon"
 NOTIFY_QUEUE: Final = "notify"
 SCHEDULES_HINT_SECONDS: Final = 10
 NOTICES_HINT_SECONDS: Final = 10
+RETENTION_HINT_SECONDS: Final = 10
 
 
 def hint_work() -> None:
@@ -58,6 +60,12 @@ def hint_notices() -> None:
 def send_notices_hint() -> None:
     """Tell a worker now that notices or deliveries are due. It is worth nothing for long: the daemon hints each second."""
     _send(NOTIFY, NOTIFY_QUEUE, expires=NOTICES_HINT_SECONDS)
+
+
+def send_retention_hint() -> None:
+    """Tell a worker now that old jobs may go. It is worth nothing for long: the daemon hints each second."""
+    # Among notices: both can wait, and neither is to hold up a tick or a person.
+    _send(RETAIN, NOTIFY_QUEUE, expires=RETENTION_HINT_SECONDS)
 
 
 def waiting_hints() -> int | None:

@@ -6,7 +6,7 @@ Nothing is executed and nothing is written: the rule is walked over what is know
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from jobs import variables
 from jobs.actions.create import layers_of
 from jobs.models import Project
 from jobs.secrets import vault
+from jobs.secrets.masking import Mask
 from jobs.wording import ORIGIN_LABELS, translated
 from permissions.models import Environment, User
 from rules.dry_run import Partial, Plan, PlannedBlock, PlannedOperation, Reason, Status, Unknown, plan
@@ -86,7 +87,7 @@ class Imagined:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a dry run says.
+    """What a dry run says, with the secrets hidden that the job could read: a variable may hold the value of one.
 
     Attributes:
         plan: Steps and operations.
@@ -125,9 +126,58 @@ def imagine(
     """
     layers = asked.layers(tree)
     merged = {name: one.value for name, one in variables.merge(layers).items()}
-    secrets = vault.names_for(asked.environment.pk, asked.project.pk if asked.project else None)
+    opened = vault.open_for(asked.environment.pk, asked.project.pk if asked.project else None)
+    secrets = sorted({*opened.values, *opened.unreadable})
     facts = partial(_facts, subject, asked, user, secrets)
-    return Answer(plan(tree, facts, merged, pins=subject.pins, seconds=seconds), layers, secrets)
+    found = plan(tree, facts, merged, pins=subject.pins, seconds=seconds)
+    hidden = {
+        origin: {name: opened.mask.value(value) for name, value in values.items()}
+        for origin, values in layers.items()
+    }
+    return Answer(_masked(found, opened.mask), hidden, secrets)
+
+
+def _masked(found: Plan, mask: Mask) -> Plan:
+    """Return the plan with the secrets in its texts hidden."""
+    if not mask:
+        return found
+    steps = (
+        replace(step, operations=tuple(_masked_operation(one, mask) for one in step.operations))
+        for step in found.steps
+    )
+    return replace(found, steps=tuple(steps))
+
+
+def _masked_operation(one: PlannedOperation, mask: Mask) -> PlannedOperation:
+    lines = (
+        replace(
+            line,
+            text=mask.text(line.text),
+            result=mask.text(line.result),
+            reason=line.reason and _masked_reason(line.reason, mask),
+        )
+        for line in one.lines
+    )
+    blocks = (
+        replace(
+            block,
+            item=mask.text(block.item),
+            operations=tuple(_masked_operation(each, mask) for each in block.operations),
+        )
+        for block in one.blocks
+    )
+    return replace(
+        one,
+        name=mask.text(one.name),
+        error=mask.text(one.error),
+        reasons=tuple(_masked_reason(reason, mask) for reason in one.reasons),
+        lines=tuple(lines),
+        blocks=tuple(blocks),
+    )
+
+
+def _masked_reason(reason: Reason, mask: Mask) -> Reason:
+    return replace(reason, params={name: mask.value(value) for name, value in reason.params.items()})
 
 
 def _facts(

@@ -39,6 +39,10 @@ MOST_VALUES: Final = 200
 MOST_LISTED: Final = 20
 """So many known values a message lists when none is near."""
 
+YEARS: Final = (1970, 2200)
+"""From the first to the last year of which a time may be named: every time zone can show it."""
+_OUT_OF_RANGE: Final = "This time is out of range: use the years 1970 to 2200."
+
 _NULLABLE: Final = frozenset({"started_at", "finished_at"})
 _SPACE_FOR_PLUS: Final = re.compile(r" (?=\d\d:?\d\d\Z)")
 
@@ -132,10 +136,9 @@ def parse_time(text: str, *, zone: tzinfo | None = None) -> datetime:
         if zone is None:
             raise ValueError("Say the time zone, such as 2026-03-01T10:00:00Z.")
         moment = moment.replace(tzinfo=zone)
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("This time is out of range.") from None
+    if not YEARS[0] <= moment.year <= YEARS[1]:
+        raise ValueError(_OUT_OF_RANGE)
+    return moment.astimezone(UTC)
 
 
 def unknown(text: str, known: Iterable[str], what: str = "value") -> str:

@@ -20,6 +20,7 @@ from django.db.models import Q
 from jobs import dispatch, workers
 from jobs.execution import draining, naming
 from jobs.models import CreationRequest, Job, WorkerSeen
+from jobs.retention import files
 from rules.processes.client import reap_strays
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ def _live(worker: dict[str, Any], consumer: Any) -> None:
     sign_every = settings.CLARIVE_LEASE_SECONDS / 3
     sign_at = 0.0
     drained = False
+    sweep = files.Sweep()
     while True:
         # A connection for each look: one kept open would be inherited by the processes that the pool forks later.
         with contextlib.suppress(DatabaseError, InterfaceError):
@@ -92,6 +94,7 @@ def _live(worker: dict[str, Any], consumer: Any) -> None:
             sign_at = time.monotonic() + sign_every
             _give_sign(worker, started_at)
             end_strays()
+            _clear(worker, sweep)
         connections.close_all()
         if _over.wait(min(sign_every, _LOOK_SECONDS)):
             return
@@ -109,6 +112,13 @@ def _give_sign(worker: dict[str, Any], started_at: datetime) -> None:
                 "seen_at": datetime.now(UTC),
             },
         )
+
+
+def _clear(worker: dict[str, Any], sweep: files.Sweep) -> None:
+    """Let a worker that runs jobs remove directories that nobody wants any more."""
+    if dispatch.JOBS_QUEUE in worker["queues"]:
+        with contextlib.suppress(DatabaseError, InterfaceError, OSError):
+            sweep.step()
 
 
 def _drain(worker: dict[str, Any], consumer: Any, drained: bool) -> None:

@@ -18,7 +18,7 @@ class Dates:
 
 
 MOST_AHEAD: Final = timedelta(days=3660)
-"""How far ahead a job may be planned. It also keeps every date within what each time zone can show."""
+"""How far ahead a job may be planned, or behind. It also keeps every date within what each time zone can show."""
 
 
 class TooFarAhead(ValueError):
@@ -51,9 +51,9 @@ def plan(
     Source: product document, "Fechas de un pase"; contract, section 2.
     """
     begins = scheduled_at or now
-    if begins > now + MOST_AHEAD:
+    if abs(begins - now) > MOST_AHEAD:
         raise TooFarAhead("scheduled_at")
-    if max_start_at is not None and max_start_at > now + MOST_AHEAD:
+    if max_start_at is not None and abs(max_start_at - now) > MOST_AHEAD:
         raise TooFarAhead("max_start_at")
     latest = max_start_at or begins + expiry
     if latest < begins:

@@ -188,8 +188,11 @@ class Repository:
             self._clone(git, sha, directory)
 
     def _clone(self, git: Git, sha: str, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        _remove_locks(directory / ".git")
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            _remove_locks(directory / ".git")
+        except OSError as error:
+            raise RepositoryError(f"{directory} cannot be written: {error.strerror}.") from error
         git("init", "--quiet", str(directory))
         here = ("-C", str(directory))
         git(*here, "config", "remote.origin.url", self.public)
@@ -216,7 +219,10 @@ class Repository:
     def _fetch(self, git: Git) -> None:
         """Bring the mirror up to date; one that cannot be, or is not there, is made anew."""
         if (self.mirror / "HEAD").is_file():
-            _remove_locks(self.mirror)
+            try:
+                _remove_locks(self.mirror)
+            except OSError as error:
+                raise _unusable(error) from error
             try:
                 self._fetch_into(git, self.mirror)
             except GitStopped:
@@ -234,7 +240,10 @@ class Repository:
         git("--git-dir", str(fresh), "config", "uploadpack.allowAnySHA1InWant", "true")
         self._fetch_into(git, fresh)
         shutil.rmtree(self.mirror, ignore_errors=True)
-        fresh.rename(self.mirror)
+        try:
+            fresh.rename(self.mirror)
+        except OSError as error:
+            raise _unusable(error) from error
 
     def _fetch_into(self, git: Git, mirror: Path) -> None:
         git(
@@ -244,8 +253,18 @@ class Repository:
 
     @contextlib.contextmanager
     def _locked(self, git: Git) -> Iterator[None]:
-        self.mirrors.mkdir(parents=True, exist_ok=True)
-        with self.mirror.with_suffix(".lock").open("w") as file:
+        """Hold the lock of the mirror.
+
+        Raises:
+            GitStopped: There was no time left to wait for it.
+            RepositoryError: This machine cannot keep the mirror, for example as its disk is full.
+        """
+        try:
+            self.mirrors.mkdir(parents=True, exist_ok=True)
+            file = self.mirror.with_suffix(".lock").open("w")
+        except OSError as error:
+            raise _unusable(error) from error
+        with file:
             while not _lock(file):
                 if git.is_late():
                     raise GitStopped(
@@ -290,6 +309,11 @@ class Held:
     def renew(self) -> None:
         """Make the mirror anew: it was damaged."""
         self.repository._renew(self.git)
+
+
+def _unusable(error: OSError) -> RepositoryError:
+    """Return what people are told of a mirror that this machine cannot keep; where it is is no business of theirs."""
+    return RepositoryError(f"This machine cannot keep a copy of the repository: {error.strerror or error}.")
 
 
 def _lock(file: IO[str]) -> bool:

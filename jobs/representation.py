@@ -51,8 +51,12 @@ def represent_job(job: Job) -> dict[str, Any]:
 
 
 def given_variables(job: Job) -> dict[str, Any]:
-    """Return the variables given at creation; a job keeps all of its variables, each with its origin."""
-    return {name: each["value"] for name, each in job.variables.items() if each["origin"] == "job"}
+    """Return the variables given at creation, secrets hidden; a job keeps all of its variables, each with its origin."""
+    return {
+        name: each.get("shown", each["value"])
+        for name, each in job.variables.items()
+        if each["origin"] == "job"
+    }
 
 
 def represent_approval(approval: Approval | None) -> dict[str, Any] | None:

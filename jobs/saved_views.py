@@ -9,8 +9,9 @@ from typing import Final
 
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, QuerySet, Value, When
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from jobs.exceptions import InvalidInput
 from jobs.models import SavedView, UsualView
@@ -18,10 +19,11 @@ from jobs.models.view import Sharing
 from permissions.models import User
 
 MOST: Final = 200
-"""So many views one user keeps, and so many a list has."""
+"""So many views one user keeps, and so many of those that others share a list has besides."""
 
 LONGEST_NAME: Final = 100
 LONGEST_QUERY: Final = 8000
+GONE: Final = gettext_noop("The view is gone: somebody deleted it.")
 CHANGE: Final = "jobs.change_savedview"
 """Django's permission that staff need to share with everyone."""
 
@@ -31,7 +33,12 @@ def visible(user: User) -> QuerySet[SavedView]:
     mine = Q(owner=user)
     shared = Q(sharing=Sharing.EVERYONE.value) | Q(sharing=Sharing.GROUP.value, group__in=user.groups.all())
     found = SavedView.objects.filter(mine | shared).select_related("owner", "group")
-    return found.order_by("name", "pk")
+    return found.order_by(Case(When(mine, then=Value(0)), default=Value(1)), "name", "pk")
+
+
+def listed(user: User) -> list[SavedView]:
+    """Return the views that a list has: all own ones, and of the others as many as fit."""
+    return list(visible(user)[: 2 * MOST])
 
 
 def find(user: User, number: int) -> SavedView | None:
@@ -45,11 +52,31 @@ def usual(user: User) -> SavedView | None:
 
 
 def set_usual(user: User, view: SavedView | None) -> None:
-    """Make ``view`` the one that the monitor opens with, or none."""
+    """Make ``view`` the one that the monitor opens with, or none.
+
+    Raises:
+        InvalidInput: The view was deleted meanwhile.
+    """
     if view is None:
         UsualView.objects.filter(user=user).delete()
-    else:
+        return
+    with transaction.atomic():
+        if not _held(view):
+            raise InvalidInput({"name": [_(GONE)]})
         UsualView.objects.update_or_create(user=user, defaults={"view": view})
+
+
+def delete(view: SavedView) -> None:
+    """Delete a view; whoever opens the monitor with it opens it with all jobs."""
+    with transaction.atomic():
+        # Who makes it the usual one meanwhile comes before, or finds it gone.
+        if _held(view):
+            view.delete()
+
+
+def _held(view: SavedView) -> bool:
+    """Lock the row of ``view`` until the transaction ends; return whether it is there."""
+    return SavedView.objects.select_for_update(no_key=True).filter(pk=view.pk).exists()
 
 
 def may_share_with_everyone(user: User) -> bool:
@@ -75,7 +102,7 @@ def save(view: SavedView, *, now: datetime) -> SavedView:
         if view._state.adding:
             view.save(force_insert=True)
         elif not _update(view):
-            raise InvalidInput({"name": [_("The view is gone: somebody deleted it.")]})
+            raise InvalidInput({"name": [_(GONE)]})
     return view
 
 
@@ -97,12 +124,13 @@ def _check(view: SavedView) -> None:
         view.group is None or not groups_of(view.owner).contains(view.group)
     ):
         errors["group"] = [_("Choose a group that you are in.")]
-    if (
-        view.sharing == Sharing.EVERYONE
-        and not may_share_with_everyone(view.owner)
-        and not _is_everyones(view)
-    ):
-        errors["sharing"] = [_("Only administrators may share a view with everyone.")]
+    if view.sharing == Sharing.EVERYONE and not may_share_with_everyone(view.owner):
+        before = SavedView.objects.filter(pk=view.pk, sharing=Sharing.EVERYONE.value).first()
+        if before is None:
+            errors["sharing"] = [_("Only administrators may share a view with everyone.")]
+        elif before.query != view.query:
+            # Who lost the right may still rename it, and take it back.
+            errors["query"] = [_("Only administrators may change what everyone is shown by a view.")]
     if errors:
         raise InvalidInput(errors)
 
@@ -112,16 +140,14 @@ def groups_of(user: User) -> QuerySet[Group]:
     return Group.objects.filter(user=user).order_by("name")
 
 
-def _is_everyones(view: SavedView) -> bool:
-    """Return whether everyone has the view already: who lost the right may still rename it."""
-    return SavedView.objects.filter(pk=view.pk, sharing=Sharing.EVERYONE.value).exists()
-
-
 @contextmanager
 def _once() -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
+        if "group_id" in str(error):
+            # It was deleted meanwhile.
+            raise InvalidInput({"group": [_("Choose a group that you are in.")]}) from None
         if "saved_view_once_per_owner" not in str(error):
             raise
         raise InvalidInput({"name": [_("You have a view with this name already.")]}) from None

@@ -24,7 +24,7 @@ from jobs.acting import COMMAND, acting
 from jobs.addresses import shown_address
 from jobs.audit import CHANGE, CREATE, DELETE, GRANT, Note
 from jobs.audit_words import Hidden
-from jobs.models import Nature, Project, ProjectEnvironment, Secret, Semaphore, Subscription
+from jobs.models import Nature, Project, ProjectEnvironment, RetentionPolicy, Secret, Semaphore, Subscription
 from permissions import locks, policy
 from permissions.catalog import BY_CODENAME, EVERYWHERE, Right
 from permissions.models import ApiToken, Environment, ExternalIdentity, User
@@ -44,6 +44,7 @@ _KINDS: Final[dict[type[models.Model], str]] = {
     ApiToken: "token",
     ExternalIdentity: "identity",
     Subscription: "subscription",
+    RetentionPolicy: "retention",
 }
 _CHOSEN_BY_ONESELF: Final = frozenset({"language", "time_zone", "theme"})
 """Fields of a user that are no decision when they are their own."""

@@ -9,6 +9,7 @@ from celery import Task, shared_task
 from jobs import creation, daemon, dispatch, fleet, runner, schedules
 from jobs.execution import draining
 from jobs.notifications import service
+from jobs.retention import walk
 from rules import roomy
 
 if TYPE_CHECKING:
@@ -37,6 +38,12 @@ def run_schedules(self: AnyTask) -> None:
 def notify() -> None:
     """Tell people and programs what happened."""
     service.serve(draining.is_draining)
+
+
+@shared_task(name=dispatch.RETAIN)
+def retain() -> None:
+    """Do one step of removing what policies let go."""
+    walk.serve()
 
 
 @shared_task(name=dispatch.TICK)

@@ -5,8 +5,8 @@ Source: contract, section 6: rule < project < environment < project-in-environme
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 ORIGINS: Final = ("rule", "project", "environment", "project_environment", "job")
@@ -36,4 +36,21 @@ def given(layers: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Variable, 
     for origin in ORIGINS:
         for name, value in layers.get(origin, {}).items():
             found[name] = (Variable(value, origin), *found.get(name, ()))
+    return found
+
+
+def kept(merged: Mapping[str, Variable], hide: Callable[[Any], Any]) -> dict[str, dict[str, Any]]:
+    """Return the variables of a job as it keeps them: ``{name: {value, origin}}``.
+
+    What the job itself was given and holds a secret has a third member, ``shown``: what answers say instead. They are read
+    far more often than jobs are created, and by then no secret has to be opened.
+
+    Args:
+        merged: All of them.
+        hide: Hides secrets in plain data.
+    """
+    found = {name: asdict(variable) for name, variable in merged.items()}
+    for each in found.values():
+        if each["origin"] == "job" and (shown := hide(each["value"])) != each["value"]:
+            each["shown"] = shown
     return found

@@ -31,8 +31,12 @@ ACTION_LABELS: Final[dict[str, Promise | str]] = {
     "rollback": gettext_lazy("Roll back"),
     "delete": gettext_lazy("Delete"),
     "comment": pgettext_lazy("action", "Comment"),
+    "hold": pgettext_lazy("action", "Hold"),
+    "release": gettext_lazy("Release"),
     "expire": gettext_lazy("Expire"),
     "abandon": gettext_lazy("Declare dead"),
+    "remove_log": gettext_lazy("Remove the log"),
+    "remove_files": gettext_lazy("Remove the files"),
 }
 """What people and the daemon do, by the name in the audit."""
 
@@ -66,6 +70,8 @@ _WHOLE: Final = (
     gettext_noop("It lies before the scheduled date: the job would expire before it may run."),
     gettext_noop("The date is too far away."),
     gettext_noop("The job would have expired already."),
+    gettext_noop("Write the time in ISO 8601, such as 2026-03-01T10:00:00Z."),
+    gettext_noop("This time is out of range: use the years 1970 to 2200."),
     gettext_noop("The job was deleted at once."),
     gettext_noop("The command holds a NUL character."),
     gettext_noop("There is no command to run."),
@@ -209,7 +215,12 @@ _WITH_WORDS: Final = (
     gettext_noop("%(word)s is out of bounds; write a duration above 0 and up to 365d."),
     gettext_noop("Internal error: %(error)s"),
     gettext_noop("The repository cannot be read: %(reason)s"),
+    gettext_noop("This machine cannot keep a copy of the repository: %(error)s."),
     gettext_noop("The rule cannot run: %(reason)s"),
+    gettext_noop(
+        "Version %(number)s of the rule lacks approvals or checks that version %(newest)s has: only administrators "
+        "may still create a job of it."
+    ),
     gettext_noop("It is the same commit as %(word)s."),
     gettext_noop("%(number)s jobs have created each other up to this one: it may not create another."),
     gettext_noop(

@@ -68,6 +68,8 @@ RIGHT_OF_ACTION: Final[dict[str, Right]] = {
     "resume": Right.RESTART,
     "cancel": Right.CANCEL,
     "delete": Right.DELETE,
+    "hold": Right.DELETE,
+    "release": Right.DELETE,
 }
 """The right that each action on a job needs, for explanations; the contract's section 5. A test compares it with the actions."""
 

@@ -115,7 +115,7 @@ class User(AbstractUser):
         """
         super().clean()
         errors = lines_wrong(self, "first_name", "last_name")
-        if self._state.adding and not is_name(self.username):
+        if self._state.adding and self.username and not is_name(self.username):
             errors["username"] = _("A name is more than dots.")
         elif self._state.adding and User.objects.filter(username__iexact=self.username).exists():
             errors["username"] = _("There is a user of this name, perhaps in other letters' case.")

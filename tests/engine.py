@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -75,11 +76,11 @@ def lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def serve(slug: str) -> CreationRequest:
-    """Ask for a job as the web process does, and serve the request in this process."""
+def serve(slug: str, variables: Mapping[str, Any] | None = None) -> CreationRequest:
+    """Ask for a job as the web process does, with variables of its own, and serve the request in this process."""
     _, actor = setting()
     now = timezone.now()
-    plan = make_plan(Wish(rule=slug, environment="DEV"), actor, now)
+    plan = make_plan(Wish(rule=slug, environment="DEV", variables=dict(variables or {})), actor, now)
     request = CreationRequest.objects.create(
         wish=plan.to_data(),
         actor=actor.user,

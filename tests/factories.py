@@ -261,7 +261,8 @@ def user_with(*rights: Right | str, environments: Iterable[Environment] | None =
 def grant(
     principal: User | Group, *rights: Right | str, environments: Iterable[Environment] | None = None
 ) -> None:
-    """Grant ``rights`` on ``environments``, on all of them when ``None``."""
-    for right in rights:
-        for environment in [None] if environments is None else environments:
-            policy.grant(principal, Right(right), environment)
+    """Grant ``rights`` on ``environments``, on all of them when ``None``, beside what is granted there."""
+    wanted = frozenset(Right(right) for right in rights)
+    for environment in [None] if environments is None else environments:
+        # Together: each change takes a lock, reads what was granted and leaves a record.
+        policy.set_rights(principal, environment, wanted | policy.granted_on(principal, environment))

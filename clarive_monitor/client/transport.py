@@ -115,35 +115,47 @@ class Server:
             Refused: The answer is an error that asking again does not change.
             Unreachable: No usable answer came.
         """
-        import httpx
-
         for turn in range(1, self._attempts + 1):
             pause = FIRST_PAUSE * 2 ** (turn - 1)
-            try:
-                response = self._client_now().request(
-                    method, ROOT + path, params=parameters, json=body, headers=headers,
-                    timeout=timeout or self._timeout,
-                )  # fmt: skip
-            except (httpx.LocalProtocolError, UnicodeEncodeError):
-                raise _unsendable() from None
-            except httpx.RequestError as error:
-                failure: Refused | Unreachable = self._lost(error)
-                if not _may_change(failure):
-                    raise failure from None
+            found = self._sent(method, path, parameters, body, headers, timeout or self._timeout)
+            if isinstance(found, Unreachable):
+                failure: Refused | Unreachable = found
             else:
-                if response.status_code < 400:
-                    return response.status_code, self._read(response)
-                if method == "DELETE" and response.status_code == 404 and turn > 1:
+                if found.status_code < 400:
+                    return found.status_code, self._read(found)
+                if method == "DELETE" and found.status_code == 404 and turn > 1:
                     return 204, None
-                failure = self._refused(response)
-                if not _may_change(failure):
-                    raise failure
-                pause = _retry_after(response, pause)
-            if turn == self._attempts:
+                failure, pause = self._refused(found), _retry_after(found, pause)
+            if turn == self._attempts or not _may_change(failure):
                 raise failure
             self._tell(f"{str(failure).splitlines()[0]} Trying again in {pause:.0f} s…")
             self._sleep(pause)
         raise AssertionError("unreachable")
+
+    def _sent(
+        self,
+        method: str,
+        path: str,
+        parameters: Parameters | None,
+        body: Any,
+        headers: Mapping[str, str] | None,
+        timeout: float,
+    ) -> httpx.Response | Unreachable:
+        """Return the answer to one request, or why none came.
+
+        Raises:
+            Refused: The request cannot be sent.
+        """
+        import httpx
+
+        try:
+            return self._client_now().request(
+                method, ROOT + path, params=parameters, json=body, headers=headers, timeout=timeout
+            )
+        except (httpx.LocalProtocolError, UnicodeEncodeError):
+            raise _unsendable() from None
+        except httpx.RequestError as error:
+            return self._lost(error)
 
     @contextmanager
     def stream(

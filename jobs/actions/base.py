@@ -141,6 +141,7 @@ def check_comment(params: Mapping[str, Any], field: str) -> None:
 
 ActionType = TypeVar("ActionType", bound=JobAction)
 _ACTIONS: Final[dict[str, JobAction]] = {}
+_APART: Final[dict[str, JobAction]] = {}
 
 
 def register(action: type[ActionType]) -> type[ActionType]:
@@ -149,9 +150,20 @@ def register(action: type[ActionType]) -> type[ActionType]:
     return action
 
 
+def register_apart(action: type[ActionType]) -> type[ActionType]:
+    """Add an action that does not move a job on, and so is none of those that are offered with it everywhere."""
+    _APART[action.key] = action()
+    return action
+
+
 def actions() -> Mapping[str, JobAction]:
     """Return the registered actions by key."""
     return _ACTIONS
+
+
+def every_action() -> Mapping[str, JobAction]:
+    """Return all actions by key, also those apart."""
+    return {**_ACTIONS, **_APART}
 
 
 def refusals(job: Job, user: User, *, now: datetime) -> dict[str, Exception | None]:
@@ -163,6 +175,15 @@ def refusals(job: Job, user: User, *, now: datetime) -> dict[str, Exception | No
     if Right.VIEW_MONITOR not in asker.rights:
         return {}
     return {key: action.refusal(job, asker, now=now) for key, action in _ACTIONS.items()}
+
+
+def refusals_of_all(job: Job, user: User, *, now: datetime) -> dict[str, Exception | None]:
+    """Return the same of every action, also of those apart."""
+    found = refusals(job, user, now=now)
+    if found:
+        asker = Asker(user, policy.rights_of(user).on(job.environment_id))
+        found |= {key: action.refusal(job, asker, now=now) for key, action in _APART.items()}
+    return found
 
 
 def available(job: Job, user: User, *, now: datetime) -> list[str]:

@@ -27,9 +27,10 @@ from permissions import policy
 from permissions.catalog import Right
 from permissions.exceptions import EnvironmentHidden, RightMissing
 from permissions.models import Environment
-from rules.exceptions import RuleNotFound
+from rules import guards
+from rules.exceptions import RuleError, RuleNotFound
 from rules.models import RuleVersion
-from rules.selectors import newest_version
+from rules.selectors import linked_tree, newest_version, pins
 
 State = CreationRequest.State
 
@@ -202,7 +203,24 @@ def _version(wish: Wish, actor: Actor, errors: dict[str, list[str]]) -> RuleVers
     found = newest.rule.versions.filter(number=wish.rule_version).select_related("rule").first()
     if found is None:
         errors["rule_version"] = [f"The rule {wish.rule} has no version {wish.rule_version}."]
+    elif not actor.user.is_superuser and lacks_guards(found, newest):
+        errors["rule_version"] = [
+            f"Version {found.number} of the rule lacks approvals or checks that version {newest.number} has: only "
+            "administrators may still create a job of it."
+        ]
     return found
+
+
+def lacks_guards(older: RuleVersion, newest: RuleVersion) -> bool:
+    """Return whether an older version of a rule leaves out approvals or checks of the newest one, as far as one can read that.
+
+    One that cannot be read any more lacks none: no job is created of it, which is said elsewhere.
+    """
+    try:
+        trees = [linked_tree(version.pk, pins(version.pk)) for version in (older, newest)]
+    except RuleError:
+        return False
+    return guards.lacks(*trees)
 
 
 def mistakes_in_words(wish: Wish) -> dict[str, list[str]]:

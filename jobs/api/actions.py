@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from jobs import selectors
-from jobs.actions.base import MOST_COMMENT, Seen, actions
+from jobs.actions.base import MOST_COMMENT, Seen, every_action
 from jobs.api.parsing import Choice, Flag, Moment, StrictSerializer, Text
 from jobs.api.serializers import ActionSerializer
 from jobs.api.views import actor_of, detail, user_of
@@ -79,7 +79,7 @@ def perform(request: Request, job_id: int, key: str, values: dict[str, Any]) -> 
         JobNotFound: There is no such job for the asker.
     """
     seen = values.pop("seen", None)
-    return actions()[key].execute(
+    return every_action()[key].execute(
         job_id, actor=actor_of(request), now=timezone.now(), seen=Seen(**seen) if seen else None, **values
     )
 
@@ -120,5 +120,7 @@ ADDRESSES: Final[dict[str, type[ActionView]]] = {
     "reject": action_view("reject"),
     "trap": action_view("trap", TrapSerializer),
     "comment": action_view("comment", CommentSerializer),
+    "hold": action_view("hold"),
+    "release": action_view("release"),
 }
 """Views by the last part of their address."""

@@ -18,6 +18,7 @@ from jobs.configuration.kinds.grants import Grants
 from jobs.configuration.kinds.groups import Groups
 from jobs.configuration.kinds.natures import Natures
 from jobs.configuration.kinds.projects import Projects
+from jobs.configuration.kinds.retention import Retention
 from jobs.configuration.kinds.rules import Rules
 from jobs.configuration.kinds.schedules import Schedules
 from jobs.configuration.kinds.secrets import Secrets
@@ -29,7 +30,7 @@ from permissions import locks
 
 KINDS: Final[tuple[Kind[Any], ...]] = (
     Environments(), Groups(), Users(), Natures(), Rules(), Projects(), Grants(), Schedules(), Semaphores(), Secrets(),
-    Subscriptions(),
+    Subscriptions(), Retention(),
 )  # fmt: skip
 """In the order of saving, so that what is referred to is there already; pruning goes the other way."""
 

@@ -116,7 +116,8 @@ def refs_of(repository: Repository, *, seconds: float = LOOK_SECONDS) -> Refs:
     if known is None or until < now:
         known = _asked(repository, seconds)
     if isinstance(known, RepositoryError):
-        raise known
+        # Anew: one that is kept would take the places where it was raised along, of all who asked.
+        raise type(known)(*known.args)
     return known
 
 

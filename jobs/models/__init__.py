@@ -10,6 +10,7 @@ from jobs.models.job import Job
 from jobs.models.log_chunk import LogChunk
 from jobs.models.notices import Attempt, Delivery, MailChoice, Notice, NoticeServer, Subscription
 from jobs.models.project import Project, ProjectEnvironment
+from jobs.models.retention import JobHold, JobTrim, LogTable, RetentionPolicy, RetentionState
 from jobs.models.schedule import Schedule, ScheduleRun
 from jobs.models.secret import Secret
 from jobs.models.step_run import OperationRun, StepRun
@@ -30,9 +31,12 @@ __all__ = [
     "Event",
     "IdempotencyKey",
     "Job",
+    "JobHold",
     "JobNature",
     "JobRevision",
+    "JobTrim",
     "LogChunk",
+    "LogTable",
     "MailChoice",
     "Nature",
     "Notice",
@@ -40,6 +44,8 @@ __all__ = [
     "OperationRun",
     "Project",
     "ProjectEnvironment",
+    "RetentionPolicy",
+    "RetentionState",
     "SavedView",
     "Schedule",
     "ScheduleRun",

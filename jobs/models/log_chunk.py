@@ -15,6 +15,9 @@ class LogChunk(models.Model):
     opens only the chunks that can match. Rows are written once and never changed; ``jobs.log`` is the only
     code that writes or reads them.
 
+    The table is partitioned by ranges of jobs, so that the disk of old logs is given back by whole files; see
+    ``jobs.retention.partitions``.
+
     Attributes:
         job: Whose log it is.
         first_line: Id of the first line. Ids count from 1 per job, over all attempts, without gaps.
@@ -32,9 +35,16 @@ class LogChunk(models.Model):
         data: Header and text, see ``jobs.log.codec``.
     """
 
-    id = models.BigAutoField(primary_key=True)
-    # Without its own index: the unique constraint below begins with the job.
-    job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, related_name="log_chunks", db_index=False)
+    pk = models.CompositePrimaryKey("job", "first_line")
+    # No key of the database: making and dropping a partition would lock all jobs. A trigger removes the chunks of a job
+    # that goes, and whoever writes one holds the job's row, so none can be left behind (decision 75).
+    job = models.ForeignKey(
+        "jobs.Job",
+        on_delete=models.DO_NOTHING,
+        related_name="log_chunks",
+        db_index=False,
+        db_constraint=False,
+    )
     first_line = models.BigIntegerField()
     line_count = models.IntegerField()
     attempt = models.SmallIntegerField()
@@ -54,7 +64,6 @@ class LogChunk(models.Model):
         verbose_name_plural = _("log chunks")
         default_permissions = ("view",)
         constraints = (
-            models.UniqueConstraint(name="logchunk_first_line_per_job", fields=("job", "first_line")),
             models.CheckConstraint(
                 name="logchunk_has_lines", condition=Q(line_count__gte=1, first_line__gte=1)
             ),

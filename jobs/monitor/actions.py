@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from jobs import selectors
-from jobs.actions.base import actions
+from jobs.actions.base import every_action
 from jobs.exceptions import InvalidInput, JobChanged, JobNotFound
 from jobs.models import AuditRecord, Job
 from jobs.monitor import refusals
@@ -55,7 +55,7 @@ def _do(request: HttpRequest, dialog: Dialog, situation: Situation) -> HttpRespo
     if not form.is_valid():
         return _not_understood(request, dialog, form)
     try:
-        job = actions()[dialog.key].execute(
+        job = every_action()[dialog.key].execute(
             situation.job.pk, actor=actor(request), now=timezone.now(), seen=form.seen(), **form.params()
         )
     except JobNotFound:

@@ -29,6 +29,8 @@ _MOST_WRITTEN_OUT: Final = 3
 _SPAN: Final = 64
 _CONTROL: Final = 36
 """Bytes of the markup around text in a colour, and around control characters."""
+_MOST_CLEARED: Final = 2_000_000
+"""So many cells are cleared in one line; of one that goes on clearing only what stands behind its last return is shown."""
 _MOST_MARKS: Final = 200
 """How many hits of one line are marked: a page of them must stay small."""
 _COLOURS: Final = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
@@ -128,7 +130,7 @@ def _pieces(text: str, pen: Pen) -> Iterator[Piece]:
 def _written_over(text: str, pen: Pen) -> Iterator[Piece]:
     """Yield what a terminal shows of a line that goes back to its beginning."""
     cells: list[tuple[str, tuple[str, ...]]] = []
-    column = start = 0
+    column = start = cleared = 0
     for found in [*_SEQUENCE.finditer(text), None]:
         column = _type(cells, column, text[start : found.start() if found else None], pen.classes)
         if found is None:
@@ -136,6 +138,12 @@ def _written_over(text: str, pen: Pen) -> Iterator[Piece]:
         if found.group(1) is not None:
             _apply(pen.state, found.group(1))
         elif found.group(2) is not None:
+            cleared += len(cells)
+            if cleared > _MOST_CLEARED:
+                before, _return, last = text.rpartition("\r")
+                pen.pass_over(before)
+                yield from _pieces(last, pen)
+                return
             _clear(cells, column, found.group(2))
         start = found.end()
     for classes, group in groupby(cells, key=lambda cell: cell[1]):

@@ -279,6 +279,19 @@ def delete(situation: Situation) -> Consequences:
     )
 
 
+def hold(situation: Situation) -> Consequences:
+    """Say what a hold keeps from the job."""
+    return of(
+        _("No retention policy takes the job, its log or its files until somebody releases it."),
+        warnings=(_("People with the right to delete it may delete it nevertheless."),),
+    )
+
+
+def release(situation: Situation) -> Consequences:
+    """Say who decides about the job from now on."""
+    return of(_("Retention policies decide about the job again, as if it had never been on hold."))
+
+
 def comment(situation: Situation) -> Consequences:
     """Say where the comment goes."""
     return of(_("Your text becomes a line of the job's log, with your name."), _("Nothing else changes."))

@@ -23,6 +23,7 @@ from jobs.monitor.gate import actor, is_htmx, reader, signed_in
 from jobs.monitor.job_form import JobForm
 from jobs.monitor.job_variables import PREFIX
 from jobs.representation import given_variables
+from jobs.secrets import vault
 from jobs.wishes import Wish
 from jobs.wording import translated
 from permissions.exceptions import RightMissing
@@ -85,7 +86,14 @@ def _like(user: User, number: str) -> JobForm:
         "urgent": job.urgent,
         "comment": job.comment,
     }
-    return JobForm(user, initial=initial, given=given_variables(job))
+    mask = vault.open_for(job.environment_id, job.project_id).mask
+    shown = given_variables(job)
+    # What cannot be shown is not in the form, so that its mask is not taken for the value.
+    given = {name: job.variables[name]["value"] for name in shown}
+    copied = {name: value for name, value in given.items() if mask.value(value) == value == shown[name]}
+    form = JobForm(user, initial=initial, given=copied)
+    form.left_out = sorted(given.keys() - copied.keys())
+    return form
 
 
 def _picked(sent: QueryDict) -> QueryDict:

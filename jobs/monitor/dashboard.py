@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from jobs import timeline
 from jobs.blockers import blockers
 from jobs.lifecycle import ENDED, Status
-from jobs.models import Job
+from jobs.models import Job, JobHold
 from jobs.monitor import log_lines, operations, past, polling, remaining, standing, values
 from jobs.monitor.contents import contents_panel
 from jobs.monitor.gate import is_htmx, reader, signed_in, visible_job
@@ -107,6 +107,8 @@ def _more_context(situation: Situation, attempt: int) -> dict[str, Any]:
         "approvals": past.approvals_of(job),
         "traps": [(translated(trap.error), trap) for trap in past.traps_of(job)],
         "neighbours": past.neighbours_of(job, situation.user),
+        "hold": JobHold.objects.filter(job=job).first(),
+        "may_hold": situation.refusals.get("hold", job) is None,
     }
 
 

@@ -73,6 +73,8 @@ DIALOGS: Final[Mapping[str, Dialog]] = {
             is_grave=True,
             submit=_("Delete the job"),
         ),
+        Dialog("hold", consequences.hold, _("The job is on hold.")),
+        Dialog("release", consequences.release, _("The job is no longer on hold.")),
         Dialog("comment", consequences.comment, _("Your comment is in the log."), forms.CommentForm),
     )
 }

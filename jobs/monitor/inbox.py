@@ -140,6 +140,8 @@ def _signatures(approval: Approval) -> str:
 def _retries(trap: Trap) -> str:
     if trap.max_retries:
         return _("retried %(n)d of %(most)d times") % {"n": trap.retries, "most": trap.max_retries}
+    if not trap.retries:
+        return _("not retried yet")
     return ngettext("retried %(n)d time", "retried %(n)d times", trap.retries) % {"n": trap.retries}
 
 

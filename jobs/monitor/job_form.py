@@ -20,6 +20,7 @@ from jobs.models import Project
 from jobs.monitor import job_variables, times
 from jobs.monitor.forms import MINUTES, MOST_TEXT, mark_invalid, read_variables
 from jobs.monitor.job_variables import PREFIX, Declared
+from jobs.secrets import vault
 from permissions import policy
 from permissions.catalog import Right
 from permissions.models import Environment, User
@@ -142,6 +143,7 @@ class JobForm(forms.Form):
         self._offer_versions()
         self._explain()
         self.declared = self._declare()
+        self.left_out: list[str] = []
         self.kept = self._kept()
         self._begin_with(given or {})
         if self.is_bound:
@@ -227,12 +229,16 @@ class JobForm(forms.Form):
             }
 
     def _declare(self) -> list[Declared]:
-        """Add a field for each variable that the rule declares."""
-        tree, where = self.chosen.tree, self.chosen.environment
+        """Add a field for each variable that the rule declares; secrets in what holds without the job's word are hidden."""
+        tree, where, project = self.chosen.tree, self.chosen.environment, self.chosen.project
         if tree is None:
             return []
-        layers = layers_of(self.chosen.project, where) if where is not None else {}
-        merged = variables.merge({"rule": tree.variables, **layers})
+        layers = layers_of(project, where) if where is not None else {}
+        mask = vault.open_for(where.pk if where else None, project.pk if project else None).mask
+        merged = {
+            name: variables.Variable(mask.value(one.value), one.origin)
+            for name, one in variables.merge({"rule": tree.variables, **layers}).items()
+        }
         found = job_variables.declared(tree.variables, merged)
         for each in found:
             self.fields[each.key] = each.field()

@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.http import QueryDict
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from jobs import filters
 from jobs.choices import BADGES, JobType, StatusChoice
@@ -19,6 +19,9 @@ from jobs.monitor import counts, polling, remaining
 from jobs.monitor.groups import Group, is_upcoming
 from jobs.monitor.view_query import Query, address, given_values
 from jobs.search_words import quoted, split
+
+MOST_CHIPS: Final = 50
+"""So many applied filters have a chip."""
 
 FIELD_LABELS: Final = {
     "status": gettext_lazy("Status"),
@@ -123,16 +126,20 @@ def status_chips(parameters: QueryDict, numbers: dict[Status, int]) -> list[Chip
 def applied_filters(parameters: QueryDict) -> list[Chip]:
     """Return a chip for each value of a filter in the address, and each word of the text; following it takes that one away.
 
-    Statuses that are wanted have chips of their own.
+    Statuses that are wanted have chips of their own. Each address has all other values, so past ``MOST_CHIPS`` one chip
+    stands for the rest and opens the panel of filters.
     """
-    chips = []
+    chips: list[Chip] = []
+    more = 0
     given = given_values(parameters)
     for name in filters.PARAMETERS:
         values = given.get(name, []) if name != "status" else []
         if name == filters.TEXT:
             chips += _words(parameters, values)
             continue
-        for value in values:
+        fitting = values[: max(0, MOST_CHIPS - len(chips))]
+        more += len(values) - len(fitting)
+        for value in fitting:
             others = [other for other in values if other != value]
             chips.append(
                 Chip(
@@ -142,6 +149,9 @@ def applied_filters(parameters: QueryDict) -> list[Chip]:
                     name=name,
                 )
             )
+    if more:
+        label = ngettext("and %(n)s more", "and %(n)s more", more) % {"n": more}
+        chips.append(Chip(label=label, href=address(parameters, "panel", ["filters"]), name="panel"))
     return chips
 
 

@@ -154,8 +154,13 @@ def _marks(entry: LogEntry, place: Place | None) -> str:
 def _rest(entry: LogEntry, look: Look) -> str:
     """Return what leads to what is not shown of a line: the rest of a long one, the earlier states of a progress bar."""
     found = ""
-    if entry.left_out:
-        count = number_format(entry.left_out, force_grouping=True)
+    count = number_format(entry.left_out, force_grouping=True) if entry.left_out else ""
+    if entry.left_out and look.place and look.place.whole == entry.id:
+        found = format_html(
+            '<a class="cut" href="{}download/?line={}" download>… {} (+{})</a>',
+            look.base, entry.id, gettext("the rest is in the file"), count,
+        )  # fmt: skip
+    elif entry.left_out:
         address = (
             look.place.query(line=entry.id, whole=entry.id)
             if look.place

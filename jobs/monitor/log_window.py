@@ -31,6 +31,9 @@ MOST_FOLDED: Final = 200
 LINES_FOR_COLOURS: Final = 100
 """How far above a window a colour may have been switched on that its first lines are shown in."""
 
+WHOLE: Final = Room(size=1, weigh=len, longest=256 << 10)
+"""For one line that is shown in its full length; one that is longer still is in the file."""
+
 _ABOVE: Final = Room(size=1 << 20, weigh=len)
 _ENDLESS: Final = 2**62
 
@@ -125,7 +128,8 @@ def _with_folded(
 def _whole(job: Job, row: Row) -> Row:
     if isinstance(row, Segment):
         return row
-    return next(iter(reader.read_entries(job.pk, after=row.id - 1, up_to=row.id).entries), row)
+    page = reader.read_entries(job.pk, after=row.id - 1, up_to=row.id, room=WHOLE)
+    return next(iter(page.entries), row)
 
 
 def look_of(job: Job, place: Place, rows: Sequence[Row], above: str = "") -> Look:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ from jobs.timeline import Place
 from jobs.wording import translated
 from rules.tree import ancestors
 
+_NOT_RUN: Final = frozenset({OperationStatus.PENDING.value, OperationStatus.SKIPPED.value})
+_HOLE: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _WIDTH: Final = 100.0
 _NARROWEST: Final = 0.4
 _ROOM_OF_A_TICK: Final = 14.0
@@ -146,6 +149,13 @@ def _axis(scale: Scale | None) -> tuple[list[tuple[Bar, int]], list[Tick]]:
     return [(bar, number) for number, bar in enumerate(bands, start=1)], ticks
 
 
+def _readable(operation: timeline.Operation) -> str:
+    """Return an operation's name; of one that was not executed nobody filled in what the rule leaves open."""
+    if operation.status not in _NOT_RUN:
+        return operation.name
+    return _HOLE.sub("…", operation.name)
+
+
 @dataclass(frozen=True, slots=True)
 class _Drawing:
     """Draws operations on the scale of their attempt."""
@@ -161,7 +171,7 @@ class _Drawing:
         return Row(
             path=operation.path,
             id=operation.identifier,
-            name=operation.name,
+            name=_readable(operation),
             key=operation.key,
             turn=_turn(operation.path),
             error=translated(operation.error),

@@ -25,7 +25,6 @@ from permissions.models import Environment, User
 
 PROJECTS: Final = 50
 """So many projects are on one page."""
-MOST_PLACES: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +157,8 @@ def rows_of(
         at: A moment of the past, ``None`` for now.
     """
     wanted = Wanted([each.code for each in environments], [each.code for each in projects], at)
-    found = deployments.places(user, wanted, beyond=None, backward=False, inclusive=False, count=MOST_PLACES)
+    most = len(environments) * len(projects)
+    found = deployments.places(user, wanted, beyond=None, backward=False, inclusive=False, count=most)
     by_place = {(job.environment_id, job.project_id): job for job in deployments.jobs_of(found)}
     rows = []
     for project in projects:

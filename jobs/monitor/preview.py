@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 
 from jobs import deployments, dispatch, dry_run, durations, planning, selectors, transitions, workers
+from jobs.actions.create import lacks_guards
 from jobs.contents import offering
 from jobs.contents.history import Commits
 from jobs.dry_run import STATUS_LABELS, Imagined, Subject, sentence
@@ -128,7 +129,7 @@ def panel(form: JobForm, user: User, now: datetime) -> dict[str, Any] | None:
     data: Mapping[str, Any] = getattr(form, "cleaned_data", {})
     refs = tuple(data.get("revisions") or ())
     shas, git_problem = _commits_of(chosen, refs)
-    warnings = [*_of_workers(now), *_of_version(chosen), *git_problem]
+    warnings = [*_of_workers(now), *_of_version(chosen, user), *git_problem]
     warnings += _of_revisions(chosen, shas, user)
     context: dict[str, Any] = {"chosen": chosen, "warnings": warnings, "refs": refs}
     context |= {"dates": _dates(chosen.environment, data, now), "there": _there(chosen, shas, data)}
@@ -192,13 +193,24 @@ def _of_workers(now: datetime) -> Iterator[str]:
         yield _("The daemon does not run: nothing would be noticed that has to do with time.")
 
 
-def _of_version(chosen: Chosen) -> Iterator[str]:
+def _of_version(chosen: Chosen, user: User) -> Iterator[str]:
     version, newest = chosen.version, chosen.newest
-    if version is not None and newest is not None and version.number != newest.number:
+    if version is None or newest is None or version.number == newest.number:
+        return
+    if not lacks_guards(version, newest):
         said = _(
-            "This is not the newest version of the rule: it may lack approvals and checks that version %(number)d has."
+            "This is not the newest version of the rule; it has the approvals and checks of version %(number)d."
         )
         yield said % {"number": newest.number}
+    elif user.is_superuser:
+        said = _("This version of the rule lacks approvals or checks that version %(number)d has.")
+        yield said % {"number": newest.number}
+    else:
+        said = _(
+            "Version %(number)s of the rule lacks approvals or checks that version %(newest)s has: only administrators "
+            "may still create a job of it."
+        )
+        yield said % {"number": version.number, "newest": newest.number}
 
 
 def _of_revisions(chosen: Chosen, shas: Mapping[str, str], user: User) -> Iterator[str]:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 from django.contrib import messages
 from django.contrib.auth.models import Group
+from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from jobs import saved_views
+from jobs import saved_views, selectors
 from jobs.exceptions import InvalidInput
+from jobs.filters import NEGATION
 from jobs.models import SavedView
 from jobs.models.view import Sharing
 from jobs.monitor import listing, search
@@ -51,9 +56,11 @@ class State:
 
 
 def state(user: User, parameters: QueryDict, query: Query) -> State:
-    """Return what the monitor says about views. Two queries."""
-    views = list(saved_views.visible(user)[: saved_views.MOST])
+    """Return what the monitor says about views. Two queries, and a few more for a view of somebody else."""
+    views = saved_views.listed(user)
     view = next((each for each in views if each.pk == query.view), None)
+    if view is None and query.view is not None:
+        view = saved_views.find(user, query.view)
     now = canonical(parameters)
     changed = view is not None and now != canonical(QueryDict(_for_reader(user, view)[0]))
     keep = f"{reverse('monitor:view-new')}?{now}" if now or view else ""
@@ -81,21 +88,56 @@ def opening(request: HttpRequest) -> str:
             return ""
     query, hidden = _for_reader(user, view)
     if hidden:
-        messages.error(request, _("This view is about environments that you do not see."))
+        messages.error(request, str(_HIDDEN.get(hidden, _HIDDEN_THINGS)))
         return f"{reverse('monitor:list')}?view={NO_VIEW}"
     return f"{reverse('monitor:list')}?{urlencode([('view', view.pk)])}{'&' if query else ''}{query}"
 
 
-def _for_reader(user: User, view: SavedView) -> tuple[str, bool]:
-    """Return a view's parameters without environments that ``user`` may not know of, and whether it asks for no others."""
+def _for_reader(user: User, view: SavedView) -> tuple[str, str]:
+    """Return a view's parameters without codes and names that ``user`` may not know of, and which filter has no others."""
     found = parse_qsl(view.query)
-    names = ("environment", "exclude_environment")
-    if view.owner_id == user.pk or not any(name in names for name, _value in found):
-        return view.query, False
-    seen = set(policy.environments_for(user).values_list("code", flat=True))
-    kept = [(name, value) for name, value in found if name not in names or value in seen]
-    wanted = [value for name, value in found if name == "environment"]
-    return urlencode(kept), bool(wanted) and not seen.intersection(wanted)
+    if view.owner_id == user.pk:
+        return view.query, ""
+    hidden = ""
+    for name, known in _KNOWN.items():
+        wanted = {value for given, value in found if given == name}
+        either = wanted | {value for given, value in found if given == f"{NEGATION}{name}"}
+        if not either:
+            continue
+        seen = either.intersection(known(user, either))
+        found = [
+            (given, value)
+            for given, value in found
+            if given not in {name, f"{NEGATION}{name}"} or value in seen
+        ]
+        if wanted and not wanted & seen:
+            hidden = hidden or name
+    return urlencode(found), hidden
+
+
+_KNOWN: Final[dict[str, Callable[[User, Collection[str]], Iterable[str]]]] = {
+    "environment": lambda user, codes: (
+        policy.environments_for(user).filter(code__in=codes).values_list("code", flat=True)
+    ),
+    "project": lambda user, codes: (
+        selectors.visible_projects(user).filter(code__in=codes).values_list("code", flat=True)
+    ),
+    "nature": lambda user, codes: (
+        selectors.visible_natures(user).filter(code__in=codes).values_list("code", flat=True)
+    ),
+    "rule": lambda user, slugs: (
+        selectors.visible_rules(user).filter(slug__in=slugs).values_list("slug", flat=True)
+    ),
+    "created_by": lambda user, names: User.objects.filter(
+        Exists(selectors.visible_jobs(user).filter(created_by=OuterRef("pk"))), username__in=names
+    ).values_list("username", flat=True),
+}
+"""Which of some codes a reader may know of, by filter."""
+
+_HIDDEN: Final[dict[str, Promise]] = {
+    "environment": gettext_lazy("This view is about environments that you do not see."),
+}
+_HIDDEN_THINGS: Final = gettext_lazy("This view is about projects, rules or people that you do not see.")
 
 
 @signed_in
@@ -104,7 +146,7 @@ def views(request: HttpRequest) -> HttpResponse:
     """Show the reader's views and those that others share with them."""
     user = reader(request)
     usual = saved_views.usual(user)
-    found = list(saved_views.visible(user)[: saved_views.MOST])
+    found = saved_views.listed(user)
     context = {
         "section": "monitor",
         "own": [_described(view, usual) for view in found if view.owner_id == user.pk],
@@ -142,7 +184,10 @@ def view(request: HttpRequest, view_id: int) -> HttpResponse:
         raise Http404
     do = request.POST.get("do", "save")
     if request.method == "POST" and do in {"usual", "unusual"}:
-        saved_views.set_usual(user, found if do == "usual" else None)
+        try:
+            saved_views.set_usual(user, found if do == "usual" else None)
+        except InvalidInput:
+            raise Http404 from None
         messages.success(
             request, _("The monitor opens with “%(name)s”.") % {"name": found.name}
             if do == "usual" else _("The monitor opens with all jobs.")
@@ -153,7 +198,7 @@ def view(request: HttpRequest, view_id: int) -> HttpResponse:
     if request.method != "POST":
         return _form(request, found)
     if do == "delete":
-        found.delete()
+        saved_views.delete(found)
         messages.success(request, _("The view “%(name)s” is deleted.") % {"name": found.name})
         return redirect("monitor:views")
     if do == "replace":
@@ -184,10 +229,10 @@ def _save(request: HttpRequest, found: SavedView) -> HttpResponse:
     try:
         read_query(QueryDict(found.query))
         saved_views.save(found, now=timezone.now())
+        if request.POST.get("usual"):
+            saved_views.set_usual(found.owner, found)
     except InvalidInput as error:
         return _form(request, found, error.errors, status=400)
-    if request.POST.get("usual"):
-        saved_views.set_usual(found.owner, found)
     messages.success(request, _("The view “%(name)s” is saved.") % {"name": found.name})
     return redirect(f"{reverse('monitor:list')}?{OPEN}={found.pk}")
 

@@ -22,6 +22,9 @@ from permissions import policy
 from permissions.policy import AnyUser
 
 PARAMETER: Final = "search"
+MOST_SUGGESTED: Final = 3
+"""For so many codes of one field that nothing has, what is near is named."""
+
 MOST_NAMES: Final = 2000
 """A code is compared with so many others when what was typed is none."""
 
@@ -116,12 +119,15 @@ def _settle_codes(user: AnyUser, found: dict[str, list[str]]) -> list[str]:
             continue
         codes, column = things(user)
         known = set(codes.filter(**{f"{column}__in": asked}).values_list(column, flat=True))
-        for code in sorted(asked - known):
-            near = query_text.near_to(code, codes.values_list(column, flat=True)[:MOST_NAMES])
-            if near.lower() == code.lower():
-                for name in names:
-                    found[name] = [near if each == code else each for each in found[name]]
-                continue
+        if not (missing := sorted(asked - known)):
+            continue
+        others = list(codes.values_list(column, flat=True)[:MOST_NAMES])
+        as_written = {other.lower(): other for other in others}
+        settled = {code: as_written[code.lower()] for code in missing if code.lower() in as_written}
+        for name in names if settled else ():
+            found[name] = [settled.get(each, each) for each in found[name]]
+        for place, code in enumerate(code for code in missing if code not in settled):
+            near = query_text.near_to(code, others) if place < MOST_SUGGESTED else ""
             advice = " " + _("Did you mean %(near)s?") % {"near": near} if near else ""
             values = {"label": listing.label_of(field), "name": code[:60]}
             messages.append(_("%(label)s: there is no %(name)s.") % values + advice)

@@ -33,12 +33,13 @@ class Situation:
     @cached_property
     def refusals(self) -> dict[str, Exception | None]:
         """Why the reader may not do each action, ``None`` for what they may."""
-        return base.refusals(self.job, self.user, now=self.now)
+        return base.refusals_of_all(self.job, self.user, now=self.now)
 
     @property
     def available(self) -> list[str]:
-        """The keys of what the reader may do."""
-        return [key for key, refusal in self.refusals.items() if refusal is None]
+        """The keys of what the reader may do to move the job on."""
+        offered = base.actions()
+        return [key for key, refusal in self.refusals.items() if refusal is None and key in offered]
 
     @cached_property
     def trap(self) -> Trap | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from django.db import connection
@@ -26,14 +26,21 @@ MOST_CHARACTERS: Final = 4000
 
 MOST_VARIABLES: Final = 200
 MOST_OUTPUTS: Final = 40
+MOST_MEMBERS: Final = 50
+"""So many parts of one output are shown."""
+
+MOST_SETTERS: Final = 2000
+"""Of so many operations that set variables, the last ones, is looked at what they set."""
 
 _TEXT: Final = "left(CASE jsonb_typeof({0}) WHEN 'string' THEN {0} #>> '{{}}' ELSE {0}::text END, %(most)s)"
 _SET: Final = f"""
 SELECT DISTINCT ON (member.key) member.key, run.path, run.identifier, run.name, {_TEXT.format("member.value")}
-FROM jobs_operationrun run CROSS JOIN LATERAL jsonb_each(run.value) member
-WHERE run.job_id = %(job)s AND run.attempt = %(attempt)s AND run.key = ANY(%(setters)s)
-    AND jsonb_typeof(run.value) = 'object'
-ORDER BY member.key, run.finished_at DESC NULLS LAST LIMIT %(limit)s
+FROM (
+    SELECT id, path, identifier, name, value, finished_at FROM jobs_operationrun
+    WHERE job_id = %(job)s AND attempt = %(attempt)s AND key = ANY(%(setters)s) AND jsonb_typeof(value) = 'object'
+    ORDER BY id DESC LIMIT %(runs)s
+) run CROSS JOIN LATERAL jsonb_each(run.value) member
+ORDER BY member.key, run.finished_at DESC NULLS LAST, run.id DESC LIMIT %(limit)s
 """
 _OUTPUTS: Final = f"""
 SELECT run.path, run.identifier, run.name, run.key, member.key, {_TEXT.format("member.value")}
@@ -42,8 +49,10 @@ FROM (
     WHERE job_id = %(job)s AND attempt = %(attempt)s AND value IS NOT NULL AND jsonb_typeof(value) <> 'null'
         AND NOT key = ANY(%(setters)s)
     ORDER BY id LIMIT %(limit)s
-) run CROSS JOIN LATERAL jsonb_each(
-    CASE jsonb_typeof(run.value) WHEN 'object' THEN run.value ELSE jsonb_build_object('', run.value) END
+) run CROSS JOIN LATERAL (
+    SELECT key, value FROM jsonb_each(
+        CASE jsonb_typeof(run.value) WHEN 'object' THEN run.value ELSE jsonb_build_object('', run.value) END
+    ) ORDER BY key LIMIT %(members)s
 ) member
 ORDER BY run.id, member.key
 """
@@ -98,6 +107,7 @@ class Output:
         name: For people.
         saved_as: Under which name the rule reads it; empty when it does not.
         members: Its parts by name; a single one without a name for what has no parts.
+        has_more: There are more of them than are shown.
     """
 
     path: str
@@ -105,6 +115,7 @@ class Output:
     name: str
     saved_as: str = ""
     members: list[tuple[str, Shown]] = field(default_factory=list)
+    has_more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +135,9 @@ def values_of(job: Job, attempt: int) -> Values:
     mask = vault.open_for(job.environment_id, job.project_id).mask.text
     setters = [operation.key for operation in registry if operation.sets_variables]
     given = {"job": job.pk, "attempt": attempt, "setters": setters, "most": MOST_CHARACTERS + 1}
-    found = _outputs(_rows(_OUTPUTS, {**given, "limit": MOST_OUTPUTS + 1}), _saved(job), mask)
-    later = _rows(_SET, {**given, "limit": MOST_VARIABLES})
+    bounds = {"limit": MOST_OUTPUTS + 1, "members": MOST_MEMBERS + 1}
+    found = _outputs(_rows(_OUTPUTS, {**given, **bounds}), _saved(job), mask)
+    later = _rows(_SET, {**given, "limit": MOST_VARIABLES, "runs": MOST_SETTERS})
     return Values(_variables(job, later, mask), found[:MOST_OUTPUTS], len(found) > MOST_OUTPUTS)
 
 
@@ -166,6 +178,9 @@ def _outputs(
         if output is None:
             output = found[path] = Output(path, identifier, name or key, saved.get(static_path(path), ""))
         output.members.append((member, shown(text, mask)))
+    for path, output in found.items():
+        if len(output.members) > MOST_MEMBERS:
+            found[path] = replace(output, members=output.members[:MOST_MEMBERS], has_more=True)
     return list(found.values())
 
 

@@ -87,9 +87,10 @@ def _key_ring(keys: tuple[str, ...]) -> KeyRing:
     return KeyRing(keys)
 
 
-def open_for(environment_id: int, project_id: int | None) -> Opened:
+def open_for(environment_id: int | None, project_id: int | None) -> Opened:
     """Return the secrets that jobs in an environment, of a project or of none, may read.
 
+    While no environment is known (``None``) these are the secrets for all environments.
     Stronger scopes hide weaker ones as with variables: for all < project < environment < project in the environment.
     """
     rows = Secret.objects.filter(
@@ -110,14 +111,6 @@ def open_for(environment_id: int, project_id: int | None) -> Opened:
             every.append(values[row.name])
             unreadable.discard(row.name)
     return Opened(MappingProxyType(values), tuple(sorted(unreadable)), Mask(every)) if rows else NONE
-
-
-def names_for(environment_id: int, project_id: int | None) -> list[str]:
-    """Return the names of the secrets that jobs in an environment, of a project or of none, may read; no value is opened."""
-    rows = Secret.objects.filter(
-        Q(environment=None) | Q(environment_id=environment_id), Q(project=None) | Q(project_id=project_id)
-    )
-    return sorted(set(rows.values_list("name", flat=True)))
 
 
 def _strength(row: Secret) -> tuple[bool, bool]:

@@ -53,8 +53,7 @@ def publish_rule(
         if result.tree is None:
             raise RuleInvalid(result.problems)
         tree = result.tree
-        rule, _ = Rule.objects.get_or_create(slug=tree.name)
-        rule = Rule.objects.select_for_update().get(pk=rule.pk)
+        rule = _held(tree.name)
         newest = rule.versions.order_by("-number").first()
         if newest is not None and newest.source == source:
             return newest, False
@@ -68,6 +67,12 @@ def _hold_lock() -> None:
     """Publish one after the other: two rules that begin to call each other at one moment would each look fine alone."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+
+
+def _held(slug: str) -> Rule:
+    """Return the rule, made when it is not there, locked until the transaction ends."""
+    rule, _ = Rule.objects.get_or_create(slug=slug)
+    return Rule.objects.select_for_update().get(pk=rule.pk)
 
 
 def _save(

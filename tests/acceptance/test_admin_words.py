@@ -14,7 +14,7 @@ from jobs.models import AuditRecord
 from jobs.notifications import outbox
 from jobs.notifications.events import NoticeEvent
 from jobs.settings_audit import _KINDS
-from tests.factories import JobFactory, UserFactory
+from tests.factories import EnvironmentFactory, JobFactory, UserFactory
 from tests.notices import deliver, subscribe
 from tests.pages import Reader, text, words
 
@@ -76,3 +76,19 @@ def test_a_subscription_names_events_as_its_form_does(root: Reader) -> None:
     assert "<td>Job created</td>" in text(page)
     assert "The newest 100 at most" in words(page)
     assert "Job created" in words(root.get("/admin/jobs/subscription/"))
+
+
+def test_the_history_of_a_thing_leads_to_its_audit(root: Reader) -> None:
+    environment = EnvironmentFactory.create(code="LAB")
+    author = Author("ana", AuditRecord.Source.API.value, "")
+    record = audit.record_setting(author, "change_environment", now=timezone.now(), comment="LAB: name")
+    page = root.get(f"/admin/permissions/environment/{environment.pk}/history/")
+    link = page.content.decode().partition('href="/admin/jobs/auditrecord/?')[2].partition('"')[0]
+    assert link == "q=LAB"
+    assert f"/auditrecord/{record.pk}/change/" in root.get(f"/admin/jobs/auditrecord/?{link}").content.decode()
+
+
+def test_an_empty_name_of_a_user_has_one_mistake(root: Reader) -> None:
+    said = words(root.post("/admin/permissions/user/add/", {"username": ""}))
+    assert "This field is required" in said
+    assert "dots" not in said

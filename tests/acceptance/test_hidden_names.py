@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from jobs.audit import Actor, record
 from jobs.models import AuditRecord, Job, Project, ProjectEnvironment, Secret, Semaphore, SemaphoreRequest
 from permissions.models import Environment, User
 from tests.api import Api
+from tests.cases import in_one_test
 from tests.factories import (
     EnvironmentFactory,
     JobFactory,
@@ -105,7 +107,7 @@ LISTS: Final = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("path", LISTS)
+@in_one_test("path", LISTS)
 def test_the_api_lists_and_counts_as_if_it_were_not_there(ana: User, mine: Job, path: str) -> None:
     api = Api(ana)
     before = api.get(path)
@@ -129,8 +131,7 @@ PAGES: Final = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("address", PAGES)
-@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "fragment"])
+@in_one_test(("address", "headers"), itertools.product(PAGES, ({}, HTMX)))
 def test_pages_show_no_hidden_name(ana: User, mine: Job, address: str, headers: dict[str, str]) -> None:
     answer = Reader(ana, "en").get(address, **headers)
     asked = address.partition("?")[2]
@@ -179,14 +180,13 @@ def _without(number: int, content: bytes) -> bytes:
     return _SECRET.sub(b"", content)
 
 
-@pytest.mark.parametrize("door", JOB_DOORS)
+@in_one_test("door", JOB_DOORS)
 def test_reading_what_is_hidden_is_as_reading_nothing(ana: User, secret_job: Job, door: str) -> None:
     api = Api(ana)
     _same(lambda number: api.get(f"jobs/{number}/{door}").response, secret_job.pk)
 
 
-@pytest.mark.parametrize("action", ACTIONS)
-@pytest.mark.parametrize("seen", [None, {"attempt": 1, "status": "trapped"}], ids=["unseen", "seen"])
+@in_one_test(("action", "seen"), itertools.product(ACTIONS, (None, {"attempt": 1, "status": "trapped"})))
 def test_acting_on_what_is_hidden_is_as_acting_on_nothing(
     ana: User, secret_job: Job, action: str, seen: dict[str, Any] | None
 ) -> None:
@@ -200,7 +200,7 @@ def test_deleting_what_is_hidden_is_as_deleting_nothing(ana: User, secret_job: J
     assert Job.objects.filter(pk=secret_job.pk).exists()
 
 
-@pytest.mark.parametrize("page", ["", "log/", "log/download/", "cancel/", "retry/", "delete/", "comment/"])
+@in_one_test("page", ["", "log/", "log/download/", "cancel/", "retry/", "delete/", "comment/"])
 def test_pages_of_what_is_hidden_are_as_pages_of_nothing(ana: User, secret_job: Job, page: str) -> None:
     reader = Reader(ana, "en")
     _same(lambda number: reader.get(f"/jobs/{number}/{page}"), secret_job.pk)
@@ -285,7 +285,7 @@ ADMIN: Final = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("address", ADMIN)
+@in_one_test("address", ADMIN)
 def test_the_administration_shows_staff_no_hidden_name(
     staff: Reader, mine: Job, prod: Environment, shop: Project, address: str
 ) -> None:
@@ -353,9 +353,7 @@ def test_a_secret_for_all_environments_is_changed_by_who_sees_all(staff: Reader,
     assert Secret.objects.count() == 1
 
 
-@pytest.mark.parametrize(
-    "table", ["secret", "trap", "approval", "auditrecord", "project", "nature", "semaphore"]
-)
+@in_one_test("table", ["secret", "trap", "approval", "auditrecord", "project", "nature", "semaphore"])
 def test_history_asks_for_the_permission_before_it_looks(secret_job: Job, table: str) -> None:
     reader = Reader(UserFactory.create(is_staff=True), "en")
     for number in (1, shop_key(), NOBODY):

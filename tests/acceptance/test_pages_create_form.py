@@ -13,12 +13,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs.audit import Actor
+from jobs.actions.create import make_plan
+from jobs.audit import Actor, Author
 from jobs.contents import offering
-from jobs.exceptions import NoWorker
+from jobs.exceptions import InvalidInput, NoWorker
 from jobs.models import CreationRequest, DaemonState, Job, Project, ProjectEnvironment, Timing, WorkerSeen
 from jobs.monitor import creation
 from jobs.repositories import Repository
+from jobs.secrets import vault
+from jobs.wishes import Wish
 from permissions.models import Environment, User
 from rules.models import Rule
 from tests.engine import rule
@@ -289,11 +292,45 @@ def test_an_older_version_can_be_chosen_and_what_that_means_is_said(
     markup = ask(reader, rule_version="web@1")
     assert '<option value="web@1" selected>' in markup
     assert 'name="var_old"' in markup
-    assert "may lack approvals and checks that version 2 has" in said(markup)
+    assert "it has the approvals and checks of version 2" in said(markup)
     asked = _caught(monkeypatch)
     for version in ("web@1", ""):
         reader.post("/jobs/new/", wish(rule_version=version))
     assert [one.rule_version for one in asked] == [1, None]
+
+
+def test_an_older_version_is_no_way_around_an_approval_that_was_added(
+    reader: Reader, ana: User, shop: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(RICH.replace("min: 2", "min: 1"))
+    publish(RICH)
+    asked = _caught(monkeypatch)
+    refusal = (
+        "Version 1 of the rule lacks approvals or checks that version 2 has: only administrators may still"
+    )
+    assert refusal in said(ask(reader, rule_version="web@1"))
+
+    def create() -> str:
+        with pytest.raises(InvalidInput) as refused:
+            make_plan(
+                Wish(rule="web", environment="DEV", project="shop", rule_version=1),
+                Actor(ana, "page"),
+                timezone.now(),
+            )
+        return refused.value.errors["rule_version"][0]
+
+    assert create().startswith(refusal)
+    User.objects.filter(pk=ana.pk).update(is_superuser=True)
+    assert "lacks approvals or checks that version 2 has. " in said(ask(reader, rule_version="web@1"))
+    reader.post("/jobs/new/", wish(rule_version="web@1"))
+    assert [one.rule_version for one in asked] == [1]
+    ana.refresh_from_db()
+    plan = make_plan(
+        Wish(rule="web", environment="DEV", project="shop", rule_version=1),
+        Actor(ana, "page"),
+        timezone.now(),
+    )
+    assert plan.rule_version_id == Rule.objects.get().versions.get(number=1).pk
 
 
 # --- what would run -------------------------------------------------------------------------------------------------
@@ -464,6 +501,49 @@ def test_a_job_like_another(reader: Reader, shop: dict[str, str], dev: Environme
         "what does not fit its field is kept as it was"
     )
     assert not re.search(r'name="var_service" value=', markup), "what the rule said it says again"
+
+
+def test_no_secret_is_shown_before_there_is_a_job(
+    reader: Reader, shop: dict[str, str], dev: Environment
+) -> None:
+    """Contract, P9: a variable that holds the value of a secret is hidden as on the job's own page."""
+    author = Author("ana", "page")
+    vault.keep("token", "hunter22-of-dev", vault.Scope(dev), by=author, now=timezone.now())
+    vault.keep("number", "40711", vault.Scope(), by=author, now=timezone.now())
+    publish(
+        RICH.replace("service: shop", "service: x hunter22-of-dev\n  secret: s").replace(
+            "    - run: make", "    - run: make {{ variables.secret }}"
+        )
+        + "    - fail: no {{ variables.secret }}\n      name: name {{ variables.secret }}\n"
+    )
+    dev.variables = {"port": 40711, "hosts": ["hunter22-of-dev"]}
+    dev.save()
+    Project.objects.update(variables={})
+    given = {
+        "port": {"value": 40711, "origin": "job"},
+        "note": {"value": "hunter22-of-dev", "origin": "job"},
+        "more": {"value": {"deep": ["hunter22-of-dev"]}, "origin": "job"},
+        "plain": {"value": "shown", "origin": "job"},
+    }
+    job = JobFactory.at("END", "finished", environment=dev, project=_project(), variables=given)
+    Job.objects.filter(pk=job.pk).update(rule=Rule.objects.get(slug="web"))
+    like = text(reader.get(f"/jobs/new/?like={job.pk}"))
+    typed = {"var_secret": "hunter22-of-dev"}
+    pages = {
+        "like": like,
+        "first": text(reader.get("/jobs/new/?environment=DEV&rule=web&project=shop")),
+        "before an environment is chosen": text(reader.get("/jobs/new/?rule=web")),
+        "preview": ask(reader).partition("preview-facts")[2],
+        "preview of what is typed": ask(reader, **typed).partition("preview-facts")[2],
+    }
+    for name, page in pages.items():
+        hidden = ["40711"] if name.startswith("before") else ["40711", "hunter22"]
+        assert not [one for one in hidden if one in page], name
+    assert "x ***" in pages["preview"]
+    assert "make *** x ***" in pages["preview of what is typed"]
+    assert "name ***" in pages["preview of what is typed"]
+    assert "Not copied, because a secret is in it: more, note, port" in said(like)
+    assert "shown" in like
 
 
 def test_no_job_is_like_one_that_one_may_not_see(reader: Reader) -> None:

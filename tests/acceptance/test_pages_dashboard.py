@@ -13,6 +13,7 @@ from jobs import audit
 from jobs.audit import Author
 from jobs.lifecycle import Event
 from jobs.models import Approval, ApprovalSignature, Job, JobNature, OperationRun, Trap
+from jobs.monitor import values
 from jobs.monitor.standing import HINTS
 from jobs.secrets import vault
 from permissions.models import Environment, User
@@ -123,6 +124,20 @@ def test_many_outputs_are_bounded(reader: Reader, job: Job) -> None:
     page = reader.get(f"/jobs/{job.pk}/")
     assert text(page).count('<details id="output-') == 40
     assert "the first 40" in words(page)
+
+
+def test_an_output_of_many_parts_and_variables_set_in_a_loop_are_bounded(
+    reader: Reader, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered(job, "PRE/0", {f"part{number:04}": number for number in range(3000)}, name="Wide")
+    for number in range(6):
+        answered(job, f"PRE/1[{number}]", {"turn": number, f"only{number}": 1}, key="set")
+    monkeypatch.setattr(values, "MOST_SETTERS", 4)
+    markup = text(reader.get(f"/jobs/{job.pk}/"))
+    assert (">part0049<" in markup, ">part0050<" in markup) == (True, False)
+    assert "It has more parts than are shown here" in markup
+    found = {each.name: each.later.text for each in values.values_of(job, 1).variables if each.later}
+    assert found == {"turn": "5", "only2": "1", "only3": "1", "only4": "1", "only5": "1"}
 
 
 def test_audit_is_folded_and_has_a_page_of_its_own(reader: Reader, ana: User, job: Job) -> None:

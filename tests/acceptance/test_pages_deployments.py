@@ -11,11 +11,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from jobs.execution import naming
 from jobs.models import Estimate, Job, Project
+from jobs.monitor.revisions import look_up
+from jobs.repositories import Repository, RepositoryError
 from permissions.models import Environment
 from tests.factories import EnvironmentFactory, JobFactory, ProjectFactory, RuleFactory, user_with
 from tests.pages import Reader, words
-from tests.repositories import make_repository
+from tests.repositories import git, make_repository
 
 pytestmark = pytest.mark.django_db
 
@@ -48,6 +51,12 @@ def finished(where: Environment, what: Project, ref: str, days: float, sha: str 
     if sha:
         job.revisions.update(sha=sha)
     return job
+
+
+def bring_too(job: Job, ref: str, sha: str) -> None:
+    job.revisions.create(
+        position=1, ref=ref, sha=sha, project=job.project, environment=job.environment, active=False
+    )
 
 
 def cells(reader: Reader, query: str = "") -> str:
@@ -83,11 +92,21 @@ def test_the_past_is_shown_as_it_was(ana: Reader, dev: Environment, shop: Projec
     assert "v2" in cells(ana)
 
 
-@pytest.mark.parametrize(("query", "said"), [("?at=noon", "ISO 8601"), ("?q=%00", "Null characters")])
-def test_what_cannot_be_used_is_named(ana: Reader, query: str, said: str) -> None:
-    answer = ana.get(f"/deployments/{query}")
-    assert answer.status_code == 400
-    assert said in words(answer)
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("?at=noon", "ISO 8601"),
+        ("?q=%00", "Null characters"),
+        ("?at=9999-12-31T23:59:59Z", "use the years 1970 to 2200"),
+        ("?at=0001-01-01T00:00:00Z", "use the years 1970 to 2200"),
+    ],
+)
+def test_what_cannot_be_used_is_named(
+    ana: Reader, shop: Project, dev: Environment, prod: Environment, query: str, said: str
+) -> None:
+    for page in ("", "drift/"):
+        answer = ana.get(f"/deployments/{page}{query}&project=shop&from=DEV&to=PROD")
+        assert (answer.status_code, said in words(answer)) == (400, True), page
 
 
 def test_hidden_environments_are_no_column_and_no_newer_place(
@@ -149,6 +168,47 @@ def test_the_difference_of_two_environments_is_a_list_of_commits(
     # Then it was another story.
     at = (BEGINNING + timedelta(days=2.5)).isoformat().replace("+00:00", "Z")
     assert "In DEV and not in PROD 2" in words(ana.get(f"{address}&at={at}"))
+
+
+def test_jobs_of_several_revisions_are_compared_with_all_of_them(
+    ana: Reader, dev: Environment, prod: Environment, tmp_path: Path
+) -> None:
+    path = tmp_path / "shop"
+    shas = make_repository(path, {"v1": "one", "v2": "two"})
+    git("checkout", "--quiet", "-b", "side", shas["v1"], cwd=path)
+    git("commit", "--quiet", "--allow-empty", "-m", "Beside", cwd=path)
+    side = git("rev-parse", "HEAD", cwd=path).strip()
+    shop = ProjectFactory.create(code="shop", repository=str(path))
+    there = finished(prod, shop, "v1", 1, shas["v1"])
+    bring_too(finished(dev, shop, "v2", 2, shas["v2"]), "side", side)
+    address = "/deployments/drift/?project=shop&from=DEV&to=PROD"
+    shown = words(ana.get(address))
+    assert "In DEV and not in PROD 2" in shown
+    assert ("Beside" in shown, "Version v2" in shown, "Version v1" in shown) == (True, True, False)
+    bring_too(there, "side", side)
+    shown = words(ana.get(address))
+    assert "In DEV and not in PROD 1" in shown
+    assert ("Beside" in shown, "Version v2" in shown) == (False, True)
+
+
+def test_a_machine_that_cannot_keep_a_mirror_is_said_and_is_no_error(
+    ana: Reader, dev: Environment, prod: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a disk that is full: here the folder of the mirrors is a file."""
+    shas = make_repository(tmp_path / "shop", {"v1": "one", "v2": "two"})
+    shop = ProjectFactory.create(code="shop", repository=str(tmp_path / "shop"))
+    finished(prod, shop, "v1", 1, shas["v1"])
+    finished(dev, shop, "v2", 2, shas["v2"])
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(naming, "mirrors", lambda: tmp_path / "file")
+    answer = ana.get("/deployments/drift/?project=shop&from=DEV&to=PROD")
+    assert (answer.status_code, "cannot be read" in words(answer)) == (200, True)
+    found = look_up(shop, "")
+    assert [choice.ref for group in found.groups for choice in group.choices] == ["v2", "v1", "main"]
+    assert "Commits cannot be read here yet" in found.problem
+    with pytest.raises(RepositoryError, match="cannot keep a copy of the repository") as refused:
+        Repository(shop.repository, naming.mirrors()).resolve(shas["v1"], seconds=5)
+    assert str(tmp_path) not in str(refused.value)
 
 
 def test_a_repository_that_is_away_is_said_and_is_no_error(

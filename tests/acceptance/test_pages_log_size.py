@@ -102,6 +102,17 @@ def test_a_cut_line_says_how_much_is_left_out_and_leads_to_all_of_it(reader: Rea
     assert b"".join(answer.streaming_content) == b"x" * LONG + b"\n"  # type: ignore[attr-defined]
 
 
+def test_a_line_that_is_too_long_for_any_page_leads_to_the_file(reader: Reader, job: Job) -> None:
+    """A build that writes one line over and over makes lines of megabytes."""
+    last = job.log_lines + 1
+    append_entries(job.pk, 1, "RUN", [("info", "0 %\r" + "x" * 3_000_000)])
+    markup = text(reader.get(f"/jobs/{job.pk}/log/?line={last}&whole={last}&part=1"))
+    assert len(markup) < 400_000
+    assert f'href="download/?line={last}" download' in markup
+    answer = reader.client.get(f"/jobs/{job.pk}/log/download/?line={last}")
+    assert len(b"".join(answer.streaming_content)) > 3_000_000  # type: ignore[attr-defined]
+
+
 def test_a_line_that_is_linked_to_is_on_its_page(reader: Reader, job: Job) -> None:
     write(job, ['"' * LONG] * 300)
     for line in (1, 5, 150, 300):

@@ -5,8 +5,14 @@ import re
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
+from django.db import connection
+from django.http import QueryDict
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 
+from jobs.monitor import listing, query_text
+from jobs.monitor.search import read
 from permissions.models import Environment, User
 from tests.factories import (
     EnvironmentFactory,
@@ -126,6 +132,44 @@ def test_a_code_that_one_may_not_know_is_answered_as_one_that_is_not(
     EnvironmentFactory.create(code="SECRET")
     hidden, missing = (words(reader.get(f"/?search=environment:{code}")) for code in ("SECRET", "SECRXX"))
     assert hidden.replace("SECRET", "SECRXX") == missing
+
+
+def test_hundreds_of_codes_that_are_not_there_cost_what_one_costs(
+    ana: User, dev: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        ProjectFactory.create(code=f"Shop{number}")
+    looked: list[str] = []
+    near_to = query_text.near_to
+    monkeypatch.setattr(
+        query_text, "near_to", lambda word, choices: looked.append(word) or near_to(word, choices)
+    )
+
+    def cost(typed: str) -> int:
+        with CaptureQueriesContext(connection) as asked:
+            found = read(ana, QueryDict(f"search={quote(typed)}"))
+        assert "there is no shap1" in found.messages[0]
+        assert "Did you mean Shop1" in found.messages[0]
+        return len(asked)
+
+    with translation.override("en"):
+        assert cost("project:shap1") == cost(" ".join(f"project:shap{number}" for number in range(1, 30)))
+        assert looked == ["shap1", "shap1", "shap10", "shap11"]
+        settled = read(ana, QueryDict("search=project:sHOP1 project:shop2 -project:SHOP3"))
+        assert parse_qsl(settled.address[1:]) == [
+            ("project", "Shop1"), ("project", "Shop2"), ("exclude_project", "Shop3"),
+        ]  # fmt: skip
+
+
+def test_as_many_filters_have_chips_as_can_be_read(ana: User, dev: Environment) -> None:
+    query = "&".join(f"exclude_rule=r{number}" for number in range(120)) + "&project=shop"
+    with translation.override("en"):
+        chips = listing.applied_filters(QueryDict(query))
+    assert (len(chips), chips[-1].label, chips[-1].name) == (51, "and 71 more", "panel")
+    assert dict(parse_qsl(chips[-1].href[1:]))["panel"] == "filters"
+    page = words(Reader(ana, "en").get(f"/?{query}"))
+    assert "and 71 more" in page
+    assert "and 71 more take away" not in page
 
 
 def test_every_filter_has_a_chip_that_takes_it_away(ana: User, dev: Environment) -> None:

@@ -92,6 +92,18 @@ def test_operations_stand_on_one_scale_and_branches_beside_each_other(reader: Re
     assert "tl-waits" not in markup
 
 
+def test_what_a_name_leaves_open_is_no_code_of_the_rule_on_the_page(reader: Reader, dev: Environment) -> None:
+    source = SOURCE.replace("name: Deploy", "name: 'Deploy {{ environment }}{# why #}'").replace(
+        "Build", "Build {{ 1 }}"
+    )
+    job = JobFactory.at("RUN", "ready", environment=dev, rule=RuleFactory.create(source=source))
+    ran(job, "PRE/0", 0, 1, status="skipped")
+    markup = text(reader.get(f"/jobs/{job.pk}/"))
+    assert row(markup, "Build …")
+    assert row(markup, "Deploy ……")
+    assert "{{" not in markup
+
+
 def test_a_long_trap_is_folded_and_named_and_does_not_count_as_work(reader: Reader, job: Job) -> None:
     ran(job, "PRE/0", 0, 50)
     ran(job, "RUN/0", 50, 100 + 3 * 3600)

@@ -12,7 +12,14 @@ from jobs import saved_views
 from jobs.exceptions import InvalidInput
 from jobs.models import SavedView, UsualView
 from permissions.models import Environment, User
-from tests.factories import EnvironmentFactory, GroupFactory, JobFactory, UserFactory, user_with
+from tests.factories import (
+    EnvironmentFactory,
+    GroupFactory,
+    JobFactory,
+    ProjectFactory,
+    UserFactory,
+    user_with,
+)
 from tests.pages import HTMX, Reader, text, words
 
 pytestmark = pytest.mark.django_db
@@ -152,6 +159,68 @@ def test_who_may_share_with_whom(reader: Reader, ana: User, ops: Group) -> None:
     ana.user_permissions.add(Permission.objects.get(codename="change_savedview"))
     assert reader.post("/views/new/", {"name": "y", "sharing": "everyone"}).status_code == 302
     assert "by ana" in words(Reader(UserFactory.create(), "en").get("/views/"))
+
+
+def test_who_lost_the_right_to_share_changes_nothing_that_everyone_sees(reader: Reader, ana: User) -> None:
+    ana.is_staff = True
+    ana.save()
+    ana.user_permissions.add(Permission.objects.get(codename="change_savedview"))
+    reader.post("/views/new/", {"name": "y", "query": "status=error", "sharing": "everyone"})
+    view = SavedView.objects.get()
+    ana.user_permissions.clear()
+    answer = reader.post(f"/views/{view.pk}/", {"do": "replace", "query": "status=abend"})
+    assert (answer.status_code, "Only administrators may change" in words(answer)) == (400, True)
+    assert reader.post(f"/views/{view.pk}/", {"name": "z", "sharing": "everyone"}).status_code == 302
+    view.refresh_from_db()
+    assert (view.name, view.query, view.sharing) == ("z", "status=error", "everyone")
+    assert reader.post(f"/views/{view.pk}/", {"name": "z", "sharing": "nobody"}).status_code == 302
+    assert reader.post(f"/views/{view.pk}/", {"do": "replace", "query": "status=abend"}).status_code == 302
+
+
+def test_a_shared_view_tells_no_code_and_no_name_that_one_may_not_know(
+    ana: User, ops: Group, dev: Environment
+) -> None:
+    qa = EnvironmentFactory.create(code="QA")
+    mine = JobFactory.at("RUN", "ready", environment=dev, project=ProjectFactory.create(code="seen"))
+    other = JobFactory.at("RUN", "ready", environment=qa)
+    bea = user_with(username="bea")
+    bea.groups.add(ops)
+    sees = user_with("view_monitor", environments=[dev], username="sees")
+    sees.groups.add(ops)
+    things = {
+        "project": ("seen", "unknown"),
+        "rule": (mine.rule.slug, other.rule.slug),
+        "created_by": (mine.created_by.username, other.created_by.username),
+    }
+    for name, (seen, hidden) in things.items():
+        view = keep(ana, name, f"{name}={seen}&exclude_{name}={hidden}", sharing="group", group=ops)
+        answer = Reader(bea, "en").get(f"/?open={view.pk}")
+        assert answer["Location"] == "/?view=none", name
+        opened = Reader(sees, "en").get(f"/?open={view.pk}")["Location"]
+        assert f"{name}={seen}" in opened, name
+        if name != "rule":
+            # Every rule is known to who may see a job.
+            assert hidden not in opened, name
+    view = keep(ana, "user", f"created_by={other.created_by.username}", sharing="group", group=ops)
+    assert Reader(sees, "en").get(f"/?open={view.pk}")["Location"] == "/?view=none"
+    told = Reader(sees, "en")
+    page = words(told.get(told.get(f"/?open={view.pk}")["Location"]))
+    assert "projects, rules or people that you do not see" in page
+
+
+def test_own_views_are_listed_however_many_others_share(
+    reader: Reader, ana: User, ops: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saved_views, "MOST", 2)
+    bea = UserFactory.create()
+    bea.groups.add(ops)
+    own = [keep(ana, name) for name in ("Y", "Z")]
+    monkeypatch.setattr(saved_views, "MOST", 9)
+    shared = [keep(bea, name, sharing="group", group=ops) for name in "ABC"]
+    monkeypatch.setattr(saved_views, "MOST", 2)
+    assert saved_views.listed(ana) == [*own, *shared[:2]]
+    page = words(reader.get(f"/?view={shared[2].pk}&status=abend"))
+    assert "Unsaved changes" in page, "one that is not in the list can be shown all the same"
 
 
 def test_numbers_that_are_no_views(reader: Reader) -> None:

@@ -96,8 +96,12 @@ def test_a_repository_that_is_not_there_is_asked_once(
     with pytest.raises(RepositoryError):
         offering.offer(absent, "")
     monkeypatch.setattr(Repository, "listing", lambda *_args, **_options: pytest.fail("asked again"))
-    with pytest.raises(RepositoryError):
+    with pytest.raises(RepositoryError) as first:
         offering.offer(absent, "v1")
+    with pytest.raises(RepositoryError) as second:
+        offering.offer(absent, "v1")
+    assert first.value is not second.value, "what is raised is nobody else's"
+    assert (type(first.value), str(first.value)) == (type(second.value), str(second.value))
 
 
 def test_a_slow_repository_costs_its_time_and_no_more(

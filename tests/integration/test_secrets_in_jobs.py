@@ -10,6 +10,7 @@ from django.utils import timezone
 from jobs.audit import Author
 from jobs.log.reader import read_entries
 from jobs.models import Job, OperationRun
+from jobs.representation import given_variables, represent_job
 from jobs.secrets import vault
 from rules.engine.call import Call
 from rules.engine.registry import OperationType, registry
@@ -64,6 +65,14 @@ def test_a_defect_in_check_tells_none_either(caplog: pytest.LogCaptureFixture) -
     assert request.refusal["errors"]["rule"][0].startswith("Internal error: ZeroDivisionError")
     assert "nobody thought of ***" in caplog.text
     assert VALUE not in caplog.text + str(request.refusal)
+
+
+def test_a_variable_that_was_given_is_hidden_in_answers() -> None:
+    given = {"given": VALUE, "deep": [{"a": f"x {VALUE}"}], "plain": 1}
+    job = job_of(serve(rule("given", "RUN:\n  - log: done"), given))
+    assert {name: each["value"] for name, each in job.variables.items()} == given
+    assert represent_job(job)["variables"] == {"given": "***", "deep": [{"a": "x ***"}], "plain": 1}
+    assert given_variables(job) == represent_job(job)["variables"]
 
 
 def test_a_refusal_of_check_tells_none() -> None:

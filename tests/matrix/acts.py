@@ -36,6 +36,8 @@ ACTIONS: Final[Mapping[str, Act]] = {
     "pause": Act(_RESTART, "trapped"),
     "resume": Act(_RESTART, "paused"),
     "delete": Act(needs(Right.DELETE), "finished", success=204),
+    "hold": Act(needs(Right.DELETE), "finished", {"comment": "An audit."}),
+    "release": Act(needs(Right.DELETE), "finished"),
     "comment": Act(SEES, "finished", {"text": "Seen.", "level": "comment"}),
 }
 """Section 5, the table of what people do."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from jobs.actions.base import actions
+from jobs.actions.base import every_action
 from jobs.admin_bulk import KEYS as ACTIONS_OF_THE_LIST
 from jobs.api.actions import TRAP_ANSWERS
 
@@ -116,7 +116,7 @@ def _actions(name: str, method: str, view: Callable[..., Any]) -> tuple[str, ...
     """Return the actions behind an address, one empty key where there are none."""
     key = str(getattr(getattr(view, "cls", None), "key", ""))
     if name == "monitor:action":
-        return tuple(actions())
+        return tuple(every_action())
     if name == "api:jobs-bulk" or (name, method) == ("monitor:bulk", "POST"):
         return ACTIONS_IN_BULK
     if (name, method) == ("admin:jobs_job_changelist", "POST"):
@@ -125,4 +125,4 @@ def _actions(name: str, method: str, view: Callable[..., Any]) -> tuple[str, ...
         return TRAP_ANSWERS
     if (name, method) == ("api:job", "DELETE"):
         return ("delete",)
-    return (key,) if key in actions() else ("",)
+    return (key,) if key in every_action() else ("",)

@@ -309,6 +309,29 @@ _JOBS: Final[dict[Key, Row]] = {
         changed={"value": "another-long-value"},
     ),
     **_table(
+        "jobs_retentionpolicy",
+        where="here",
+        data={
+            "removes": "log",
+            "environment": ENVIRONMENT,
+            "rule": "",
+            "outcome": "any",
+            "keep_days": "30",
+            "keep_jobs": "",
+        },
+        changed={
+            "removes": "job",
+            "environment": ENVIRONMENT,
+            "rule": "",
+            "outcome": "any",
+            "keep_days": "9",
+            "keep_jobs": "",
+        },
+    ),
+    ("admin:jobs_retentionpolicy_dry_run", "GET", ""): Row(
+        staff("jobs.view_retentionpolicy", "jobs.change_retentionpolicy"), SECTION
+    ),
+    **_table(
         "jobs_semaphore",
         where="all",
         data={"name": "new", "slots": "2", **_inline("requests")},

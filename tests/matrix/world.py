@@ -19,6 +19,7 @@ from jobs.models import (
     Job,
     Project,
     ProjectEnvironment,
+    RetentionPolicy,
     SavedView,
     Secret,
     Semaphore,
@@ -196,6 +197,9 @@ def _fill(world: World, project: Project) -> None:
         "jobs_project": project.pk,
         "jobs_nature": NatureFactory.create(code="python-zzshared").pk,
         "jobs_secret": Secret.objects.get(environment=world.here).pk,
+        "jobs_retentionpolicy": RetentionPolicy.objects.create(
+            environment=world.here, removes="job", keep_days=400
+        ).pk,
         "jobs_semaphore": semaphore.pk,
         "rules_rule": rule.pk,
         "auth_group": Group.objects.get(name="signers").pk,

@@ -142,6 +142,14 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "POST jobs/{job_id}/comment/": _action(
         "comment_job", "Comment on a job", "Writes an entry into the log; possible in every status."
     ),
+    "POST jobs/{job_id}/hold/": _action(
+        "hold_job",
+        "Put a job on hold",
+        "No retention policy takes anything of the job until it is released. People may delete it nevertheless.",
+    ),
+    "POST jobs/{job_id}/release/": _action(
+        "release_job", "Release a job", "Retention policies decide about the job again."
+    ),
     **_catalogue("environment", "environments", answers.EnvironmentAnswer),
     **_catalogue("project", "projects", answers.ProjectAnswer),
     **_catalogue("nature", "natures", answers.NatureAnswer),

@@ -29,7 +29,10 @@ export function combobox(field, project) {
   function show(isShown) {
     list.hidden = !isShown;
     input.setAttribute("aria-expanded", String(isShown));
-    if (!isShown) mark(-1);
+    if (isShown) return;
+    mark(-1);
+    // What is answered, or fails, later would open it again.
+    asking?.abort();
   }
 
   function mark(index) {

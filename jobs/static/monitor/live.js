@@ -7,6 +7,7 @@
 const TICK = 250;
 const LEAST = 1000; // between two asks of one part, however much happens
 const LONGEST = 30_000;
+const REFUSED = 600_000; // a stream that this server does not give is asked for no more often in the end
 const SILENCE = 40_000; // the stream gives a sign of life every 15 s
 const GONE = [400, 403, 404, 410]; // the reader may not see it any more, or it is no more
 const LASTING = ["environment", "project", "rule", "type", "created_by"]; // what stays with a job
@@ -44,9 +45,11 @@ function hint(isUrgent) {
 }
 
 function lose() {
+  // Closed: there was an answer, and it was no stream. Otherwise there was none, or it broke off.
+  const most = stream.source?.readyState === EventSource.CLOSED ? REFUSED : LONGEST;
   hush();
   // All pages lose a server that is started again at once; they do not all come back at once.
-  const pause = Math.min(LONGEST, LEAST * 2 ** stream.failures) * (0.5 + Math.random());
+  const pause = Math.min(most, LEAST * 2 ** stream.failures) * (0.5 + Math.random());
   stream.failures += 1;
   stream.retry = Date.now() + pause;
 }

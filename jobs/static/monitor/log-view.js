@@ -2,6 +2,7 @@
 
 const log = document.getElementById("log");
 const view = document.querySelector(".log-view");
+const PLACE = ["attempt", "line", "lines", "hit", "near", "percent", "after", "before", "whole", "part"]; // where the page begins; a line knows its attempt
 let marked = null; // first and last line
 
 function keep(name, value) {
@@ -45,6 +46,15 @@ function paint() {
   }
 }
 
+// The address of lines with the filters that they are seen through.
+function placeOf(first, last) {
+  const query = new URLSearchParams(window.location.search);
+  for (const name of PLACE) query.delete(name);
+  if (first === last) query.set("line", first);
+  else query.set("lines", `${first}-${last}`);
+  return `?${query}#L${first}${first === last ? "" : `-L${last}`}`;
+}
+
 function readHash() {
   const found = /^#L(\d+)(?:-L?(\d+))?$/.exec(window.location.hash);
   if (!found) return;
@@ -71,8 +81,7 @@ log.addEventListener("click", (event) => {
   const [first, last] = marked;
   paint();
   if (event.shiftKey) document.getSelection()?.removeAllRanges();
-  const place = first === last ? `?line=${first}#L${first}` : `?lines=${first}-${last}#L${first}-L${last}`;
-  window.history.replaceState(null, "", place);
+  window.history.replaceState(null, "", placeOf(first, last));
 });
 
 log.addEventListener("click", async (event) => {

@@ -51,12 +51,6 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (wants) (list(menu).querySelector(".menu-action") ?? list(menu).querySelector("a"))?.focus();
 });
 
-// The rows stay as they are while somebody chooses from one of them.
-document.addEventListener("htmx:confirm", (event) => {
-  if (event.detail.triggeringEvent?.type !== "poll") return;
-  if (event.target.querySelector("[data-row-menu][open]")) event.preventDefault();
-});
-
 document.addEventListener("keydown", (event) => {
   const menu = event.target.closest?.("[data-row-menu][open]");
   if (!menu || !["ArrowDown", "ArrowUp", "Home", "End"].includes(event.key)) return;

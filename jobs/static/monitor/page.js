@@ -20,11 +20,21 @@ document.addEventListener("keydown", (event) => {
 });
 
 // A form that takes long is sent once.
+const sent = new WeakSet();
 document.addEventListener("submit", (event) => {
-  const button = event.target.querySelector("[data-busy]");
-  if (!button) return;
-  button.disabled = true;
-  button.textContent = button.dataset.busy;
+  const form = event.target;
+  const button = event.submitter?.matches("[data-busy]") ? event.submitter : form.querySelector("[data-busy]");
+  if (!button || event.defaultPrevented) return;
+  if (sent.has(form)) {
+    event.preventDefault();
+    return;
+  }
+  sent.add(form);
+  // Later: the name and value of a button that is disabled by now would not be sent.
+  setTimeout(() => {
+    button.disabled = true;
+    button.textContent = button.dataset.busy;
+  });
 });
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) window.location.reload();

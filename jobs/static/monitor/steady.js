@@ -3,7 +3,8 @@
 
 const ROW = "tr[id^='row-']";
 const waiting = new Map(); // by id of the part: what it has become, not yet shown
-let isForced = false;
+const forced = new Map(); // by id of the part: since when what it shows may be what the reader may not see any more
+const begun = new WeakMap(); // by request: when it was sent
 
 const news = document.querySelector("[data-news]");
 const pill = news.querySelector("button");
@@ -15,7 +16,13 @@ function isKept(name, element) {
   return name === "value" && element.matches("input:not([type=hidden]), textarea");
 }
 
-const usual = { callbacks: { beforeAttributeUpdated: (name, element) => !isKept(name, element) } };
+const usual = {
+  callbacks: {
+    beforeAttributeUpdated: (name, element) => !isKept(name, element),
+    // The entries of a menu that somebody chooses from were asked for; a fresh row has none.
+    beforeNodeMorphed: (element) => !(element instanceof Element && element.matches("[data-row-menu][open]")),
+  },
+};
 
 function held(element) {
   const selection = document.getSelection();
@@ -30,9 +37,15 @@ function held(element) {
   return isUsed ? "rows" : "";
 }
 
-function takeIn(element, fresh) {
-  const hold = isForced ? "" : held(element);
-  isForced = false;
+function mustShow(element, request) {
+  if (!(begun.get(request) >= forced.get(element.id))) return false;
+  forced.delete(element.id);
+  for (const menu of element.querySelectorAll("[data-row-menu][open]")) menu.open = false;
+  return true;
+}
+
+function takeIn(element, fresh, request) {
+  const hold = mustShow(element, request) ? "" : held(element);
   if (!hold) {
     show(element, fresh);
     return;
@@ -120,11 +133,15 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const [fresh, ...more] = answer.content.children;
   if (!fresh || more.length || fresh.id !== target.id) return;
   event.detail.shouldSwap = false;
-  takeIn(target, document.importNode(fresh, true));
+  takeIn(target, document.importNode(fresh, true), event.detail.xhr);
 });
 
-// Rows of an environment that the reader may not see any more go at once, whoever holds them.
-document.addEventListener("live:rights", () => (isForced = true));
+// Rows of an environment that the reader may not see any more go at once, whoever holds them: with the first answer of each
+// part that was asked for since. One that was on its way already may still hold them.
+document.addEventListener("htmx:beforeSend", (event) => begun.set(event.detail.xhr, performance.now()));
+document.addEventListener("live:rights", () => {
+  for (const part of document.querySelectorAll("[data-poll][hx-get][id]")) forced.set(part.id, performance.now());
+});
 document.addEventListener("live:show", showAll);
 pill.addEventListener("click", showAll);
 

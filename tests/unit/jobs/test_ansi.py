@@ -1,6 +1,7 @@
 """Output as markup: what cannot be seen is written out, however much of it there is."""
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -91,6 +92,13 @@ def test_whatever_is_written_the_only_markup_is_ours(text: str) -> None:
     assert re.fullmatch(r'(?:[^<>]|</?mark>|</span>|<(?:span|mark) class="[a-z -]+">)*', shown)
     assert "\x1b" not in shown
     assert "\r" not in shown
+
+
+def test_a_line_that_is_cleared_again_and_again_shows_what_came_last() -> None:
+    begun = time.process_time()
+    shown = render("a" * 100_000 + "\r\x1b[31mx\x1b[2K" * 20_000 + "\r\x1b[1mlast")
+    assert shown.strip() == '<span class="ansi-bold ansi-fg-red">last</span>'
+    assert time.process_time() - begun < 10, "cells are cleared a bounded number of times"
 
 
 def test_marks_side_by_side_are_one_and_no_line_has_too_many() -> None:

@@ -28,9 +28,12 @@ def test_max_start_before_the_schedule_is_refused() -> None:
         planning.plan(NOW, NOW - timedelta(seconds=1), expiry=DAY, now=NOW)
 
 
+@pytest.mark.parametrize(
+    "moment", [datetime(9999, 12, 31, 23, 59, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)]
+)
 @pytest.mark.parametrize("field", ["scheduled_at", "max_start_at"])
-def test_a_date_that_no_time_zone_could_show_is_refused(field: str) -> None:
-    dates = {"scheduled_at": None, "max_start_at": None, field: datetime(9999, 12, 31, 23, 59, tzinfo=UTC)}
+def test_a_date_that_no_time_zone_could_show_is_refused(field: str, moment: datetime) -> None:
+    dates = {"scheduled_at": None, "max_start_at": None, field: moment}
     with pytest.raises(planning.TooFarAhead) as refused:
         planning.plan(dates["scheduled_at"], dates["max_start_at"], expiry=DAY, now=NOW)
     assert refused.value.field == field

@@ -9,7 +9,7 @@ import pytest
 from django.utils import translation
 
 from jobs.actions import catalogue
-from jobs.actions.base import actions
+from jobs.actions.base import every_action
 from permissions.catalog import RIGHT_OF_ACTION, SIGNING, Right
 from permissions.explain import Grants, Person, Source, Standing, who_can, why
 from permissions.rights import Grant
@@ -100,7 +100,7 @@ def test_a_group_is_suggested_when_it_gives_all_that_is_missing() -> None:
 
 def test_actions_need_what_explanations_say() -> None:
     assert catalogue is not None
-    for key, action in actions().items():
+    for key, action in every_action().items():
         assert RIGHT_OF_ACTION[key] is action.right, key
-    assert set(RIGHT_OF_ACTION) - set(actions()) == {"view", "create"}
-    assert {key for key in actions() if RIGHT_OF_ACTION[key] is Right.APPROVE_ALL} == SIGNING
+    assert set(RIGHT_OF_ACTION) - set(every_action()) == {"view", "create"}
+    assert {key for key in every_action() if RIGHT_OF_ACTION[key] is Right.APPROVE_ALL} == SIGNING

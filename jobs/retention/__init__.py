@@ -1,0 +1,1 @@
+"""How long jobs, their logs and their files are kept, and how the disk they took is given back."""
