@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from bench import curves
 from bench.figures import Figure, rows
 from bench.place import Bench, place
 
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         conditions = _conditions()
     print_table(rows(measured, before))
     _keep(measured, before, conditions)
+    curves.main()
     return 0
 
 

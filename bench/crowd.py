@@ -9,6 +9,7 @@ import time
 from typing import Final, Self
 from urllib.parse import urlsplit
 
+_AT_ONCE: Final = 10
 _SMALL: Final = 4096
 _HEADERS_END: Final = b"\r\n\r\n"
 
@@ -37,21 +38,23 @@ class Crowd:
         self._count, self._reads = count, reads
         self._sockets: list[socket.socket] = []
         self._over = threading.Event()
-        self.received = 0
+        self.received = self.refused = 0
         self.first_at: dict[bytes, list[float]] = {}
         self.marks: list[bytes] = []
 
     def __enter__(self) -> Self:
         """Connect all; returns when each has the headers of its answer."""
-        for _ in range(self._count):
-            mine = socket.socket()
-            if not self._reads:
-                mine.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL)
-            mine.connect(self._server)
-            mine.sendall(self._request)
-            self._sockets.append(mine)
-        for mine in self._sockets:
-            _read_headers(mine)
+        while len(self._sockets) < self._count:
+            # A few at a time: who comes when the database has no room for more is told to come back, as a browser does.
+            wave = [self._connect() for _ in range(min(_AT_ONCE, self._count - len(self._sockets)))]
+            for mine in wave:
+                if _is_stream(mine):
+                    self._sockets.append(mine)
+                else:
+                    mine.close()
+                    self.refused += 1
+            if self.refused > self._count:
+                raise RuntimeError("The product has no room for so many.")
         if self._reads:
             self._thread = threading.Thread(target=self._read, daemon=True)
             self._thread.start()
@@ -64,6 +67,14 @@ class Crowd:
             self._thread.join()
         for mine in self._sockets:
             mine.close()
+
+    def _connect(self) -> socket.socket:
+        mine = socket.socket()
+        if not self._reads:
+            mine.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL)
+        mine.connect(self._server)
+        mine.sendall(self._request)
+        return mine
 
     def arrivals(self, mark: bytes, seconds: float) -> list[float]:
         """Return when a text came to each, in seconds of the monotonic clock; fewer when it did not come in time."""
@@ -91,12 +102,8 @@ class Crowd:
                             self.first_at[mark].append(now)
 
 
-def _read_headers(mine: socket.socket) -> None:
-    """Read up to the end of the headers and not one byte more.
-
-    Raises:
-        RuntimeError: The answer is no stream.
-    """
+def _is_stream(mine: socket.socket) -> bool:
+    """Read up to the end of the headers and not one byte more; return whether a stream follows."""
     mine.settimeout(120)
     head = b""
     while not head.endswith(_HEADERS_END):
@@ -104,5 +111,4 @@ def _read_headers(mine: socket.socket) -> None:
         if not one:
             break
         head += one
-    if b" 200 " not in head.partition(b"\r\n")[0]:
-        raise RuntimeError(f"No stream: {head[:200]!r}")
+    return b" 200 " in head.partition(b"\r\n")[0]

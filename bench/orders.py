@@ -16,8 +16,31 @@ LONGEST_SECONDS: Final = 170.0
 _LOOK_SECONDS: Final = 0.05
 _REDIRECTS: Final = frozenset({301, 302, 303})
 
+
+class TooLong(Exception):
+    """A job has not ended in the time that one measurement may take."""
+
+
 Ask = Callable[..., Any]
 """``api(method, path, body)`` of a running product: the answer as plain data."""
+
+
+def patient(connect: Callable[[], Ask]) -> Ask:
+    """Return what asks over a connection that is made anew when the server has hung up because it was quiet for long.
+
+    Args:
+        connect: Returns a client with a connection of its own, such as ``product.api``.
+    """
+    kept = [connect()]
+
+    def ask(method: str, path: str, body: object = None) -> Any:
+        try:
+            return kept[0](method, path, body)
+        except RemoteDisconnected:
+            kept[0] = connect()
+            return kept[0](method, path, body)
+
+    return ask
 
 
 def prepare(api: Ask) -> None:
@@ -50,7 +73,8 @@ def ended(api: Ask, job_id: int, seconds: float = LONGEST_SECONDS) -> dict[str, 
     """Wait until a job has finished and return it as the API shows it.
 
     Raises:
-        RuntimeError: It ended otherwise, or not in time.
+        RuntimeError: It ended otherwise.
+        TooLong: Not in time; it was cancelled.
     """
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -60,7 +84,8 @@ def ended(api: Ask, job_id: int, seconds: float = LONGEST_SECONDS) -> dict[str, 
         if job["finished_at"]:
             raise RuntimeError(f"{job['name']}: {job['status']}: {job.get('reason')}")
         time.sleep(_LOOK_SECONDS)
-    raise RuntimeError(f"Job {job_id} did not end within {seconds:g} s.")
+    api("POST", f"api/v1/jobs/{job_id}/cancel/", {"comment": "It takes too long."})
+    raise TooLong(f"Job {job_id} did not end within {seconds:g} s.")
 
 
 def step_ms(job_id: int, step: str = "PRE") -> float:

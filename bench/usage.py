@@ -81,5 +81,9 @@ class Peak:
 
     def _watch(self) -> None:
         while not self._over.wait(SAMPLE_SECONDS):
-            now = usage(tree(self._pid))
-            self.peak = Usage(max(now.rss, self.peak.rss), max(now.pss, self.peak.pss))
+            self.look()
+
+    def look(self) -> None:
+        """Look now; it is looked every 0.1 s in any case."""
+        now = usage(tree(self._pid))
+        self.peak = Usage(max(now.rss, self.peak.rss), max(now.pss, self.peak.pss))

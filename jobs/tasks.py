@@ -10,6 +10,7 @@ from jobs import creation, daemon, dispatch, fleet, runner, schedules
 from jobs.execution import draining
 from jobs.notifications import service
 from jobs.retention import walk
+from rules import roomy
 
 if TYPE_CHECKING:
     AnyTask = Task[Any, Any]
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
 @shared_task(name=dispatch.WORK, bind=True)
 def work(self: AnyTask) -> None:
     """Run due jobs until none is left."""
-    runner.work(fleet.process_name(self.request.hostname))
+    roomy.call(runner.work, fleet.process_name(self.request.hostname))
 
 
 @shared_task(name=dispatch.CREATE, bind=True)
 def create_job(self: AnyTask, request_id: str) -> None:
     """Run CHECK and INIT for somebody who waits."""
-    creation.serve(request_id, fleet.process_name(self.request.hostname))
+    roomy.call(creation.serve, request_id, fleet.process_name(self.request.hostname))
 
 
 @shared_task(name=dispatch.RUN_SCHEDULES, bind=True)

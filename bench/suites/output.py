@@ -37,14 +37,14 @@ def figures(bench: Bench) -> Iterator[Figure]:
     """Yield what there is to say of the output of commands."""
     text = write_text(bench.home / "output.txt", LINES)
     with bench.database(0), bench.processes(workers=1) as product:
-        api = product.api()
+        api = orders.patient(product.api)
         orders.prepare(api)
         yield from _into_the_store(api, text, product.pids()["worker-jobs"])
         yield from _with_secrets(api, text)
         yield from _onto_the_page(api, product.address, product.token)
         visitor = orders.Visitor(product.address)
         for lines in LOGS:
-            job = reading.written(product.api(), bench.home, lines)
+            job = reading.written(api, bench.home, lines)
             yield from reading.figures(visitor, job, lines)
 
 

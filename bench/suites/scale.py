@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench import orders
@@ -31,32 +33,44 @@ LOG_LINES: Final = (500_000, 1_000_000, 5_000_000)
 def figures(bench: Bench) -> Iterator[Figure]:
     """Yield what grows; memory is in MiB, which the names say."""
     with bench.database(0), bench.processes(workers=1) as product:
-        api, web = product.api(), product.pids()["web"]
+        api, web = orders.patient(product.api), product.pids()["web"]
         orders.prepare(api)
         job = orders.create(api, orders.publish(api, "one", "PRE:\n  - log: Once\n"))
         orders.ended(api, job)
         headers = {"Authorization": f"Bearer {product.token}"}
         yield from _live(product.address, headers, web, job)
         yield from _stalled(product.address, headers, web, job)
-        for operations in OPERATIONS:
-            steps = "PRE:\n" + "  - set: {a: 1}\n" * operations
-            yield _lasts(
-                product.api(), f"operations-{operations}", steps, "scale: a job of operations", operations
-            )
-        for turns in TURNS:
-            steps = f"PRE:\n  - foreach:\n      items: '[0] * {turns}'\n      do:\n        - set: {{a: 1}}\n"
-            yield _lasts(product.api(), f"turns-{turns}", steps, "scale: foreach of turns", turns)
-        for lines in LOG_LINES:
-            text = write_text(bench.home / "scale.txt", lines)
-            yield _lasts(
-                product.api(),
-                f"log-{lines}",
-                f"PRE:\n  - run: [cat, '{text}']\n",
-                "scale: a log of lines",
-                lines,
-            )
-            yield figure("scale: a log of lines, on disk [MiB]", lines, [_disk_mib()])
-            text.unlink()
+        yield from _until_too_long(_operations(api))
+        yield from _until_too_long(_turns(api))
+        yield from _until_too_long(_lines(api, bench.home / "scale.txt"))
+
+
+def _until_too_long(found: Iterator[Figure]) -> Iterator[Figure]:
+    """Yield figures of growing sizes, and leave out those that this machine does not bear."""
+    try:
+        yield from found
+    except orders.TooLong as error:
+        print(f"  {error} What is larger is left out.", file=sys.stderr)
+
+
+def _operations(api: orders.Ask) -> Iterator[Figure]:
+    for count in OPERATIONS:
+        steps = "PRE:\n" + "  - set: {a: 1}\n" * count
+        yield _lasts(api, f"operations-{count}", steps, "scale: a job of operations", count)
+
+
+def _turns(api: orders.Ask) -> Iterator[Figure]:
+    for count in TURNS:
+        steps = f"PRE:\n  - foreach:\n      items: '[0] * {count}'\n      do:\n        - set: {{a: 1}}\n"
+        yield _lasts(api, f"turns-{count}", steps, "scale: foreach of turns", count)
+
+
+def _lines(api: orders.Ask, path: Path) -> Iterator[Figure]:
+    for count in LOG_LINES:
+        steps = f"PRE:\n  - run: [cat, '{write_text(path, count)}']\n"
+        yield _lasts(api, f"log-{count}", steps, "scale: a log of lines", count)
+        yield figure("scale: a log of lines, on disk [MiB]", count, [_disk_mib()])
+    path.unlink()
 
 
 def _lasts(api: orders.Ask, slug: str, steps: str, name: str, size: int) -> Figure:

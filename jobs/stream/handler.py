@@ -11,7 +11,7 @@ import asyncio
 import contextvars
 import re
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -23,10 +23,23 @@ from django.http.response import HttpResponseBase
 
 from jobs.stream.hub import Hub
 from jobs.stream.waiter import Waiter
+from rules import roomy
 
 LASTING: Final = re.compile(r"/api/v1/(?:stream|jobs/\d+/wait)/\Z", re.ASCII)
 WAITER: Final = "clarive_waiter"
 """Attribute of a response that is not the last word, and of the request from then on."""
+
+
+class RequestThread(ThreadPoolExecutor):
+    """One thread, in which whatever it does has room on the interpreter's own stack."""
+
+    def __init__(self) -> None:
+        """Start nothing yet."""
+        super().__init__(1, thread_name_prefix="request")
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Do something in the thread."""
+        return super().submit(roomy.call, fn, *args, **kwargs)
 
 
 class Handler(ASGIHandler):
@@ -77,7 +90,7 @@ async def _one_thread() -> AsyncIterator[None]:
     request cannot see to it, for while it is being cancelled asgiref may send its words to no thread or to a wrong one. So
     this is said to the thread itself: it does one thing after the other, and this one last. Nobody waits for it.
     """
-    thread = ThreadPoolExecutor(1, thread_name_prefix="request")
+    thread = RequestThread()
     try:
         async with ThreadSensitiveContext(executor=thread):
             yield

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from rules import roomy
 from rules.engine.context import Scope, Stash
 from rules.engine.frames import Frame
 from rules.engine.interpreter import Walker
@@ -46,7 +47,7 @@ def walk_branches(walker: Walker, frame: Frame, block: str) -> None:
             _walk(walker.fork(walker.host), frame, branch)
     else:
         with ThreadPoolExecutor(len(branches), thread_name_prefix=f"branch of {frame.path}") as pool:
-            list(pool.map(lambda branch: _in_thread(walker, frame, branch), branches))
+            list(pool.map(lambda branch: roomy.call(_in_thread, walker, frame, branch), branches))
     _put_together(before, [branch.scope.stash for branch in branches])
     _raise_worst([branch.ended for branch in branches if branch.ended is not None], frame.path)
 
