@@ -22,6 +22,7 @@ from bench.ports import free_port
 ROOT: Final = Path(__file__).resolve().parent.parent
 START_SECONDS: Final = 600.0
 _LOOK_SECONDS: Final = 0.1
+_IDLE_SECONDS: Final = 2.0
 
 
 class NotStarted(Exception):
@@ -59,6 +60,7 @@ class Api:
     def __init__(self, address: str, token: str) -> None:
         parts = urlsplit(address)
         self._connection = HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=60)
+        self._used_at = 0.0
         self._headers = {"Content-Type": "application/json"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
@@ -75,9 +77,12 @@ class Api:
             RuntimeError: It was refused.
         """
         data = None if body is None else json.dumps(body)
+        if time.monotonic() - self._used_at > _IDLE_SECONDS:
+            self._connection.close()  # it is opened again; the server may be about to close it
         self._connection.request(method, f"/{path}", data, self._headers)
         response = self._connection.getresponse()
         answer = response.read()
+        self._used_at = time.monotonic()
         if response.status >= 300:
             raise RuntimeError(f"{method} {path}: {response.status} {answer[:500]!r}")
         return json.loads(answer) if answer else None

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from jobs import audit, durations, runner, transitions, workers
 from jobs.lifecycle import Event
 from jobs.log.writer import append_entries
-from jobs.making import draft, name_of, next_number, require_asker, rule_of
+from jobs.making import draft, name_of, number, require_asker, rule_of
 from jobs.models import CreationRequest, Job
 from jobs.notifications import outbox
 from jobs.notifications.events import NoticeEvent
@@ -76,9 +76,8 @@ def _serve(request_id: str, worker: str) -> bool:
 
 def _make(request: CreationRequest, plan: Plan, job: Job, tree: RuleTree, worker: str) -> None:
     """Insert the job behind its INIT, with all that is told of it, and answer the request."""
-    job.pk, moment = next_number()
+    moment = number(job)
     job.name = name_of(job)
-    job.clock, job.asks_slots = moment, False
     estimator = durations.forecast_new(job, tree, moment)
     noted = durations.note(job, estimator, {}) if estimator is not None else None
     actor = audit.Actor(request.actor, request.source, request.address)
@@ -87,7 +86,9 @@ def _make(request: CreationRequest, plan: Plan, job: Job, tree: RuleTree, worker
         outbox.tell(job, NoticeEvent.JOB_CREATED, moment)
     transitions.begin(job, Change(Event.STEP_OK, moment))
     entries = [("info", f"INIT runs on {worker}.")]
-    entries += [("warning", each) for each in vault.open_for(job.environment_id, job.project_id).warnings]
+    if job.has_secrets:
+        opened = vault.open_for(job.environment_id, job.project_id)
+        entries += [("warning", each) for each in opened.warnings]
     append_entries(job.pk, job.attempt, "INIT", [*entries, ("info", "INIT completed.")], at=moment)
     if noted is not None:
         durations.write_note(noted)

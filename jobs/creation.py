@@ -23,7 +23,7 @@ from jobs.execution import naming
 from jobs.execution.check_host import CheckHost
 from jobs.execution.database import recalled
 from jobs.execution.leases import LeaseKeeper
-from jobs.making import Refused, draft, name_of, next_number, require_asker, rule_of, settle_run
+from jobs.making import Refused, draft, name_of, number, require_asker, rule_of, settle_run
 from jobs.models import CreationRequest, Job, JobRevision, StepRun
 from jobs.notifications import outbox
 from jobs.notifications.events import NoticeEvent
@@ -180,7 +180,7 @@ def _insert(
     try:
         with transaction.atomic():
             require_asker(request, plan)
-            job.pk, moment = next_number()
+            moment = number(job)
             job.name = name_of(job)
             job.claim, job.claimed_by, job.lease_expires_at = uuid.uuid4(), worker, moment + runner.lease()
             job.save(force_insert=True)

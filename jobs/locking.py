@@ -8,10 +8,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import DateTimeField, Exists, Func, OuterRef, QuerySet
+from django.db.models import DateTimeField, Exists, Func, OuterRef, Q, QuerySet
 
 from jobs.exceptions import JobNotFound, StaleClaim
-from jobs.models import Job, SemaphoreRequest, Subscription
+from jobs.models import Job, OperationRun, Secret, SemaphoreRequest, Subscription
 
 _SHOWN: Final = ("environment", "project", "rule", "rule_version", "created_by")
 _AGAIN: Final = """
@@ -23,6 +23,12 @@ SELECT {columns}, clock_timestamp(),
             AND (project_id IS NULL OR project_id = jobs_job.project_id))
 FROM jobs_job WHERE id = %s AND claim = %s FOR UPDATE
 """
+
+
+_SECRETS: Final = Secret.objects.filter(
+    Q(environment=None) | Q(environment=OuterRef("environment")),
+    Q(project=None) | Q(project=OuterRef("project")),
+)
 
 
 def lock(job_id: int) -> Job:
@@ -103,6 +109,8 @@ def _locked(*, skip_locked: bool = False) -> QuerySet[Job]:
         "clock": Func(function="clock_timestamp", output_field=DateTimeField()),
         "asks_slots": Exists(SemaphoreRequest.objects.filter(job=OuterRef("pk"))),
         "is_told": Exists(Subscription.objects.filter(enabled=True)),
+        "has_secrets": Exists(_SECRETS),
+        "has_records": Exists(OperationRun.objects.filter(job=OuterRef("pk"), attempt=OuterRef("attempt"))),
     }
     jobs = Job.objects.select_for_update(of=("self",), skip_locked=skip_locked)
     return jobs.select_related(*_SHOWN).annotate(**known).order_by("pk")

@@ -154,12 +154,21 @@ def settle_run(request: CreationRequest, job: Job, moment: datetime) -> str:
     return f"By the schedule {run.schedule.name}. "
 
 
-def next_number() -> tuple[int, datetime]:
-    """Return the number of a new job and the database's time, by which its lease is judged."""
+_NUMBER: Final = """
+SELECT nextval(pg_get_serial_sequence('jobs_job', 'id')), clock_timestamp(),
+    EXISTS (SELECT FROM jobs_subscription WHERE enabled),
+    EXISTS (SELECT FROM jobs_secret WHERE (environment_id IS NULL OR environment_id = %s)
+            AND (project_id IS NULL OR project_id = %s))
+"""
+
+
+def number(job: Job) -> datetime:
+    """Give a new job its number, and say of it what ``transitions.lock`` says of others; return the database's time."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval(pg_get_serial_sequence('jobs_job', 'id')), clock_timestamp()")
-        number, moment = cursor.fetchone()
-        return int(number), moment
+        cursor.execute(_NUMBER, [job.environment_id, job.project_id])
+        job.pk, job.clock, job.is_told, job.has_secrets = cursor.fetchone()
+    job.asks_slots = False
+    return job.clock
 
 
 def name_of(job: Job) -> str:

@@ -137,7 +137,8 @@ def _set_aside(job_id: int) -> None:
 def run(job: Job) -> None:
     """Run a claimed job, step after step, until it must wait, ends, or is taken away."""
     assert job.claim is not None
-    memory = Memory()
+    # Nobody else writes records of a job that is claimed.
+    memory = Memory() if getattr(job, "has_records", True) else Memory(is_new_step=True, seen={})
     try:
         with LeaseKeeper(job.pk, job.claim, lease()) as keeper:
             last_words.wait_for(job, keeper)

@@ -72,7 +72,7 @@ class Sides:
 
     def __init__(self, product: Processes, under: str, database: psycopg.Connection[Any]) -> None:
         self._product, self._floor, self._database = product.api(), Api(under, ""), database
-        if not database.execute("SELECT FROM rules_rule WHERE slug = 'noop'").fetchone():
+        if not database.execute("SELECT 1 FROM rules_rule WHERE slug = 'noop'").fetchone():
             self._product("POST", "api/v1/environments/", {"code": "BENCH", "name": "Bench"})
             self._product("POST", "api/v1/rules/", {"source": _RULE})
         # What is imported, connected and planned once is not what is measured.

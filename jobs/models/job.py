@@ -131,7 +131,9 @@ class Job(models.Model):
         is_told: bool
         """Whether anybody subscribes to anything, put there by ``transitions.lock``."""
         has_secrets: bool
-        """Whether there are secrets that it may read, put there by ``transitions.lock_again`` alone."""
+        """Whether there are secrets that it may read, put there by ``transitions.lock``."""
+        has_records: bool
+        """Whether its attempt has records of operations, put there by ``transitions.lock``, but not by ``lock_again``."""
         as_locked: dict[str, Any]
         """Its columns by attribute as they are in the database, put there by ``transitions.lock``."""
 

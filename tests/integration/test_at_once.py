@@ -114,14 +114,14 @@ class Paused:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, request: CreationRequest) -> None:
         self.goes_on = threading.Event()
         self.stands = threading.Event()
-        next_number = making.next_number
+        number = making.number
 
-        def paused() -> Any:
+        def paused(job: Job) -> Any:
             self.stands.set()
             assert self.goes_on.wait(20)
-            return next_number()
+            return number(job)
 
-        monkeypatch.setattr(at_once, "next_number", paused)
+        monkeypatch.setattr(at_once, "number", paused)
         self.thread = threading.Thread(target=self._work, args=(str(request.pk),))
         self.thread.start()
         assert self.stands.wait(20)
