@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from bench.processes import Processes, running
 from clarive_monitor.supervisor import servers
 from clarive_monitor.supervisor.layout import Layout
 from clarive_monitor.supervisor.processes import Child, stop_together
@@ -48,6 +50,32 @@ class Bench:
         name = self._seeded(size) if size else self._empty()
         with self._connected_to(name):
             yield
+
+    @contextlib.contextmanager
+    def processes(self, workers: int = 2) -> Iterator[Processes]:
+        """Run the product, web, workers and beat, on the database at hand; see ``bench.processes``.
+
+        Args:
+            workers: Jobs at once.
+        """
+        home = self.home / "product"
+        with running(home, self.variables(), token=self.token(), workers=workers) as found:
+            yield found
+
+    @staticmethod
+    def token() -> str:
+        """Return a token of an administrator in the database at hand; each is another one."""
+        from permissions import tokens
+        from permissions.models import User
+
+        user = User.objects.filter(username="bench").first() or User.objects.create_superuser("bench")
+        return tokens.issue(user, name=f"bench {time.time_ns()}")
+
+    def variables(self) -> dict[str, str]:
+        """Return what tells another process where the database at hand and the broker are."""
+        return {
+            name: os.environ[name] for name in ("DATABASE_URL", "CLARIVE_BROKER_URL", "CLARIVE_SECRET_KEY")
+        }
 
     def _empty(self) -> str:
         name = "bench_empty"

@@ -65,7 +65,7 @@ def _trap(job: Job, now: datetime) -> Iterator[Blocker]:
 
 
 def _semaphore(job: Job, now: datetime) -> Iterator[Blocker]:
-    if job.status not in {Status.READY, Status.RUNNING}:
+    if job.status not in {Status.READY, Status.RUNNING} or not semaphores.asks(job):
         return
     for request in semaphores.waiting_requests(job):
         holders = semaphores.holders(request)

@@ -5,7 +5,8 @@ The forecast is made by whoever changes the job and lies on its row, so reading 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import fmean
@@ -32,10 +33,22 @@ KEPT: Final = 20
 ESTIMATES_KEPT: Final = 600
 """How many estimates of a rule in an environment are kept, to say how good they were."""
 
-_FORGET: Final = """
-DELETE FROM {table} WHERE id IN (
-    SELECT id FROM {table} WHERE rule_id = %s AND environment_id = %s ORDER BY id DESC OFFSET %s FOR UPDATE SKIP LOCKED
+# One round trip. What another job of the same rule is forgetting right now need not be waited for.
+_KEEP: Final = """
+INSERT INTO jobs_timing (job_id, rule_id, environment_id, seconds) VALUES (%s, %s, %s, %s::jsonb);
+UPDATE jobs_estimate SET actual = work.seconds
+FROM unnest(%s::text[], %s::float8[]) AS work(step, seconds)
+WHERE job_id = %s AND attempt = %s AND jobs_estimate.step = work.step;
+DELETE FROM jobs_timing WHERE id IN (
+    SELECT id FROM jobs_timing WHERE rule_id = %s AND environment_id = %s ORDER BY id DESC OFFSET %s FOR UPDATE SKIP LOCKED
+);
+DELETE FROM jobs_estimate WHERE id IN (
+    SELECT id FROM jobs_estimate WHERE rule_id = %s AND environment_id = %s ORDER BY id DESC OFFSET %s FOR UPDATE SKIP LOCKED
 )
+"""
+_NOTE: Final = """
+INSERT INTO jobs_estimate (job_id, rule_id, environment_id, attempt, step, at, p50, p90, rivals)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb) ON CONFLICT DO NOTHING
 """
 _UNDOES: Final = frozenset({Event.UNDO, Event.ASK_ROLLBACK})
 
@@ -55,13 +68,16 @@ def estimator_of(job: Job, tree: RuleTree | None = None) -> Estimator | None:
     return Estimator(shape_of(known), samples) if known is not None else None
 
 
-def forecast_new(job: Job, tree: RuleTree, now: datetime) -> None:
-    """Put the forecast of a job that is being created on it."""
+def forecast_new(job: Job, tree: RuleTree, now: datetime) -> Estimator | None:
+    """Put the forecast of a job that is being created on it; return who made it."""
     estimator = estimator_of(job, tree)
     _put(job, estimator.forecast(job.step, lambda path: None, now) if estimator else None)
+    return estimator
 
 
-def follow(job: Job, event: Event, after: State, now: datetime) -> None:
+def follow(
+    job: Job, event: Event, after: State, now: datetime, seen: Mapping[str, Seen] | None = None
+) -> None:
     """Let the forecast on a locked job follow an event, and keep what the job took once it has finished.
 
     Args:
@@ -69,15 +85,16 @@ def follow(job: Job, event: Event, after: State, now: datetime) -> None:
         event: What happened.
         after: Where the job is now.
         now: The present.
+        seen: See ``seen_by``; read when it is not given.
     """
     if after.status in ENDED or event in _UNDOES:
         job.forecast = None
         if event is Event.STEP_OK and after.status is Status.FINISHED:
-            _keep(job)
+            _keep(job, _seen(job) if seen is None else seen)
     elif event is Event.RERUN:
         estimator = estimator_of(job)
-        seen = _seen(job).get if estimator else None
-        _put(job, estimator.forecast(job.step, seen, now) if estimator and seen else None)
+        known = _seen(job).get if estimator else None
+        _put(job, estimator.forecast(job.step, known, now) if estimator and known else None)
     elif event is Event.START and job.forecast is not None:
         # Nobody worked at it until now.
         _put(job, replace(Forecast.from_data(job.forecast), at=now))
@@ -95,36 +112,49 @@ def _tree(job: Job) -> RuleTree | None:
         return None
 
 
-def _keep(job: Job) -> None:
-    """Keep what a finished job took, and forget the oldest of its like."""
+def _keep(job: Job, seen: Mapping[str, Seen]) -> None:
+    """Keep what a finished job took, say of its estimates how much work it was, and forget the oldest of its like."""
     tree = _tree(job)
     if tree is None:
         return
-    seconds = taken(shape_of(tree), _seen(job).get)
-    Timing.objects.create(
-        job_id=job.pk, rule_id=job.rule_id, environment_id=job.environment_id, seconds=seconds
-    )
-    _settle(job, Estimator(shape_of(tree), (Sample.from_data(seconds),) * FEWEST))
+    seconds = taken(shape_of(tree), seen.get)
+    own = Estimator(shape_of(tree), (Sample.from_data(seconds),) * FEWEST)
+    actual = [own.stories(step)[0] for step in STEPS]
+    like, known = [job.rule_id, job.environment_id], [job.pk, job.attempt]
+    values = [
+        job.pk,
+        *like,
+        json.dumps(seconds),
+        [*STEPS],
+        actual,
+        *known,
+        *like,
+        KEPT,
+        *like,
+        ESTIMATES_KEPT,
+    ]
     with connection.cursor() as cursor:
-        for table, most in ((Timing, KEPT), (Estimate, ESTIMATES_KEPT)):
-            # What another job of the same rule is forgetting right now need not be waited for.
-            statement = _FORGET.format(table=table._meta.db_table)
-            cursor.execute(statement, [job.rule_id, job.environment_id, most])
+        cursor.execute(_KEEP, values)
 
 
-def _settle(job: Job, own: Estimator) -> None:
-    """Say of the estimates of a finished job how much work it was."""
-    for estimate in Estimate.objects.filter(job_id=job.pk, attempt=job.attempt):
-        estimate.actual = own.stories(estimate.step)[0]
-        estimate.save(update_fields=["actual"])
+def seen_by(job: Job) -> dict[str, Seen]:
+    """Return what is recorded of the job's attempt, for ``follow`` and ``note``: by path, but for loops and tries of groups."""
+    return _seen(job)
 
 
-def note(job: Job, estimator: Estimator) -> None:
-    """Note what is said of a job whose step begins, once a step: a step that goes on after a wait has it already."""
-    seen = _seen(job)
+def note(job: Job, estimator: Estimator, seen: Mapping[str, Seen]) -> Estimate | None:
+    """Return what is said of a job whose step begins, to be written by ``write_note``: once a step.
+
+    A step that goes on after a wait has its note already, and there is nothing to be said of what is over.
+
+    Args:
+        job: At the beginning of a walk.
+        estimator: What forecasts it.
+        seen: See ``seen_by``.
+    """
     left = estimator.stories(job.step)
     if any(path.startswith(f"{job.step}/") for path in seen) or not left:
-        return
+        return None
     eta = range_of(left)
     own = Sample.from_data(taken(estimator.shapes, seen.get))
     alone = Estimator(estimator.shapes, (own,) * FEWEST)
@@ -133,7 +163,7 @@ def note(job: Job, estimator: Estimator) -> None:
     pace = spent / job.operations_done if job.operations_done else 0.0
     by_count = pace * max(0, job.operations_expected - job.operations_done)
     rivals = [max(0.0, fmean(totals) - spent), max(0.0, totals[0] - spent), by_count]
-    noted = Estimate(
+    return Estimate(
         job_id=job.pk,
         rule_id=job.rule_id,
         environment_id=job.environment_id,
@@ -144,7 +174,13 @@ def note(job: Job, estimator: Estimator) -> None:
         p90=eta.p90,
         rivals=rivals,
     )
-    Estimate.objects.bulk_create([noted], ignore_conflicts=True)
+
+
+def write_note(noted: Estimate) -> None:
+    """Write what ``note`` made, in the transaction at hand; writing it twice is writing it once."""
+    like = [noted.job_id, noted.rule_id, noted.environment_id, noted.attempt, noted.step]
+    with connection.cursor() as cursor:
+        cursor.execute(_NOTE, [*like, noted.at, noted.p50, noted.p90, json.dumps(noted.rivals)])
 
 
 def answers(rule_id: int | None, environment_id: int | None) -> list[Answer]:

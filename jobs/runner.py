@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import traceback
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Final
 
@@ -21,6 +23,7 @@ from jobs.execution.database import recalled, retrying
 from jobs.execution.endings import Ending, change, farewell, greeting, is_undone, stash_of
 from jobs.execution.host import Goal, JobHost
 from jobs.execution.leases import LeaseKeeper
+from jobs.execution.memory import Memory
 from jobs.lifecycle import RUNNER_STATUSES, Event, Status, Step
 from jobs.log.writer import LogWriter, append_entry
 from jobs.models import Job
@@ -134,12 +137,14 @@ def _set_aside(job_id: int) -> None:
 def run(job: Job) -> None:
     """Run a claimed job, step after step, until it must wait, ends, or is taken away."""
     assert job.claim is not None
+    # Nobody else writes records of a job that is claimed.
+    memory = Memory() if getattr(job, "has_records", True) else Memory(is_new_step=True, seen={})
     try:
         with LeaseKeeper(job.pk, job.claim, lease()) as keeper:
             last_words.wait_for(job, keeper)
             following: Job | None = job
             while following is not None:
-                following = run_claimed_step(following, keeper)
+                following = run_claimed_step(following, keeper, memory)
     except StaleClaim:
         logger.info("Job %s was taken away from its runner.", job.name)
 
@@ -150,11 +155,16 @@ def run_first_step(job: Job, keeper: LeaseKeeper, deadline: Deadline) -> None:
     Raises:
         StaleClaim: The claim is gone; nothing was written since.
     """
-    run_claimed_step(job, keeper, deadline=deadline, go_on=False)
+    run_claimed_step(job, keeper, Memory(is_new_step=True, seen={}), deadline=deadline, go_on=False)
 
 
 def run_claimed_step(
-    job: Job, keeper: LeaseKeeper, *, deadline: Deadline | None = None, go_on: bool = True
+    job: Job,
+    keeper: LeaseKeeper,
+    memory: Memory | None = None,
+    *,
+    deadline: Deadline | None = None,
+    go_on: bool = True,
 ) -> Job | None:
     """Run the step a claimed job is at, and return the job when its next step may begin at once, still claimed.
 
@@ -162,7 +172,8 @@ def run_claimed_step(
         StaleClaim: The claim is gone; nothing was written since.
     """
     assert job.claim is not None
-    secrets = retrying(lambda: vault.open_for(job.environment_id, job.project_id), keeper)
+    memory = memory or Memory()
+    secrets = _secrets(job, keeper)
     mask = secrets.mask
     with LogWriter(job.pk, job.claim, job.attempt, filter_factory=mask.filter if mask else None) as log:
         log.entry(job.step, "", "", "info", greeting(job))
@@ -173,12 +184,12 @@ def run_claimed_step(
         try:
             unsettled = settle(job, keeper, log, mask)
             if unsettled is not None:
-                return _conclude(job, keeper, log, None, Ending(unsettled, stash, go_on, mask))
+                return _conclude(job, keeper, log, None, Ending(unsettled, stash, go_on, mask), memory)
             # What a step begins with is read: a connection that breaks meanwhile is no defect of the job.
-            host = retrying(lambda: _host(job, keeper, log, secrets), keeper)
+            host = retrying(lambda: _host(job, keeper, log, secrets, memory), keeper)
             tree = retrying(lambda: rule_selectors.linked_tree(job.rule_version_id, job.rule_pins), keeper)
             outcome = _walk(job, tree, host, stash, deadline)
-            return _conclude(job, keeper, log, host, Ending(outcome, stash, go_on, mask))
+            return _conclude(job, keeper, log, host, Ending(outcome, stash, go_on, mask), memory)
         except StaleClaim:
             keeper.mark_lost()
             words = [(level, mask.text(text)) for level, text in host.last_words] if host else []
@@ -186,9 +197,15 @@ def run_claimed_step(
             raise
         except Exception as error:
             # A defect, ours or a third party's: the job ends in error, and the traceback is in its log.
-            return _conclude(
-                job, keeper, log, None, Ending(_defect(job, log, error, mask), None, go_on, mask)
-            )
+            ending = Ending(_defect(job, log, error, mask), None, go_on, mask)
+            return _conclude(job, keeper, log, None, ending, memory)
+
+
+def _secrets(job: Job, keeper: LeaseKeeper) -> vault.Opened:
+    """Return the secrets that the step may read; that there are none was seen when its row was locked."""
+    if not getattr(job, "has_secrets", True):
+        return vault.NONE
+    return retrying(lambda: vault.open_for(job.environment_id, job.project_id), keeper)
 
 
 def _runner(job: Job) -> Runner:
@@ -196,12 +213,13 @@ def _runner(job: Job) -> Runner:
     return Runner(job.pk, job.claim, job.attempt, job.step)
 
 
-def _host(job: Job, keeper: LeaseKeeper, log: LogWriter, secrets: vault.Opened) -> JobHost:
-    estimator = None if is_undone(job) else durations.estimator_of(job)
-    if estimator is not None:
-        durations.note(job, estimator)
+def _host(job: Job, keeper: LeaseKeeper, log: LogWriter, secrets: vault.Opened, memory: Memory) -> JobHost:
+    estimator = None if is_undone(job) else memory.estimator(job)
     goal = Goal(job.operations_expected, job.operations_done, job.percent, estimator)
-    return JobHost(_runner(job), naming.facts_of(job, secrets), goal, keeper, log, undoing=is_undone(job))
+    facts = naming.facts_of(job, secrets)
+    undoing = is_undone(job)
+    is_new = memory.is_new_step and not undoing
+    return JobHost(_runner(job), facts, goal, keeper, log, undoing=undoing, is_new_step=is_new)
 
 
 def _walk(job: Job, tree: RuleTree, host: JobHost, stash: Stash, deadline: Deadline | None) -> StepOutcome:
@@ -218,7 +236,7 @@ def _defect(job: Job, log: LogWriter, error: Exception, mask: Mask) -> Failed:
 
 
 def _conclude(
-    job: Job, keeper: LeaseKeeper, log: LogWriter, host: JobHost | None, ending: Ending
+    job: Job, keeper: LeaseKeeper, log: LogWriter, host: JobHost | None, ending: Ending, memory: Memory
 ) -> Job | None:
     """Write how the step ended together with its last lines and records, and begin the next one when it is due."""
     assert job.claim is not None
@@ -226,45 +244,62 @@ def _conclude(
     log.end_operation()
     level, said = farewell(job, ending.outcome)
     log.entry(job.step, "", "", level, said)
+    if host is not None:
+        memory.after(host.seen())
+        ending = replace(ending, seen=memory.seen)
     tries = count()
 
     def write() -> Job | None:
         with log.pending() as batch, transaction.atomic():
             if next(tries) and not _is_at(transitions.lock_claimed(job.pk, claim), job):
                 # The try before was committed, though its connection broke before we knew.
+                memory.is_new_step = False
                 return Job.objects.get(pk=job.pk)
             batch.write(connection, claim)
             if host is not None:
                 host.write_pending()
+            if memory.noted is not None:
+                durations.write_note(memory.noted)
             if isinstance(ending.outcome, HandedOver):
                 _hand_over(job, claim)
                 return None
-            locked = transitions.lock_claimed(job.pk, claim)
-            transitions.apply(locked, change(locked, ending))
-            if isinstance(ending.outcome, Waiting):
-                waits.begin(locked, ending.outcome, stash_of(ending), locked.clock)
-            return _begin_next(locked, claim, job.claimed_by) if ending.go_on else None
+            return _end(job, claim, ending, memory)
 
-    return retrying(write, keeper)
+    following = retrying(write, keeper)
+    memory.noted = None
+    return following
+
+
+def _end(job: Job, claim: uuid.UUID, ending: Ending, memory: Memory) -> Job | None:
+    """Let what the step led to happen, and return the job when this runner goes on with it."""
+    locked = transitions.lock_again(job, claim)
+    goes_on = ending.go_on and not isinstance(ending.outcome, Waiting)
+    then = partial(_next_start, claim, job.claimed_by) if goes_on else None
+    transitions.apply(locked, change(locked, ending), then=then)
+    memory.is_new_step = locked.claim == claim and not is_undone(locked)
+    if isinstance(ending.outcome, Waiting):
+        waits.begin(locked, ending.outcome, stash_of(ending), locked.clock)
+        return None
+    if locked.claim != claim or not ending.go_on:
+        return None
+    if is_undone(locked) and draining.is_draining():
+        _hand_over(locked, claim)
+        return None
+    return locked
 
 
 def _is_at(locked: Job, job: Job) -> bool:
     return (locked.attempt, locked.step, locked.status) == (job.attempt, job.step, job.status)
 
 
-def _begin_next(job: Job, claim: uuid.UUID, worker: str) -> Job | None:
-    """Begin the next step, or undoing, under the same claim when it is due and this worker may go on."""
-    if is_undone(job):
-        if not draining.is_draining():
-            return job
-        _hand_over(job, claim)
-        return None
+def _next_start(claim: uuid.UUID, worker: str, job: Job) -> Change | None:
+    """Return what begins the next step under the same claim when it is due and this worker may go on."""
     moment = job.clock
     due = job.due_at is not None and job.due_at <= moment and job.status == Status.READY
     expired = job.step == Step.RUN and job.run_began_at is None and moment > job.max_start_at
     if not due or expired or draining.is_draining():
         return None
-    return transitions.apply(job, Change(Event.START, moment, claim=Claim(claim, worker, lease())))
+    return Change(Event.START, moment, claim=Claim(claim, worker, lease()))
 
 
 def _hand_over(job: Job, claim: uuid.UUID) -> None:

@@ -74,6 +74,14 @@ def is_waiting(job: Job) -> bool:
     return SemaphoreRequest.objects.filter(job=job, granted_at__isnull=True).exists()
 
 
+def asks(job: Job) -> bool:
+    """Return whether a job has or waits for a slot; most never do, and this costs less than to look for whom they wait."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM jobs_semaphorerequest WHERE job_id = %s)", [job.pk])
+        row: tuple[bool] = cursor.fetchone()
+        return row[0]
+
+
 def waiting_requests(job: Job) -> list[SemaphoreRequest]:
     """Return the slots that a job waits for; branches of a ``parallel`` may wait for several."""
     found = SemaphoreRequest.objects.filter(job=job, granted_at__isnull=True)

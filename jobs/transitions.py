@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
-from django.db.models import DateTimeField, Exists, Func, OuterRef, QuerySet
+from django.db import IntegrityError, connection, transaction
 
 from jobs import dispatch, durations, planning, records, semaphores, waits
 from jobs.choices import RollbackState
-from jobs.exceptions import JobNotFound, RevisionInActiveJob, StaleClaim, TransitionNotAllowed
+from jobs.eta.forecast import Seen
+from jobs.exceptions import RevisionInActiveJob, TransitionNotAllowed
 from jobs.lifecycle import (
     ACTIVE,
     ENDED,
@@ -26,9 +26,12 @@ from jobs.lifecycle import (
     Step,
     next_state,
 )
-from jobs.models import Job, JobRevision, OperationRun, SemaphoreRequest, StepRun
+from jobs.locking import lock, lock_again, lock_claimed, lock_if_free, save
+from jobs.models import Job, JobRevision, OperationRun, StepRun
 from jobs.notifications import outbox
 from jobs.progress import percent
+
+__all__ = ["Change", "Claim", "apply", "begin", "lock", "lock_again", "lock_claimed", "lock_if_free"]
 
 _UNDO_RESULTS: Final = {
     Event.UNDO: "running",
@@ -44,7 +47,6 @@ _ASKED: Final = {
 }
 _ANSWERS: Final = frozenset({Event.APPROVE, Event.RETRY, Event.SKIP})
 _NEW_ATTEMPT: Final = frozenset({Event.RERUN, Event.ASK_ROLLBACK})
-_SHOWN: Final = ("environment", "project", "rule", "rule_version", "created_by")
 _KEEPS_CLAIM: Final = frozenset({Event.START, Event.UNDO})
 
 
@@ -69,6 +71,7 @@ class Change:
         start: Path of the operation that a rerun begins with, empty for the step's beginning.
         claim: What START takes.
         fields: Other columns to write in the same statement, such as new dates or the stash.
+        seen: What is known of the attempt's operations, by path; ``None`` when it has to be read.
     """
 
     event: Event
@@ -78,68 +81,85 @@ class Change:
     start: str = ""
     claim: Claim | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
+    seen: Mapping[str, Seen] | None = None
 
 
-def lock(job_id: int) -> Job:
-    """Return the job with its row locked until the transaction ends, and the database's time as ``clock``.
-
-    Raises:
-        JobNotFound: It is gone.
-    """
-    job = _locked().filter(pk=job_id).first()
-    if job is None:
-        raise JobNotFound(job_id)
-    return job
-
-
-def lock_claimed(job_id: int, claim: UUID) -> Job:
-    """Return the locked job of a runner, as ``lock`` does.
-
-    Raises:
-        StaleClaim: The claim is gone; the runner must write nothing.
-    """
-    job = _locked().filter(pk=job_id, claim=claim).first()
-    if job is None:
-        raise StaleClaim(job_id)
-    return job
-
-
-def lock_if_free(job_id: int) -> Job | None:
-    """Return the locked job, ``None`` when somebody else holds its row or it is gone."""
-    return _locked(skip_locked=True).filter(pk=job_id).first()
-
-
-def _locked(*, skip_locked: bool = False) -> QuerySet[Job]:
-    # Leases and dates are judged by the database's clock, so they are set by it: clocks of machines differ.
-    known: dict[str, Any] = {
-        "clock": Func(function="clock_timestamp", output_field=DateTimeField()),
-        "asks_slots": Exists(SemaphoreRequest.objects.filter(job=OuterRef("pk"))),
-    }
-    jobs = Job.objects.select_for_update(of=("self",), skip_locked=skip_locked)
-    return jobs.select_related(*_SHOWN).annotate(**known).order_by("pk")
-
-
-def apply(job: Job, change: Change) -> Job:
+def apply(job: Job, change: Change, *, then: Callable[[Job], Change | None] | None = None) -> Job:
     """Let ``change`` happen to a locked job and write all that follows from it.
 
     Args:
         job: Locked by ``lock`` or ``lock_claimed`` in the present transaction.
         change: The event and what it brings.
+        then: Says what happens to the job as it is afterwards, at the same moment: its row is written once for both.
 
     Raises:
         TransitionNotAllowed: The table refuses it; nothing was written.
         RevisionInActiveJob: The job would become active while another one carries its revision.
     """
+    if not _move(job, change):
+        return job
+    following = then(job) if then is not None else None
+    if following is not None:
+        _move(job, following)
+    save(job)
+    if job.due_at is not None and job.due_at <= change.now:
+        dispatch.hint_work()
+    return job
+
+
+def begin(job: Job, change: Change) -> Job:
+    """Let ``change`` happen to a job that is being made, and insert it as it is afterwards.
+
+    Args:
+        job: Complete, with its number, and in no table yet; ``clock`` says when its first step began.
+        change: What ends its first step.
+    """
     before = State(Step(job.step), Status(job.status))
+    after = _become(job, change, before)
+    assert after is not None
+    job.save(force_insert=True)
+    StepRun.objects.create(
+        job=job,
+        attempt=job.attempt,
+        step=before.step.value,
+        result=_result_of(change.event),
+        started_at=job.clock,
+        finished_at=change.now,
+    )
+    outbox.happened(job, before, change.event, after, change.now)
+    if job.due_at is not None and job.due_at <= change.now:
+        dispatch.hint_work()
+    return job
+
+
+def _move(job: Job, change: Change) -> bool:
+    """Let ``change`` happen, with its row still to be written; return ``False`` when that took the job away."""
+    before = State(Step(job.step), Status(job.status))
+    after = _become(job, change, before)
+    if after is None:
+        gone = job.pk
+        job.delete()
+        job.pk = gone  # whoever records what happened still says to which job
+        return False
+    _write_step_runs(job, change, before, after)
+    _write_operations(job, change)
+    _write_revisions(job, before, after)
+    outbox.happened(job, before, change.event, after, change.now)
+    return True
+
+
+def _become(job: Job, change: Change, before: State) -> State | None:
+    """Let the job be what it is after ``change``; return where that is, ``None`` for nowhere.
+
+    Raises:
+        TransitionNotAllowed: The table refuses it; nothing was written.
+    """
     try:
         after = next_state(before, change.event, facts_of(job, change.asked_step))
     except TransitionNotAllowed as error:
         raise TransitionNotAllowed(error.step, error.status, error.event, job.name) from None
     if after is None:
-        gone = job.pk
-        job.delete()
-        job.pk = gone  # whoever records what happened still says to which job
-        return job
+        return None
     job.step, job.status = after.step.value, after.status.value
     _set_result(job, change, before, after)
     _set_attempt(job, change)
@@ -149,15 +169,8 @@ def apply(job: Job, change: Change) -> Job:
     waits.close(job, before, after, change.event, change.now)
     _set_claim(job, change, after)
     _set_progress(job, after)
-    durations.follow(job, change.event, after, change.now)
-    job.save()
-    _write_step_runs(job, change, before, after)
-    _write_operations(job, change)
-    _write_revisions(job, before, after)
-    outbox.happened(job, before, change.event, after, change.now)
-    if job.due_at is not None and job.due_at <= change.now:
-        dispatch.hint_work()
-    return job
+    durations.follow(job, change.event, after, change.now, change.seen)
+    return after
 
 
 def facts_of(job: Job, asked_step: Step | None = None) -> Facts:
@@ -262,21 +275,25 @@ _STOPS: Final = frozenset({Event.ABANDON, Event.CANCEL, Event.REJECT, Event.EXPI
 """What leaves a step without a result of its own."""
 
 
+# A step that goes on after a wait has its row already.
+_BEGIN_STEP: Final = """
+INSERT INTO jobs_steprun (job_id, attempt, step, result, started_at) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (job_id, attempt, step) DO UPDATE SET result = EXCLUDED.result, finished_at = NULL
+"""
+_END_STEP: Final = "UPDATE jobs_steprun SET result = %s, finished_at = %s WHERE job_id = %s AND result = %s"
+
+
 def _write_step_runs(job: Job, change: Change, before: State, after: State) -> None:
     if change.event in {Event.START, Event.ASK_ROLLBACK}:
-        # A step that goes on after a wait has its row already.
-        begun = StepRun(job=job, attempt=job.attempt, step=after.step.value, started_at=change.now)
-        StepRun.objects.bulk_create(
-            [begun],
-            update_conflicts=True,
-            unique_fields=["job", "attempt", "step"],
-            update_fields=["result", "finished_at"],
-        )
+        values = [job.pk, job.attempt, after.step.value, StepRun.Result.RUNNING.value, change.now]
+        with connection.cursor() as cursor:
+            cursor.execute(_BEGIN_STEP, values)
         return
     moves_on = after.step is not before.step or after.status in ENDED or change.event is Event.RERUN
     if before.status in ACTIVE and moves_on:
-        running = StepRun.objects.filter(job=job, result=StepRun.Result.RUNNING)
-        running.update(result=_result_of(change.event), finished_at=change.now)
+        result = _result_of(change.event).value
+        with connection.cursor() as cursor:
+            cursor.execute(_END_STEP, [result, change.now, job.pk, StepRun.Result.RUNNING.value])
 
 
 def _result_of(event: Event) -> StepRun.Result:

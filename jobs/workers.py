@@ -17,9 +17,12 @@ from jobs.audit import Author
 from jobs.exceptions import UnknownWorker
 from jobs.models import WorkerDrain, WorkerSeen
 
-_SHARED: Final = "SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))"
+# Two statements in one round trip: what one sees is fixed before it waits for the lock.
+_SHARED: Final = """
+SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0));
+SELECT EXISTS (SELECT 1 FROM jobs_workerdrain WHERE name = %s)
+"""
 _ALONE: Final = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
-_IS_DRAINED: Final = "SELECT EXISTS (SELECT 1 FROM jobs_workerdrain WHERE name = %s)"
 
 
 def name_of(process: str) -> str:
@@ -31,9 +34,8 @@ def may_take(process: str) -> bool:
     """Within a transaction, return whether ``process`` may take new work, and keep it so until the transaction ends."""
     name = name_of(process)
     with connection.cursor() as cursor:
-        # Two statements: what one sees is fixed before it waits for the lock.
-        cursor.execute(_SHARED, [_key(name)])
-        cursor.execute(_IS_DRAINED, [name])
+        cursor.execute(_SHARED, [_key(name), name])
+        cursor.nextset()
         row: tuple[Any, ...] = cursor.fetchone()
         return not row[0]
 

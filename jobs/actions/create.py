@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 import uuid
@@ -39,6 +40,7 @@ LONGEST_REF: Final = 255
 _SHA: Final = re.compile(r"[0-9a-f]{40}")
 _LONGEST_NAMES: Final = {"rule": 100, "environment": 50, "project": 50}
 _OVER: Final = frozenset({State.DONE, State.REFUSED, State.ABANDONED})
+_STATE: Final = "SELECT state, job_id, refusal::text FROM jobs_creationrequest WHERE id = %s"
 _HINT_SECONDS: Final = 1.0
 _GRACE: Final = timedelta(seconds=2)
 """How much longer than the deadline to wait for a job that exists: its INIT is being ended."""
@@ -326,10 +328,22 @@ def _wait(request: CreationRequest, seconds: float) -> None:
                 return
         else:
             _listen(min(left, _HINT_SECONDS))
-        try:
-            request.refresh_from_db()
-        except CreationRequest.DoesNotExist:  # deleted with its asker
-            raise AskerGone from None
+        _look(request)
+
+
+def _look(request: CreationRequest) -> None:
+    """Read how far the request is; the rest of it does not change.
+
+    Raises:
+        AskerGone: It was deleted with its asker.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_STATE, [request.pk])
+        row = cursor.fetchone()
+    if row is None:
+        raise AskerGone
+    request.state, request.job_id, refusal = row
+    request.refusal = json.loads(refusal)
 
 
 def _listen(seconds: float) -> None:

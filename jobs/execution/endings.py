@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from jobs import answers, records, waits
+from jobs.eta.forecast import Seen
 from jobs.exceptions import JobDefect
 from jobs.execution import checkpoints
 from jobs.lifecycle import Event, Status, Step
@@ -31,12 +33,14 @@ class Ending:
         stash: The stash it left; ``None`` keeps the old one.
         go_on: Whether this runner may begin the next step.
         mask: Hides the job's secrets.
+        seen: What is known of the attempt's operations; ``None`` when it has to be read.
     """
 
     outcome: StepOutcome
     stash: Stash | None
     go_on: bool
     mask: Mask
+    seen: Mapping[str, Seen] | None = None
 
 
 def is_undone(job: Job) -> bool:
@@ -78,7 +82,8 @@ def change(job: Job, ending: Ending) -> Change:
         case Completed():
             event = _UNDONE[job.rollback_asked] if is_undone(job) else Event.STEP_OK
             no_result = Step(job.step) is Step.POST and job.outcome is None
-            return Change(event, moment, reason=_NO_RESULT if no_result else "", fields=fields)
+            reason = _NO_RESULT if no_result else ""
+            return Change(event, moment, reason=reason, fields=fields, seen=ending.seen)
         case Failed(message=message):
             reason = checkpoints.clean(mask.text(message))
             before = f"{job.reason} Undoing failed: " if is_undone(job) else ""

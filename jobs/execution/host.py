@@ -81,6 +81,7 @@ class JobHost:
         log: LogWriter,
         *,
         undoing: bool = False,
+        is_new_step: bool = False,
     ) -> None:
         """Read what is recorded.
 
@@ -91,9 +92,10 @@ class JobHost:
             lease: Keeps the claim.
             log: The job's log.
             undoing: The job is being undone: the records of all its steps are needed.
+            is_new_step: Nothing is recorded of the step, so there is nothing to read.
         """
         self._runner, self._facts, self._lease, self._log = runner, facts, lease, log
-        self._records = checkpoints.load(runner, whole=undoing)
+        self._records = {} if is_new_step else checkpoints.load(runner, whole=undoing)
         self._goal = goal
         self._writing = threading.RLock()
         self._threads: set[int] = set()
@@ -189,6 +191,10 @@ class JobHost:
             return None
         found = self._goal.estimator.forecast(self._runner.step, self._seen, self.now())
         return found.to_data() if found is not None else None
+
+    def seen(self) -> dict[str, Seen]:
+        """Return what is recorded by path, but for what is in loops and in tries of groups."""
+        return {path: seen_of(record) for path, record in self._records.items() if "[" not in path}
 
     def _seen(self, path: str) -> Seen | None:
         record = self._records.get(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -128,6 +128,14 @@ class Job(models.Model):
         """The database's time, put there by ``transitions.lock``."""
         asks_slots: bool
         """Whether it asked for slots of semaphores, put there by ``transitions.lock``."""
+        is_told: bool
+        """Whether anybody subscribes to anything, put there by ``transitions.lock``."""
+        has_secrets: bool
+        """Whether there are secrets that it may read, put there by ``transitions.lock``."""
+        has_records: bool
+        """Whether its attempt has records of operations, put there by ``transitions.lock``, but not by ``lock_again``."""
+        as_locked: dict[str, Any]
+        """Its columns by attribute as they are in the database, put there by ``transitions.lock``."""
 
     class Meta:
         verbose_name = _("job")

@@ -69,7 +69,9 @@ def tell(
         by: What took it from there.
     """
     decision = _deciding.get() or Decision("", "")
-    is_wanted = _is_for_people(job, event, decision) or matching.any_wants(_subscriptions(), job, event.value)
+    is_wanted = _is_for_people(job, event, decision) or matching.any_wants(
+        _subscriptions(job), job, event.value
+    )
     if not is_wanted or (event is NoticeEvent.STEP_STARTED and not _begins_now(job, now)):
         return
     Notice.objects.create(
@@ -86,7 +88,9 @@ def tell(
     dispatch.hint_notices()
 
 
-def _subscriptions() -> list[Subscription]:
+def _subscriptions(job: Job) -> list[Subscription]:
+    if not getattr(job, "is_told", True):
+        return []  # as whoever locked the job has seen
     return list(Subscription.objects.filter(enabled=True).only(*matching.CONDITIONS))
 
 

@@ -105,7 +105,7 @@ def test_a_job_that_was_committed_before_the_connection_broke_gets_its_init(
 
 
 def test_a_request_that_lost_the_database_is_nobody_s_mistake(break_commit: Callable[..., None]) -> None:
-    request = ask(rule("not-made", "RUN:\n  - log: x"))
+    request = ask(rule("not-made", "CHECK:\n  - log: x\nRUN:\n  - log: x"))
     break_commit(False, Job.objects.exists)
     creation.serve(str(request.pk), "test")
     request.refresh_from_db()

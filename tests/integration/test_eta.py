@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
-from jobs import creation, durations, transitions
+from jobs import durations, making, transitions
 from jobs.lifecycle import Event, Step
 from jobs.models import Estimate, Job, Timing
 from jobs.monitor import times
@@ -139,7 +139,7 @@ def test_progress_is_counted_against_what_a_slow_look_at_all_history_says(broker
     other = EnvironmentFactory.create(code="OTHER")
     plan = Plan.from_data(request.wish)
     tree = rules.linked_tree(model.rule_version_id, model.rule_pins)
-    assert creation._expectation(plan, tree) == (2, "tree")
+    assert making.expectation(plan, tree) == (2, "tree")
     random = Random(5)
     for number in range(60):
         environment = other if number < 30 or random.random() < 0.5 else model.environment
@@ -154,7 +154,7 @@ def test_progress_is_counted_against_what_a_slow_look_at_all_history_says(broker
             else (median_low(sorted(anywhere[:20])), "rule") if anywhere
             else (2, "tree")
         )  # fmt: skip
-        assert creation._expectation(plan, tree) == expected
+        assert making.expectation(plan, tree) == expected
 
 
 def _history(model: Job, environment_id: int, number: int, done: int, *, finished: bool) -> None:

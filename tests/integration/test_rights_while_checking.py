@@ -37,7 +37,7 @@ def ana(dev: Environment) -> User:
 
 def answered(ana: User, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], Any]) -> dict[str, Any]:
     """Return what the asker is told when ``meanwhile`` happens while CHECK runs."""
-    slug = rule("quick", "PRE:\n  - log: x")
+    slug = rule("quick", "CHECK:\n  - log: x\nPRE:\n  - log: x")
     now = timezone.now()
     request = request_for(Wish(rule=slug, environment="DEV"), Actor(ana, "api"), now, uuid.uuid4())
     request.save(force_insert=True)
