@@ -47,8 +47,8 @@ statements nor of rows depends on how many jobs there are.
 `rows` is what a node gave back in each of its `loops`. Each list is two statements: one finds the numbers of the page's jobs, by
 a short walk in each place (an environment, or a value in it), and one reads these jobs.
 
-What grows with the jobs all the same: a filter by dates with the order by number reads the index entries of these dates (about
-0.1 µs each), and a search for a word shorter than three letters, or without the extension `pg_trgm`, reads jobs until the page
+What grows with the jobs all the same: a filter by dates with the order by number reads the index entries of these dates (less
+than 1 µs each), and a search for a word shorter than three letters, or without the extension `pg_trgm`, reads jobs until the page
 is full.
 """
 
