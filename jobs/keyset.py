@@ -28,6 +28,7 @@ from django.db.models.fields.tuple_lookups import (
 
 Row = TypeVar("Row", bound=Model)
 Thing = TypeVar("Thing")
+Found = TypeVar("Found")
 Value = datetime | int | str | None
 Kind = Literal["datetime", "int", "str"]
 
@@ -159,7 +160,7 @@ def page(queryset: QuerySet[Row], ordering: Ordering, cursor: Cursor | None, lim
     """Return at most ``limit`` rows of ``queryset`` from ``cursor`` on, or from the beginning."""
 
     def read(count: int) -> list[Row]:
-        return _read(queryset, ordering, cursor, count)
+        return read_rows(queryset, ordering, cursor, count)
 
     def place(row: Row, backward: bool) -> Cursor:
         return _place(row, ordering, backward=backward)
@@ -207,8 +208,10 @@ def _place(row: Model, ordering: Ordering, *, backward: bool) -> Cursor:
     return Cursor(getattr(row, ordering.column), tie, backward)
 
 
-def _read(queryset: QuerySet[Row], ordering: Ordering, cursor: Cursor | None, count: int) -> list[Row]:
-    """Return ``count`` rows from the cursor on in the direction it walks."""
+def read_rows(
+    queryset: QuerySet[Row, Found], ordering: Ordering, cursor: Cursor | None, count: int
+) -> list[Found]:
+    """Return at most ``count`` rows from the cursor on in the direction it walks."""
     ascending = not ordering.descending
     if cursor is not None and cursor.backward:
         ascending = not ascending
@@ -218,7 +221,7 @@ def _read(queryset: QuerySet[Row], ordering: Ordering, cursor: Cursor | None, co
     ordered = queryset.order_by(*(f"{sign}{key}" for key in keys))
     if cursor is None:
         return list(ordered[:count])
-    rows = list(ordered.filter(_beyond(ordering, cursor, ascending=ascending))[:count])
+    rows = list(ordered.filter(beyond(ordering, cursor, ascending=ascending))[:count])
     values_come_first = ascending
     in_first_part = (cursor.value is not None) == values_come_first
     if ordering.nullable and in_first_part and len(rows) < count:
@@ -227,7 +230,7 @@ def _read(queryset: QuerySet[Row], ordering: Ordering, cursor: Cursor | None, co
     return rows
 
 
-def _beyond(ordering: Ordering, cursor: Cursor, *, ascending: bool) -> Any:
+def beyond(ordering: Ordering, cursor: Cursor, *, ascending: bool) -> Any:
     """Return the condition that keeps what lies beyond the cursor within its part, values or NULL."""
     way = (ascending, cursor.inclusive)
     if ordering.is_single:

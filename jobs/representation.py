@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,10 +53,13 @@ def represent_job(job: Job) -> dict[str, Any]:
 
 def given_variables(job: Job) -> dict[str, Any]:
     """Return the variables given at creation, secrets hidden; a job keeps all of its variables, each with its origin."""
+    return given_of(job.variables)
+
+
+def given_of(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the variables given at creation out of all that a job keeps, secrets hidden."""
     return {
-        name: each.get("shown", each["value"])
-        for name, each in job.variables.items()
-        if each["origin"] == "job"
+        name: each.get("shown", each["value"]) for name, each in variables.items() if each["origin"] == "job"
     }
 
 

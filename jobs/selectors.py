@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Max, Model, OuterRef, Q, QuerySet
 
 from jobs.choices import JobType, StatusChoice, StepChoice
 from jobs.exceptions import JobNotFound
-from jobs.models import AuditRecord, DaemonState, Job, JobNature, Nature, Project, WorkerSeen
+from jobs.models import AuditRecord, DaemonState, Job, JobNature, JobRevision, Nature, Project, WorkerSeen
 from jobs.search_words import split
 from permissions import policy
 from permissions.catalog import Right
+from permissions.models import Environment, User
 from permissions.policy import AnyUser
 from rules.models import Rule
 
@@ -26,6 +27,9 @@ DATE_FIELDS: Final = {
     "finished": "finished_at",
 }
 """Names of the date filters (``created_after``) and the columns they look at."""
+
+NO_VALUE: Final = "-"
+"""Of a filter that leaves out every value: no job has it."""
 
 LARGEST_ID: Final = 2**63 - 1
 SIGNS_MISSED: Final = 3
@@ -53,6 +57,14 @@ _MULTIPLE: Final = {
     "rule": "rule__slug__in",
     "created_by": "created_by__username__in",
 }
+_CODES: Final[dict[str, type[Model]]] = {
+    "environment": Environment,
+    "project": Project,
+    "rule": Rule,
+    "created_by": User,
+}
+"""Whose codes filters name."""
+
 _ALL_VALUES: Final = {
     "status": tuple(StatusChoice.values),
     "step": tuple(StepChoice.values),
@@ -79,16 +91,21 @@ class JobFilter:
     after: dict[str, datetime] = field(default_factory=dict)
     before: dict[str, datetime] = field(default_factory=dict)
 
-    def condition(self) -> Q:
-        """Return the filter as a condition on jobs."""
+    def condition(self, *, but_for: Collection[str] = ()) -> Q:
+        """Return the filter as a condition on jobs.
+
+        Args:
+            but_for: Names of filters whose values, wanted or not, somebody else takes care of.
+        """
         found = Q()
         for name, lookup in _MULTIPLE.items():
-            if self.values.get(name):
+            if self.values.get(name) and name not in but_for:
                 found &= Q(**{lookup: self.values[name]})
-        if self.values.get("nature"):
+        if self.values.get("nature") and "nature" not in but_for:
             found &= Q(pk__in=_jobs_with_natures(self.values["nature"]))
         for name, values in self.without.items():
-            found &= _without(name, values)
+            if name not in but_for:
+                found &= _without(name, values)
         for name, moment in self.after.items():
             found &= Q(**{f"{DATE_FIELDS[name]}__gte": moment})
         for name, moment in self.before.items():
@@ -96,6 +113,21 @@ class JobFilter:
         for word in split(self.text):
             found &= _text_condition(word)
         return found
+
+    def only(self, name: str) -> JobFilter:
+        """Return what the filter says of the values under one name."""
+        values = {name: self.values[name]} if name in self.values else {}
+        without = {name: self.without[name]} if name in self.without else {}
+        return JobFilter(values, without)
+
+    def positive(self) -> JobFilter:
+        """Return the same filter, which names what is wanted of fixed values and not what is not."""
+        values, without = dict(self.values), dict(self.without)
+        for name, all_values in _ALL_VALUES.items():
+            if left_out := without.pop(name, ()):
+                kept = self.values.get(name, all_values)
+                values[name] = tuple(value for value in kept if value not in left_out) or (NO_VALUE,)
+        return replace(self, values=values, without=without)
 
 
 def _without(name: str, values: tuple[str, ...]) -> Q:
@@ -114,7 +146,33 @@ def _without(name: str, values: tuple[str, ...]) -> Q:
     if name == "nature":
         # EXISTS, so that NOT stops at the first row of each job.
         return Q(~Exists(JobNature.objects.filter(job_id=OuterRef("pk"), nature__code__in=values)))
-    return ~Q(**{_MULTIPLE[name]: values})
+    # Looked up once: joined to each job they would be compared one by one.
+    codes = (
+        _CODES[name]._default_manager.filter(**{f"{_MULTIPLE[name].partition('__')[2]}": values}).order_by()
+    )
+    return ~Q(**{f"{name}__in": codes.values("pk")})
+
+
+_FLIPPED: Final = {"rule": "slug", "created_by": "username"}
+"""Every job has one of these."""
+
+_FEWEST_LEFT_OUT: Final = 5
+_MOST_LEFT: Final = 5
+
+
+def flipped(wanted: JobFilter) -> JobFilter:
+    """Return the same filter, which names what is wanted where only a few rules or users are left."""
+    values, without = dict(wanted.values), dict(wanted.without)
+    for name, code in _FLIPPED.items():
+        left_out = without.get(name, ())
+        if len(left_out) < _FEWEST_LEFT_OUT or name in values:
+            continue
+        others = _CODES[name]._default_manager.exclude(**{f"{code}__in": left_out}).order_by()
+        left = list(others.values_list(code, flat=True)[: _MOST_LEFT + 1])
+        if len(left) <= _MOST_LEFT:
+            values[name] = tuple(left) or (NO_VALUE,)
+            del without[name]
+    return replace(wanted, values=values, without=without)
 
 
 def _jobs_with_natures(codes: tuple[str, ...]) -> QuerySet[Any, Any]:
@@ -122,12 +180,14 @@ def _jobs_with_natures(codes: tuple[str, ...]) -> QuerySet[Any, Any]:
 
 
 def _text_condition(text: str) -> Q:
-    found = Q(name__icontains=text) | Q(comment__icontains=text) | Q(revisions__ref=text)
+    """Return the condition on one word: looked at job by job, so that a walk along a list stops when its page is full."""
+    revision = Q(ref=text)
+    if 7 <= len(text) <= 40:
+        revision |= Q(sha__startswith=text.lower())
+    found = Q(name__icontains=text) | Q(comment__icontains=text)
     if text.isdecimal() and len(text) < 19:
         found |= Q(pk=int(text))
-    if 7 <= len(text) <= 40:
-        found |= Q(revisions__sha__startswith=text.lower())
-    return Q(pk__in=Job.objects.filter(found).values("pk"))
+    return found | Q(Exists(JobRevision.objects.filter(revision, job_id=OuterRef("pk"))))
 
 
 def visible_jobs(user: AnyUser) -> QuerySet[Job]:
@@ -144,6 +204,14 @@ def lean_jobs(user: AnyUser) -> QuerySet[Job]:
 def listed_jobs(user: AnyUser, wanted: JobFilter) -> QuerySet[Job]:
     """Return the visible jobs that ``wanted`` keeps, with all that a list shows of them and nothing large."""
     return lean_jobs(user).filter(wanted.condition()).prefetch_related("revisions", "natures")
+
+
+def seen_environments(user: AnyUser) -> list[int] | None:
+    """Return the keys of the environments whose monitor ``user`` may see, ``None`` for all there are and will be."""
+    rights = policy.rights_of(user)
+    if rights.sees_all:
+        return None
+    return [key for key in rights.by_environment if rights.has(Right.VIEW_MONITOR, key)]
 
 
 def jobs_as_listed(job_ids: Iterable[int]) -> dict[int, Job]:

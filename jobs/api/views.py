@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import blockers, filters, selectors, timeline, waits
+from jobs import blockers, filters, list_rows, lists, selectors, timeline, waits
 from jobs.actions.base import Seen, actions, available
 from jobs.actions.create import create_job
 from jobs.api import pagination
@@ -78,8 +78,11 @@ class JobsView(APIView):
         """Return a page of the jobs that the asker may see."""
         query = query_of(request)
         ordering = filters.parse_ordering(query.get("ordering", []))
-        jobs = selectors.listed_jobs(user_of(request), filters.parse_filter(query))
-        return pagination.paged(request, jobs, ordering, represent_job)
+        wanted = lists.Wanted(selectors.seen_environments(user_of(request)), filters.parse_filter(query))
+        cursor, limit = pagination.cursor_of(request, ordering), pagination.limit_of(request)
+        page = lists.page(wanted, ordering, cursor, limit)
+        numbers = [place.number for place in page.rows]
+        return pagination.envelope(request, page, ordering, list_rows.represented(numbers))
 
     def post(self, request: Request) -> Response:
         """Create a job; the answer comes when INIT is over."""

@@ -67,6 +67,11 @@ class JobRevision(models.Model):
         verbose_name = _("revision")
         verbose_name_plural = _("revisions")
         ordering = ("position",)
+        indexes = (
+            models.Index(fields=("ref",), name="job_revision_ref"),
+            # What people paste is the beginning of a commit.
+            models.Index(fields=("sha",), name="job_revision_sha", opclasses=("varchar_pattern_ops",)),
+        )
         constraints = (
             models.UniqueConstraint(fields=("job", "position"), name="job_revision_position_unique"),
             models.UniqueConstraint(

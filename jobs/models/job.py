@@ -143,10 +143,20 @@ class Job(models.Model):
         default_permissions = ()
         indexes = (
             models.Index(F("environment"), F("id").desc(), name="job_environment_newest"),
-            models.Index(F("status"), F("id").desc(), name="job_status_newest"),
-            models.Index(F("project"), F("id").desc(), name="job_project_newest"),
-            models.Index(F("created_by"), F("id").desc(), name="job_creator_newest"),
-            models.Index(F("rule"), F("id").desc(), name="job_rule_newest"),
+            models.Index(F("status"), F("environment"), F("id").desc(), name="job_status_place"),
+            models.Index(F("project"), F("environment"), F("id").desc(), name="job_project_place"),
+            models.Index(F("created_by"), F("environment"), F("id").desc(), name="job_creator_place"),
+            models.Index(F("rule"), F("environment"), F("id").desc(), name="job_rule_place"),
+            models.Index(
+                F("type"),
+                F("environment"),
+                F("id").desc(),
+                name="job_type_place",
+                condition=~Q(type="promote"),
+            ),
+            models.Index(
+                F("step"), F("environment"), F("id").desc(), name="job_step_place", condition=~Q(step="END")
+            ),
             models.Index(
                 F("rule"),
                 F("environment"),

@@ -25,14 +25,15 @@ def by_status(jobs: QuerySet[Job]) -> dict[Status, int]:
     pieces: list[str] = []
     parameters: list[Any] = []
     for status in Status:
-        newest = jobs.filter(status=status.value).order_by("-id").values("status")[:MOST]
+        # Any of them: in an order, rare ones would be looked for among all others.
+        some = jobs.filter(status=status.value).order_by().values("status")[:MOST]
         try:
-            sql, values = newest.query.sql_with_params()
+            sql, values = some.query.sql_with_params()
         except EmptyResultSet:
             return {}
         pieces.append(f"({sql})")
         parameters.extend(values)
-    counted = f"SELECT status, count(*) FROM ({' UNION ALL '.join(pieces)}) AS newest GROUP BY status"
+    counted = f"SELECT status, count(*) FROM ({' UNION ALL '.join(pieces)}) AS found GROUP BY status"
     with connection.cursor() as cursor:
         cursor.execute(counted, parameters)
         return {Status(status): number for status, number in cursor.fetchall()}

@@ -110,11 +110,12 @@ class TimeGroups:
         self._stretches = stretches(now)
         self._folded = [stretch for stretch in self._stretches if stretch.key in query.folded]
 
-    def unfolded(self, jobs: QuerySet[Job]) -> QuerySet[Job]:
-        """Return ``jobs`` without those of folded groups."""
+    def unfolded(self) -> Q:
+        """Return the condition that leaves out the jobs of folded groups."""
+        found = Q()
         for condition in self._folded_conditions().values():
-            jobs = jobs.exclude(condition)
-        return jobs
+            found &= ~condition
+        return found
 
     def _folded_conditions(self) -> dict[str, Q]:
         found: dict[str, Q] = {}

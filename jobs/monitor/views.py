@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from jobs import filters, keyset, selectors
+from jobs import filters, keyset, lists, selectors
 from jobs.exceptions import InvalidInput
 from jobs.models import Job
 from jobs.monitor import counts, export, groups, listing, panels, polling, saved_views, search
@@ -74,7 +75,8 @@ def _refused(request: HttpRequest, said: Iterable[str]) -> HttpResponse:
 def _list(request: HttpRequest, query: Query, *, status: int = 200, typed: str = "") -> HttpResponse:
     now, user = timezone.now(), reader(request)
     rows, page = _rows(request, query)
-    numbers = counts.by_status(selectors.visible_jobs(user).filter(query.without_status().condition()))
+    seen = selectors.seen_environments(user)
+    numbers = counts.by_status(lists.jobs_of(lists.Wanted(seen, query.without_status())))
     version = listing.version(rows, numbers, now, request.get_full_path())
     if is_htmx(request) and polling.is_known(request, version):
         return polling.nothing_new(version)
@@ -105,14 +107,21 @@ def _rows(request: HttpRequest, query: Query) -> tuple[list[groups.Group], keyse
     user = reader(request)
     if query.group in groups.VALUES:
         return groups.by_value(user, query, request.GET), keyset.Page([], None, None)
-    jobs = selectors.listed_jobs(user, query.wanted)
+    wanted = lists.Wanted(selectors.seen_environments(user), query.wanted)
     if not groups.is_by_time(query):
-        page = keyset.page(jobs, query.ordering, query.cursor, ROWS)
+        page = _page(wanted, query)
         return groups.ungrouped(page.rows), page
     by_time = groups.TimeGroups(query, request.GET, timezone.now())
-    page = keyset.page(by_time.unfolded(jobs), query.ordering, query.cursor, ROWS)
-    everything = selectors.visible_jobs(user).filter(query.wanted.condition())
-    return by_time.groups(page, everything), page
+    page = _page(replace(wanted, but=by_time.unfolded()), query)
+    return by_time.groups(page, lists.jobs_of(wanted)), page
+
+
+def _page(wanted: lists.Wanted, query: Query) -> keyset.Page[Job]:
+    places = lists.page(wanted, query.ordering, query.cursor, ROWS)
+    found = selectors.jobs_as_listed(place.number for place in places.rows)
+    # One may be gone by now.
+    rows = [found[place.number] for place in places.rows if place.number in found]
+    return keyset.Page(rows, places.next, places.previous)
 
 
 def _around(request: HttpRequest, query: Query, typed: str) -> dict[str, Any]:

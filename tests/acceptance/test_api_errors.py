@@ -294,7 +294,7 @@ def test_a_defect_is_a_500_without_details_and_in_the_log(
     def break_down(*_arguments: object) -> None:
         raise RuntimeError("the secret inside")
 
-    monkeypatch.setattr("jobs.api.views.represent_job", break_down)
+    monkeypatch.setattr("jobs.api.views.list_rows.represented", break_down)
     JobFactory.create(environment=dev)
     answer = api.get("jobs/")
     body = answer.problem(500, "internal_error")

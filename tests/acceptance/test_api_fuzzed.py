@@ -69,7 +69,9 @@ def test_whatever_is_asked_is_answered_as_described(who: str, known: dict[str, l
     assert not fuzz.failures, "\n\n".join(f"{name}\n{text}" for name, text in fuzz.failures.items())
     answered = {status for _, status in fuzz.statuses}
     if who == "nobody":
-        strange = {(name, status) for name, status in fuzz.statuses if status not in {200, 304, 401, 404, 405, 406}}
+        strange = {
+            (name, status) for name, status in fuzz.statuses if status not in {200, 304, 401, 404, 405, 406}
+        }
         assert strange == set()
     else:
         assert {200, 400} <= answered

@@ -187,8 +187,8 @@ def test_a_list_costs_the_same_queries_however_long_it_is(api: Api, dev: Environ
         with CaptureQueriesContext(connection) as queries:
             assert api.get("jobs/").status == 200
         counts.append(len(queries))
-    # Token, two for the rights, jobs, their revisions, their natures.
-    assert counts == [5, 5]
+    # Token, rights, the numbers of the jobs, what they are with revisions and natures.
+    assert counts == [4, 4]
 
 
 def test_actions_are_the_table_and_the_rights(dev: Environment) -> None:

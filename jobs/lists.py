@@ -1,0 +1,246 @@
+"""Lists of jobs: which rows a page has, found by as many short walks along an index as there are places to look.
+
+``environment IN (three of twenty) ORDER BY id DESC LIMIT 50`` leaves PostgreSQL two bad ways: walk the newest jobs of all
+environments and drop most of them, or sort all jobs of the three. With a rare filter either way reads a great part of the
+table. So the list asks for the first rows of each environment, and of each wanted value in it, where an index has them in
+order, and merges these few. What it costs depends on the rows of the page and on the number of places, never on how many
+jobs there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
+
+from jobs.keyset import Cursor, Ordering, Page, Value, beyond, page_of, read_rows
+from jobs.list_words import jobs_with
+from jobs.models import Job
+from jobs.selectors import DATE_FIELDS, JobFilter, flipped
+from permissions.models import Environment
+
+MOST_PLACES: Final = 400
+"""So many walks at most; each costs some microseconds. With more the planner is left to choose."""
+
+USUAL_ENVIRONMENTS: Final = 20
+"""So many there are where nobody counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Driver:
+    """A filter whose values are walked one by one, along an index of (column, environment, id).
+
+    Attributes:
+        name: Of the filter.
+        column: Of the job.
+        table: Where its codes are, empty for values that the job's own row has.
+        code: The column of that table.
+        common: The value that nearly all jobs have; who wants it walks the environments alone.
+        is_partial: The index leaves the common value out.
+    """
+
+    name: str
+    column: str
+    table: str = ""
+    code: str = ""
+    common: str = ""
+    is_partial: bool = False
+
+
+_DRIVERS: Final = (
+    _Driver("status", "status", common="finished"),
+    _Driver("step", "step", common="END", is_partial=True),
+    _Driver("project", "project_id", "jobs_project", "code"),
+    _Driver("created_by", "created_by_id", "permissions_user", "username"),
+    _Driver("rule", "rule_id", "rules_rule", "slug"),
+    _Driver("type", "type", common="promote", is_partial=True),
+    _Driver("nature", "jobnature__nature_id", "jobs_nature", "code"),
+)
+"""The one that keeps the fewest jobs first, as far as that can be said beforehand."""
+
+_NATURE: Final = _DRIVERS[-1]
+_PLACE: Final = RawSQL("place.id", ())
+_WANTED: Final = RawSQL("wanted.id", ())
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a list is of.
+
+    Attributes:
+        environments: Keys of those that the reader sees, ``None`` for all.
+        filter: What narrows it.
+        but: What else must hold.
+    """
+
+    environments: Sequence[int] | None
+    filter: JobFilter
+    but: Q | None = None
+
+
+class Place(NamedTuple):
+    """Where a job stands in a list."""
+
+    number: int
+    value: Value
+
+
+def page(wanted: Wanted, ordering: Ordering, cursor: Cursor | None, limit: int) -> Page[Place]:
+    """Return the places of at most ``limit`` jobs from ``cursor`` on, or from the beginning.
+
+    Args:
+        wanted: Of what.
+        ordering: Any.
+        cursor: Where to begin, ``None`` for the beginning.
+        limit: How many rows a page has.
+    """
+    wanted = _looked_up(wanted)
+    # A word that is not rare is met soon in some environment, and in another one perhaps never.
+    is_walked = ordering.column == "id" and not wanted.filter.text
+    if ordering.column == "id":
+        wanted = _within_dates(wanted)
+
+    def read(count: int) -> list[Place]:
+        if is_walked:
+            return [Place(number, number) for number in _first(wanted, ordering, cursor, count)]
+        found = read_rows(_everywhere(wanted).values_list("pk", ordering.column), ordering, cursor, count)
+        return [Place(*row) for row in found]
+
+    def place(row: Place, backward: bool) -> Cursor:
+        return Cursor(row.value, row.number, backward)
+
+    return page_of(read, place, cursor, limit)
+
+
+def jobs_of(wanted: Wanted) -> QuerySet[Job]:
+    """Return the jobs themselves, in no order, for whoever counts some of them."""
+    return _everywhere(_looked_up(wanted))
+
+
+def _looked_up(wanted: Wanted) -> Wanted:
+    """Return the same, narrowed to the few jobs that have a rare word."""
+    rare = jobs_with(wanted.filter.text) if wanted.filter.text else None
+    return wanted if rare is None else replace(wanted, but=Q(pk__in=rare) & (wanted.but or Q()))
+
+
+def _within_dates(wanted: Wanted) -> Wanted:
+    """Return the same, narrowed to the numbers between which all jobs of the wanted dates are.
+
+    Numbers and dates grow together, but nobody promises it: the numbers are read from the index of the date. Without them
+    a walk would go through all that was created after the wanted dates, or on through all before them.
+    """
+    but = wanted.but or Q()
+    for name, column in DATE_FIELDS.items():
+        after, before = wanted.filter.after.get(name), wanted.filter.before.get(name)
+        if after is None and before is None:
+            continue
+        first, last = _numbers_of(column, after, before)
+        but &= Q(pk__gte=first, pk__lte=last)
+    return replace(wanted, but=but)
+
+
+def _numbers_of(column: str, after: datetime | None, before: datetime | None) -> tuple[int, int]:
+    """Return the first and the last number of the jobs with a date in a range, of all there are when these are nearly all."""
+    bounds = [(">=", after), ("<", before)]
+    given = [(sign, moment) for sign, moment in bounds if moment is not None]
+    condition = " AND ".join(f"{column} {sign} %s" for sign, _ in given)
+    moments = [moment for _, moment in given]
+    with connection.cursor() as cursor:
+        # Not min(id): it would be looked for along the numbers, whatever the dates.
+        cursor.execute(f"SELECT min(id + 0), max(id + 0) FROM jobs_job WHERE {condition}", moments)
+        first, last = cursor.fetchone()
+    return (1, 0) if first is None else (first, last)
+
+
+def _everywhere(wanted: Wanted) -> QuerySet[Job]:
+    """Return the jobs of all environments together, whose order an index has: by a date, or by the name."""
+    jobs = Job.objects.filter(wanted.filter.positive().condition())
+    if wanted.environments is not None:
+        jobs = jobs.filter(environment__in=wanted.environments)
+    return jobs if wanted.but is None else jobs.filter(wanted.but)
+
+
+def _first(wanted: Wanted, ordering: Ordering, cursor: Cursor | None, count: int) -> list[int]:
+    """Return the numbers of at most ``count`` jobs beyond ``cursor``, in the direction in which it walks."""
+    ascending = ordering.descending is (cursor is not None and cursor.backward)
+    narrowed = flipped(wanted.filter.positive())
+    driver = next((each for each in _DRIVERS if _drives(each, narrowed, wanted.environments)), None)
+    handled = ("environment", driver.name) if driver else ("environment",)
+    jobs = _placed(driver, wanted).filter(narrowed.condition(but_for=handled))
+    if driver is not None:
+        jobs = _driven(jobs, driver, narrowed)
+    if cursor is not None:
+        jobs = jobs.filter(beyond(ordering, cursor, ascending=ascending))
+    return _merged(jobs.order_by("id" if ascending else "-id")[:count], driver, wanted, narrowed, ascending)
+
+
+def _placed(driver: _Driver | None, wanted: Wanted) -> QuerySet[Job]:
+    """Return the jobs of one environment; along the natures those of all, for their index knows no environments."""
+    jobs = Job.objects.all() if wanted.but is None else Job.objects.filter(wanted.but)
+    if driver is not _NATURE:
+        return jobs.filter(environment=_PLACE)
+    if wanted.environments is not None:
+        jobs = jobs.filter(environment__in=wanted.environments)
+    return jobs.filter(wanted.filter.only("environment").condition())
+
+
+def _driven(jobs: QuerySet[Job], driver: _Driver, narrowed: JobFilter) -> QuerySet[Job]:
+    jobs = jobs.filter(**{driver.column: _WANTED})
+    if left_out := narrowed.without.get(driver.name):
+        jobs = jobs.filter(JobFilter(without={driver.name: left_out}).condition())
+    # The planner must see that the index has all of them.
+    return jobs.exclude(**{driver.column: driver.common}) if driver.is_partial else jobs
+
+
+def _drives(driver: _Driver, narrowed: JobFilter, environments: Sequence[int] | None) -> bool:
+    values = set(narrowed.values.get(driver.name, ()))
+    if not values or driver.common in values:
+        return False
+    places = USUAL_ENVIRONMENTS if environments is None else len(environments)
+    return len(values) * (1 if driver is _NATURE else places) <= MOST_PLACES
+
+
+def _environments(wanted: Wanted) -> tuple[str, tuple[Any, ...]]:
+    """Return the query of the environments to look into, with its parameters."""
+    chosen = Environment.objects.order_by()
+    if wanted.environments is not None:
+        chosen = chosen.filter(pk__in=wanted.environments)
+    if codes := wanted.filter.values.get("environment"):
+        chosen = chosen.filter(code__in=codes)
+    if codes := wanted.filter.without.get("environment"):
+        chosen = chosen.exclude(code__in=codes)
+    return chosen.values("pk").query.sql_with_params()
+
+
+def _merged(
+    jobs: QuerySet[Job], driver: _Driver | None, wanted: Wanted, narrowed: JobFilter, ascending: bool
+) -> list[int]:
+    """Return the numbers of the first jobs of all places together."""
+    sources: list[str] = []
+    parameters: list[Any] = []
+    try:
+        piece, values = jobs.values_list("pk").query.sql_with_params()
+        if driver is not _NATURE:
+            query, known = _environments(wanted)
+            sources.append(f"({query}) AS place(id)")
+            parameters += known
+    except EmptyResultSet:
+        return []
+    if driver is not None:
+        of_codes = f"SELECT id FROM {driver.table} WHERE {driver.code} = ANY(%s::text[])"
+        sources.append(f"({of_codes if driver.table else 'SELECT unnest(%s::text[])'}) AS wanted(id)")
+        parameters.append(sorted(set(narrowed.values[driver.name])))
+    # A job of two wanted natures comes twice.
+    statement = (
+        f"SELECT DISTINCT found.id FROM {' CROSS JOIN '.join(sources)} CROSS JOIN LATERAL ({piece}) AS found(id) "
+        f"ORDER BY found.id {'ASC' if ascending else 'DESC'} LIMIT {jobs.query.high_mark:d}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, (*parameters, *values))
+        return [number for (number,) in cursor.fetchall()]
