@@ -36,7 +36,7 @@ _CLOCK: Final = "SELECT clock_timestamp()"
 _SIGN_OF_LIFE: Final = """
 INSERT INTO jobs_daemonstate AS state (id, ticked_at, steady_since, seconds) VALUES (1, %(now)s, %(now)s, 0)
 ON CONFLICT (id) DO UPDATE SET ticked_at = excluded.ticked_at, steady_since = CASE
-    WHEN excluded.ticked_at - state.ticked_at < %(gap)s THEN state.steady_since ELSE excluded.ticked_at END
+    WHEN state.ticked_at > %(since)s THEN state.steady_since ELSE excluded.ticked_at END
 RETURNING steady_since
 """
 _HAS_COME: Final = """
@@ -79,7 +79,7 @@ def tick() -> bool:
 def _sign_of_life(moment: datetime) -> datetime:
     """Note this tick; return since when the daemon has ticked without a gap as long as a third of a lease."""
     with connection.cursor() as cursor:
-        cursor.execute(_SIGN_OF_LIFE, {"now": moment, "gap": _gap()})
+        cursor.execute(_SIGN_OF_LIFE, {"now": moment, "since": moment - _gap()})
         steady: datetime = cursor.fetchone()[0]
     return steady
 

@@ -73,7 +73,7 @@ def lock_again(known: Job, claim: UUID) -> Job:
     job = Job.from_db("default", names, values)
     job.clock, job.asks_slots, job.is_told, job.has_secrets = row[len(names) :]
     for name in _SHOWN:
-        field = Job._meta.get_field(name)
+        field: Any = Job._meta.get_field(name)
         if field.is_cached(known) and getattr(known, field.attname) == getattr(job, field.attname):
             field.set_cached_value(job, field.get_cached_value(known))
     return _noted(job)
@@ -116,12 +116,17 @@ def _locked(*, skip_locked: bool = False) -> QuerySet[Job]:
     return jobs.select_related(*_SHOWN).annotate(**known).order_by("pk")
 
 
+def _of_value(convert: Any) -> Callable[[Any], Any]:
+    """Return a field's converter as one that takes the value alone."""
+    return lambda value: convert(value, None, connection)
+
+
 @lru_cache(maxsize=1)
 def _reading() -> tuple[str, list[str], list[tuple[int, Callable[[Any], Any]]]]:
     """Return the statement of ``lock_again``, the attributes that it reads, and what turns a column into an attribute."""
-    fields = Job._meta.concrete_fields
-    converters = [
-        (place, lambda value, convert=convert: convert(value, None, connection))
+    fields: Any = Job._meta.concrete_fields
+    converters: list[tuple[int, Callable[[Any], Any]]] = [
+        (place, _of_value(convert))
         for place, field in enumerate(fields)
         for convert in field.get_db_converters(connection)
     ]
