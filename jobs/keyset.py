@@ -14,7 +14,7 @@ import binascii
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from django.db.models import F, Model, Q, QuerySet
@@ -142,7 +142,8 @@ def _typed(value: object, ordering: Ordering) -> Value:
             moment = datetime.fromisoformat(value)
         except ValueError as error:
             raise BadCursor from error
-        if moment.tzinfo is not None:
+        # At the ends of time it is no moment in every zone, and the next cursor could not be written.
+        if moment.tzinfo is not None and MINYEAR < moment.year < MAXYEAR:
             return moment
     raise BadCursor
 

@@ -50,6 +50,11 @@ ORIGIN_LABELS: Final[dict[str, Promise | str]] = {
 """Where a variable of a job comes from, from the weakest to the strongest."""
 
 _WHOLE: Final = (
+    gettext_noop("Null characters are not allowed."),
+    gettext_noop("Give this parameter once."),
+    gettext_noop("Write the time in ISO 8601, such as 2026-03-01T10:00:00Z."),
+    gettext_noop("Say the time zone, such as 2026-03-01T10:00:00Z."),
+    gettext_noop("This time is out of range: use the years 1970 to 2200."),
     gettext_noop("RUN waits for its scheduled date."),
     gettext_noop("Waits for a free worker."),
     gettext_noop("No worker was ever seen."),
@@ -123,6 +128,13 @@ _WHOLE: Final = (
 )
 _WITH_WORDS: Final = (
     # The first that fits is taken.
+    gettext_noop("Unknown value: %(word)s. Did you mean %(near)s?"),
+    gettext_noop("Unknown value: %(word)s. Use one of: %(words)s."),
+    gettext_noop("Unknown value: %(word)s."),
+    gettext_noop("Unknown column: %(word)s. Did you mean %(near)s?"),
+    gettext_noop("Unknown column: %(word)s."),
+    gettext_noop("Use at most %(number)s characters."),
+    gettext_noop("Give at most %(number)s values."),
     gettext_noop("%(before)s Undoing failed: %(reason)s"),
     gettext_noop("The mail could not be sent: %(reason)s"),
     gettext_noop("The contents cannot be settled: %(reason)s"),

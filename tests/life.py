@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from jobs import runner
-from jobs.actions.base import actions, available
+from jobs.actions.base import available, every_action
 from jobs.audit import Actor
 from jobs.lifecycle import Event
 from jobs.log.reader import read_entries
@@ -61,7 +61,7 @@ class Cast:
     def do(self, job: Job, name: str, key: str, *, now: datetime | None = None, **params: Any) -> Job:
         """Let a person do something to a job."""
         actor = Actor(self[name], "api", "127.0.0.1")
-        return actions()[key].execute(job.pk, actor=actor, now=now or timezone.now(), **params)
+        return every_action()[key].execute(job.pk, actor=actor, now=now or timezone.now(), **params)
 
     def may(self, job: Job, name: str) -> set[str]:
         """Return what a person may do with a job now."""

@@ -29,6 +29,10 @@ class ReleaseJob(JobAction):
 
     key, right, event = "release", Right.DELETE, None
 
+    def refused_by_table(self, job: Job) -> Exception | None:
+        """Return why there is nothing to release."""
+        return None if JobHold.objects.filter(job=job).exists() else self.not_allowed(job)
+
     def perform(self, job: Job, *, actor: Actor, now: datetime, **params: Any) -> None:
         """Release it."""
         JobHold.objects.filter(job=job).delete()

@@ -18,11 +18,14 @@ _SEQUENCE: Final = re.compile(
     r"\x1b\[([0-9;:]{0,80})m"  # SGR: the only one with a meaning here
     r"|\x1b\[([0-2]?)K"  # clears a part of the line: progress bars do, before they write anew
     r"|\x1b\[[0-?]*[ -/]*[@-~]"  # other CSI: moving the cursor, clearing
-    r"|\x1b[\]P^_X][^\x07\x1b]*(?:\x07|\x1b\\|$)"  # OSC, DCS and the like: titles, links
-    r"|\x1b[ -/]*[0-~]"  # short escapes
+    r"|\x1b[\]P^_X][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC, DCS and the like, with their end: titles, links
+    r"|\x1b(?:[()*+./-][0-9A-Za-z<=>]|#[3-8]|%[@G]| [FGLMN]|[6-9=>cDEHMNOZ|}~])"  # short ones that terminals know
 )
 # C0 except tab, DEL, C1, and the marks that reorder or hide text on the screen.
-_INVISIBLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
+_INVISIBLE: Final = re.compile(
+    r"[\x00-\x08\x0a-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    r"\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]+"
+)
 _REPEATED: Final = re.compile(r"(.)\1*", re.DOTALL)
 _MOST_WRITTEN_OUT: Final = 3
 """How often the same invisible character is written in a row before it is counted instead."""

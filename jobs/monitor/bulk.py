@@ -58,10 +58,11 @@ class Choice:
 def bulk(request: HttpRequest) -> HttpResponse:
     """Ask whether an action on several jobs is really meant, or do it and say what came of each."""
     given = request.POST if request.method == "POST" else request.GET
-    dialog = DIALOGS.get(given.get("action", ""))
+    key = given.get("action", "")
+    dialog = DIALOGS[key] if key in KEYS else None
     try:
-        if given.get("action") and dialog is None:
-            raise InvalidInput({"action": [filters.unknown(given["action"], KEYS)]})
+        if key and dialog is None:
+            raise InvalidInput({"action": [filters.unknown(key, KEYS)]})
         if request.method == "POST":
             return _send(request, dialog)
         choice = chosen(request)

@@ -18,6 +18,7 @@ from jobs.monitor.operations import log_address
 from jobs.monitor.situation import Situation
 from jobs.waits import remaining
 from jobs.wording import translated
+from permissions import principals
 
 TRAP_ANSWERS: Final = ("retry", "skip", "abort", "pause", "resume")
 SIGNATURES: Final = ("approve", "reject")
@@ -94,6 +95,8 @@ class ApprovalPanel:
     Attributes:
         approval: As it is recorded.
         href: The lines of the operation in the log.
+        named: Who is named and means something here: may see the environment, and is not left out for having created it.
+        hides_some: There are others named, to whom that means nothing.
         signed: How many have approved.
         signatures: Of everybody, in their order.
         buttons: What the reader may do.
@@ -102,6 +105,8 @@ class ApprovalPanel:
 
     approval: Approval
     href: str
+    named: list[str]
+    hides_some: bool
     signed: int
     signatures: list[ApprovalSignature]
     buttons: list[Button]
@@ -133,15 +138,25 @@ def trap_panel(situation: Situation) -> TrapPanel | None:
     )
 
 
+def _named(job: Job, approval: Approval) -> list[str]:
+    """Return the approvers to whom being named means something."""
+    seeing = principals.seeing(dict.fromkeys(approval.approvers), job.environment)
+    left_out = {f"user:{job.created_by.get_username()}"} if approval.exclude_creator else set()
+    return [name for name in seeing if name not in left_out]
+
+
 def approval_panel(situation: Situation) -> ApprovalPanel | None:
     """Return the approval that the job waits for."""
     approval = situation.approval
     if approval is None or situation.job.status != Status.PENDING_APPROVAL:
         return None
     signatures = list(approval.signatures.all())
+    named = _named(situation.job, approval)
     return ApprovalPanel(
         approval=approval,
         href=log_address(situation.job, approval.attempt, approval.operation),
+        named=named,
+        hides_some=len(named) < len(set(approval.approvers)),
         signed=sum(signature.approves for signature in signatures),
         signatures=signatures,
         buttons=_answers(situation, SIGNATURES),

@@ -115,8 +115,10 @@ def _group(found: Query, given: dict[str, list[str]]) -> Query:
 
 def _folds(found: Query, given: dict[str, list[str]]) -> Query:
     keys = given.get("fold", [])
-    if len(keys) > _MOST_FOLDS or any(len(key) > _LONGEST_KEY for key in keys):
+    if len(keys) > _MOST_FOLDS:
         raise InvalidInput({"fold": [f"Give at most {_MOST_FOLDS} values."]})
+    if any(len(key) > _LONGEST_KEY for key in keys):
+        raise InvalidInput({"fold": [f"Use at most {_LONGEST_KEY} characters."]})
     return replace(found, folded=frozenset(keys))
 
 

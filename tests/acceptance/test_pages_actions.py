@@ -18,7 +18,7 @@ from jobs.log.reader import read_entries
 from jobs.models import AuditRecord, Job, Trap
 from jobs.monitor.dialogs import DIALOGS
 from permissions.catalog import Right
-from tests.factories import JobFactory, ProjectFactory, user_with
+from tests.factories import JobFactory, ProjectFactory, UserFactory, user_with
 from tests.life import Cast, fresh, state, work
 from tests.pages import Reader, text, words
 
@@ -521,3 +521,14 @@ def test_a_page_costs_the_same_queries_with_any_number_of_operations(cast: Cast,
             reader.get(f"/jobs/{job.pk}/{key}")
         costs.append(len(spent))
     assert costs[0] == costs[1] < 50
+
+
+def test_who_is_named_but_cannot_sign_is_not_named_on_the_page(cast: Cast) -> None:
+    UserFactory.create(username="stranger")
+    names = '["user:eva", "user:ana", "user:stranger"]'
+    job = work(
+        cast.job(f"PRE:\n  - approval: {{approvers: {names}, exclude_creator: true}}\n    name: Quality\n")
+    )
+    shown = words(english(cast, "eva").get(f"/jobs/{job.pk}/"))
+    assert "May sign user:eva (others are named who cannot sign here)" in shown
+    assert "stranger" not in shown

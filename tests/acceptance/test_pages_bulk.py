@@ -132,6 +132,7 @@ def test_everything_that_matches_a_filter_is_meant(reader: Reader, dev: Environm
         "action=cancel&job=x": "These are no numbers of jobs.",
         "action=cancel&job=" + "9" * 30: "These are no numbers of jobs.",
         "action=nope&job=1": "Unknown value: nope.",
+        "action=hold&job=1": "Unknown value: hold.",
         "action=cancel&all=1": "Without a filter that would be all jobs",
         "action=cancel&all=1&status=nope": "Unknown value: nope.",
         "action=cancel&all=1&created_after=soon": "Write the time in ISO 8601",

@@ -111,7 +111,8 @@ def packed(*parts: object) -> str:
         packed("started_at", "2026-01-01T00:00:00", 1, 0, 0), packed("started_at", None, -1, 0, 0),
         packed("started_at", None, 2**63, 0, 0), packed("started_at", None, True, 0, 0),
         packed("started_at", None, 1, 2, 0), packed("started_at", None, 1, [], 0),
-        packed("started_at", None, 1.5, 0, 0),
+        packed("started_at", None, 1.5, 0, 0), packed("started_at", "0001-01-01T00:00:00+14:00", 1, 0, 0),
+        packed("started_at", "9999-12-31T23:59:59-14:00", 1, 0, 0),
     ],
     ids=repr,
 )  # fmt: skip

@@ -22,7 +22,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def claimed() -> tuple[Job, uuid.UUID]:
     job = happen(JobFactory.at("RUN", "ready"), Event.START)
-    Job.objects.filter(pk=job.pk).update(stash={"variables": {"a": [1, None]}}, limits={"rights": ["create"], "environments": None})
+    Job.objects.filter(pk=job.pk).update(
+        stash={"variables": {"a": [1, None]}}, limits={"rights": ["create"], "environments": None}
+    )
     assert job.claim is not None
     return job, job.claim
 

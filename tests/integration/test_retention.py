@@ -15,6 +15,7 @@ from jobs import deployments
 from jobs.actions.base import every_action
 from jobs.audit import Actor
 from jobs.choices import JobType, RollbackState
+from jobs.exceptions import TransitionNotAllowed
 from jobs.log.reader import read_entries
 from jobs.log.writer import append_entries, append_entry
 from jobs.models import (
@@ -175,6 +176,8 @@ def test_a_job_on_hold_stays_until_it_is_released() -> None:
     walk_all()
     every_action()["release"].execute(job.pk, actor=actor, now=NOW)
     assert going() == {job.pk}
+    with pytest.raises(TransitionNotAllowed, match="release is not possible"):
+        every_action()["release"].execute(job.pk, actor=actor, now=NOW)
     records = AuditRecord.objects.filter(job_id=job.pk).order_by("id").values_list("action", "comment")
     assert list(records) == [("hold", "An audit looks at it."), ("release", "")]
 

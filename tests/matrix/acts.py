@@ -37,7 +37,7 @@ ACTIONS: Final[Mapping[str, Act]] = {
     "resume": Act(_RESTART, "paused"),
     "delete": Act(needs(Right.DELETE), "finished", success=204),
     "hold": Act(needs(Right.DELETE), "finished", {"comment": "An audit."}),
-    "release": Act(needs(Right.DELETE), "finished"),
+    "release": Act(needs(Right.DELETE), "held"),
     "comment": Act(SEES, "finished", {"text": "Seen.", "level": "comment"}),
 }
 """Section 5, the table of what people do."""

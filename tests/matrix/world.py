@@ -144,6 +144,7 @@ def _jobs(environment: Environment, project: Project) -> dict[str, Job]:
     found = {
         "planned": cast.job(PLAIN, name=f"N.{environment.code}-00000001", **options, **later),
         "finished": cast.job(PLAIN, name=f"N.{environment.code}-00000002", **options),
+        "held": cast.job(PLAIN, name=f"N.{environment.code}-00000006", **options),
         "pending": cast.job(
             APPROVAL.format(approvers=named), name=f"N.{environment.code}-00000003", **options
         ),
@@ -151,9 +152,11 @@ def _jobs(environment: Environment, project: Project) -> dict[str, Job]:
         "paused": cast.job(TRAP, name=f"N.{environment.code}-00000005", **options),
     }
     work(found["finished"])
+    work(found["held"])
     cast["boss"].username = f"boss-{people}"
     cast["boss"].save()
     cast.do(found["paused"], "boss", "pause")
+    cast.do(found["held"], "boss", "hold")
     for job in found.values():
         record(Actor(cast["boss"], AuditRecord.Source.API.value), "create", job, now=timezone.now())
     author = Author(f"boss-{people}", "admin")

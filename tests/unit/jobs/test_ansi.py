@@ -23,6 +23,10 @@ def control(shown: str) -> str:
         ("\x00" * 5 + "\x01\x02" + "\u202e" * 4, control("^@×5^A^BU+202E×4")),
         ("\x00a\x00", f"{control('^@')}a{control('^@')}"),
         ("\n\n\n\n", control("^J×4")),
+        ("a\x1b]0;no end", f"a{control('^[')}]0;no end"),
+        ("a\x1b]0;a title\x07b\x1b_told\x1b\\c", "abc"),
+        ("a\x1b e\x1b(B\x1b7c", f"a{control('^[')} ec"),
+        ("a\u00ad\u061c\U000e0041b", f"a{control('U+00ADU+061CU+E0041')}b"),
         ("\x1b[31m" + "\x00" * 9 + "<", f'<span class="ansi-fg-red">{control("^@×9")}&lt;</span>'),
     ],
 )
