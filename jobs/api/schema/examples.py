@@ -215,6 +215,8 @@ BODIES: Final[dict[str, Any]] = {
     "reject_job": {"comment": "Tests are missing"},
     "answer_trap": {"action": "retry", "comment": "Disk is free again"},
     "comment_job": {"text": "Customer informed", "level": "comment"},
+    "hold_job": {"comment": "The auditors look at it until March"},
+    "release_job": {"comment": "The audit is over"},
     "create_environment": {"code": "PROD", "name": "Production", "order": 3, "expiry": "1d"},
     "change_environment": {"expiry": "12h"},
     "create_project": {
