@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import fmean
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 from django.db.models import F, Func, JSONField
@@ -121,7 +121,7 @@ def _keep(job: Job, seen: Mapping[str, Seen]) -> None:
     own = Estimator(shape_of(tree), (Sample.from_data(seconds),) * FEWEST)
     actual = [own.stories(step)[0] for step in STEPS]
     like, known = [job.rule_id, job.environment_id], [job.pk, job.attempt]
-    values = [
+    values: list[Any] = [
         job.pk,
         *like,
         json.dumps(seconds),
@@ -178,7 +178,7 @@ def note(job: Job, estimator: Estimator, seen: Mapping[str, Seen]) -> Estimate |
 
 def write_note(noted: Estimate) -> None:
     """Write what ``note`` made, in the transaction at hand; writing it twice is writing it once."""
-    like = [noted.job_id, noted.rule_id, noted.environment_id, noted.attempt, noted.step]
+    like: list[Any] = [noted.job_id, noted.rule_id, noted.environment_id, noted.attempt, noted.step]
     with connection.cursor() as cursor:
         cursor.execute(_NOTE, [*like, noted.at, noted.p50, noted.p90, json.dumps(noted.rivals)])
 

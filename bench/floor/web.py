@@ -50,7 +50,7 @@ class NothingView(APIView):
 
     def post(self, request: Request) -> Response:
         """Send tasks that do nothing, and one that tells when they are over."""
-        for _ in range(int(request.data["tasks"])):
+        for _ in range(int(dict(request.data)["tasks"])):
             work.app.send_task("floor.nothing", queue=work.QUEUE, ignore_result=True)
         work.app.send_task("floor.mark", queue=work.QUEUE, ignore_result=True)
         return Response({}, status=201)

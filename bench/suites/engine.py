@@ -99,7 +99,8 @@ class Sides:
 
     def idle(self) -> Iterator[Figure]:
         """Yield how soon the first operation begins when nothing else is going on."""
-        ours, beneath = [], []
+        ours: list[int] = []
+        beneath: list[int] = []
         for _ in range(IDLE_JOBS):
             for create, ids, wait in (
                 (self._create, ours, self._finished),
