@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import DateTimeField, Exists, Func, OuterRef, Q, QuerySet
+from django.db.models import DateTimeField, Exists, ForeignKey, Func, OuterRef, Q, QuerySet
 
 from jobs.exceptions import JobNotFound, StaleClaim
 from jobs.models import Job, OperationRun, Secret, SemaphoreRequest, Subscription
@@ -73,7 +73,7 @@ def lock_again(known: Job, claim: UUID) -> Job:
     job = Job.from_db("default", names, values)
     job.clock, job.asks_slots, job.is_told, job.has_secrets = row[len(names) :]
     for name in _SHOWN:
-        field: Any = Job._meta.get_field(name)
+        field = cast("ForeignKey[Any, Any]", Job._meta.get_field(name))
         if field.is_cached(known) and getattr(known, field.attname) == getattr(job, field.attname):
             field.set_cached_value(job, field.get_cached_value(known))
     return _noted(job)
@@ -116,19 +116,19 @@ def _locked(*, skip_locked: bool = False) -> QuerySet[Job]:
     return jobs.select_related(*_SHOWN).annotate(**known).order_by("pk")
 
 
-def _of_value(convert: Any) -> Callable[[Any], Any]:
-    """Return a field's converter as one that takes the value alone."""
-    return lambda value: convert(value, None, connection)
-
-
 @lru_cache(maxsize=1)
 def _reading() -> tuple[str, list[str], list[tuple[int, Callable[[Any], Any]]]]:
     """Return the statement of ``lock_again``, the attributes that it reads, and what turns a column into an attribute."""
-    fields: Any = Job._meta.concrete_fields
-    converters: list[tuple[int, Callable[[Any], Any]]] = [
-        (place, _of_value(convert))
+    fields = Job._meta.concrete_fields
+    converters = [
+        (place, _converting(convert))
         for place, field in enumerate(fields)
         for convert in field.get_db_converters(connection)
     ]
-    columns = ", ".join(connection.ops.quote_name(field.column) for field in fields)
+    columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     return _AGAIN.format(columns=columns), [field.attname for field in fields], converters
+
+
+def _converting(convert: Callable[..., Any]) -> Callable[[Any], Any]:
+    """Return a converter of Django's, which knows no expression, for a plain column."""
+    return lambda value: convert(value, None, connection)

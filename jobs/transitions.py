@@ -96,12 +96,13 @@ def apply(job: Job, change: Change, *, then: Callable[[Job], Change | None] | No
         TransitionNotAllowed: The table refuses it; nothing was written.
         RevisionInActiveJob: The job would become active while another one carries its revision.
     """
-    if not _move(job, change):
+    if not _move(job, change, writes=then is None):
         return job
-    following = then(job) if then is not None else None
-    if following is not None:
-        _move(job, following)
-    save(job)
+    if then is not None:
+        following = then(job)
+        if following is not None:
+            _move(job, following, writes=False)
+        save(job)
     if job.due_at is not None and job.due_at <= change.now:
         dispatch.hint_work()
     return job
@@ -132,8 +133,8 @@ def begin(job: Job, change: Change) -> Job:
     return job
 
 
-def _move(job: Job, change: Change) -> bool:
-    """Let ``change`` happen, with its row still to be written; return ``False`` when that took the job away."""
+def _move(job: Job, change: Change, *, writes: bool) -> bool:
+    """Let ``change`` happen, and write the job's row unless it is written later; return ``False`` when that took it away."""
     before = State(Step(job.step), Status(job.status))
     after = _become(job, change, before)
     if after is None:
@@ -141,6 +142,8 @@ def _move(job: Job, change: Change) -> bool:
         job.delete()
         job.pk = gone  # whoever records what happened still says to which job
         return False
+    if writes:
+        save(job)
     _write_step_runs(job, change, before, after)
     _write_operations(job, change)
     _write_revisions(job, before, after)

@@ -22,9 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def claimed() -> tuple[Job, uuid.UUID]:
     job = happen(JobFactory.at("RUN", "ready"), Event.START)
-    Job.objects.filter(pk=job.pk).update(
-        stash={"variables": {"a": [1, None]}}, limits={"rights": ["create"], "environments": None}
-    )
+    Job.objects.filter(pk=job.pk).update(stash={"variables": {"a": [1, None]}})
     assert job.claim is not None
     return job, job.claim
 
