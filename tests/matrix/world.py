@@ -142,17 +142,18 @@ def _jobs(environment: Environment, project: Project) -> dict[str, Job]:
     }
     later = {"scheduled_at": timezone.now() + timedelta(hours=5)}
     found = {
+        "held": cast.job(PLAIN, name=f"N.{environment.code}-00000006", **options),
         "planned": cast.job(PLAIN, name=f"N.{environment.code}-00000001", **options, **later),
         "finished": cast.job(PLAIN, name=f"N.{environment.code}-00000002", **options),
-        "held": cast.job(PLAIN, name=f"N.{environment.code}-00000006", **options),
         "pending": cast.job(
             APPROVAL.format(approvers=named), name=f"N.{environment.code}-00000003", **options
         ),
         "trapped": cast.job(TRAP, name=f"N.{environment.code}-00000004", **options),
         "paused": cast.job(TRAP, name=f"N.{environment.code}-00000005", **options),
     }
-    work(found["finished"])
+    # A later one that finished would stand on what a rollback takes away.
     work(found["held"])
+    work(found["finished"])
     cast["boss"].username = f"boss-{people}"
     cast["boss"].save()
     cast.do(found["paused"], "boss", "pause")
