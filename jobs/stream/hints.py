@@ -14,7 +14,7 @@ from jobs.stream.subscriber import Subscriber
 from jobs.stream.telling import RETRY, is_woken
 from permissions.standing import Held, Standing
 
-PACE_SECONDS: Final = 1.0
+PACE_SECONDS: Final = 0.5
 GATHERING_SECONDS: Final = 0.05
 MOST_JOBS: Final = 100
 

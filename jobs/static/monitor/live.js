@@ -5,7 +5,8 @@
 // stream, so it takes six windows side by side until one has to wait; a hidden tab holds none and asks nothing.
 
 const TICK = 250;
-const LEAST = 1000; // between two asks of one part, however much happens
+const LEAST = 500; // between two asks of one part, however much happens
+const AGAIN = 1000; // before the first try to connect anew
 const LONGEST = 30_000;
 const REFUSED = 600_000; // a stream that this server does not give is asked for no more often in the end
 const SILENCE = 40_000; // the stream gives a sign of life every 15 s
@@ -49,7 +50,7 @@ function lose() {
   const most = stream.source?.readyState === EventSource.CLOSED ? REFUSED : LONGEST;
   hush();
   // All pages lose a server that is started again at once; they do not all come back at once.
-  const pause = Math.min(most, LEAST * 2 ** stream.failures) * (0.5 + Math.random());
+  const pause = Math.min(most, AGAIN * 2 ** stream.failures) * (0.5 + Math.random());
   stream.failures += 1;
   stream.retry = Date.now() + pause;
 }
