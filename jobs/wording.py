@@ -267,6 +267,7 @@ _WITH_WORDS: Final = (
     gettext_noop("%(path)s is no regular file any more."),
     gettext_noop("%(host)s refuses to run a command: %(error)s."),
     gettext_noop("%(path)s changed while it was copied."),
+    gettext_noop("%(path)s cannot be written: %(error)s."),
     gettext_noop("%(host)s refuses %(word)s: %(error)s."),
     gettext_noop("%(word)s is no address: write user:NAME, group:NAME or an address."),
     gettext_noop(

@@ -28,6 +28,7 @@ from jobs.models import (
     Nature,
     Project,
     ProjectEnvironment,
+    RetentionPolicy,
     Schedule,
     Secret,
     Semaphore,
@@ -156,6 +157,7 @@ def row(model: type[Model]) -> Model:
         AccessFailureLog: {**attempt, "locked_out": False},
         AccessLog: attempt,
         PeriodicTask: {"name": "t", "task": "t", "interval": IntervalSchedule(every=1, period="days")},
+        RetentionPolicy: {"removes": "log", "keep_days": 30},
         Semaphore: {"name": "gate", "slots": 2},
         WorkerSeen: {"name": "w", "host": "h", "pid": 1, "queues": [], "started_at": now, "seen_at": now},
     }

@@ -214,7 +214,8 @@ def _tables() -> list[tuple[type[Model], str]]:
         owner = pending.pop()
         for relation in owner._meta.related_objects:
             child = relation.related_model
-            if relation.field.remote_field.on_delete is not models.CASCADE or child in {m for m, _ in found}:
+            goes = relation.field.remote_field.on_delete in {models.CASCADE, models.DO_NOTHING}
+            if not goes or child in {m for m, _ in found}:
                 continue
             condition = next(text for model, text in found if model is owner)
             column = relation.field.column
@@ -243,7 +244,8 @@ def shift(by: timedelta, *, also_lease: bool) -> None:
 def everything(job_id: int) -> dict[str, str | None]:
     """Return every row that belongs to the job as JSON by table, and how many audit records there are with the last of them."""
     parts = [
-        f"SELECT '{model._meta.db_table}', jsonb_agg(to_jsonb(t) ORDER BY t.{model._meta.pk.column}) "
+        f"SELECT '{model._meta.db_table}', "
+        f"jsonb_agg(to_jsonb(t) ORDER BY {', '.join(f't.{field.column}' for field in model._meta.pk_fields)}) "
         f"FROM {model._meta.db_table} t WHERE {condition}"
         for model, condition in _tables()
     ]
