@@ -21,7 +21,7 @@ from clarive_monitor.supervisor.layout import Layout
 from clarive_monitor.supervisor.services import BASE_DIR
 from tests.waiting import until
 
-START_SECONDS = 120.0
+START_SECONDS = 240.0
 
 
 def free_port() -> int:
@@ -108,9 +108,15 @@ def started_once() -> tuple[Path, str]:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not printed.exists():
+            # Whoever tried before and failed has left something behind.
+            shutil.rmtree(home.parent, ignore_errors=True)
             home.parent.mkdir()
-            running = Running(home, free_port()).wait_ready()
-            assert running.end() == 0, running.output
+            running = Running(home, free_port())
+            try:
+                running.wait_ready()
+            finally:
+                code = running.end()
+            assert code == 0, running.output
             shutil.rmtree(Layout.at(home).sockets, ignore_errors=True)
             printed.write_text(running.output)
     return home, printed.read_text()

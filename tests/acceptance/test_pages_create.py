@@ -135,7 +135,7 @@ def test_without_a_worker_nothing_is_created_and_nothing_typed_is_lost(
         ("project", "", "Las revisiones necesitan un proyecto."),
         ("comment", "x" * 30_000, "20000 caracteres"),
         ("comment", "a\x00b", "nulos"),
-        ("variables", '{"a": "\\u0000"}', "Null characters"),
+        ("variables", '{"a": "\\u0000"}', "caracteres nulos"),
         ("variables", '{"a": 1e999}', "out of range"),
         ("variables", '{"a": "\\ud800"}', "surrogate"),
         ("variables", '{"a": ' + "[" * 30 + "]" * 30 + "}", "Nested"),
