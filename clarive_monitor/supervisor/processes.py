@@ -171,10 +171,11 @@ class Child:
                 os.killpg(self._process.pid, number)
 
     def new_output(self) -> bytes:
-        """Return what the latest instance has written to its log."""
-        with self.service.log.open("rb") as log:
+        """Return what the latest instance has written to its log, nothing before it has opened it."""
+        with contextlib.suppress(FileNotFoundError), self.service.log.open("rb") as log:
             log.seek(self.log_start)
             return log.read()
+        return b""
 
     def last_lines(self, count: int = 5) -> list[str]:
         """Return the end of the log, for a message about a failure."""
