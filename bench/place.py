@@ -149,6 +149,8 @@ def place(home: Path, sizes: Sequence[int]) -> Iterator[Bench]:
         CLARIVE_ENV_FILE=os.devnull,
         CLARIVE_SECRET_KEY="only-for-the-bench-" + "0" * 32,
         CLARIVE_DEMO="0",
+        # Pages that this process makes name their files as they are in the sources.
+        CLARIVE_STATIC_COLLECTED="0",
         CLARIVE_API_RATE="0",
         DATABASE_URL=database or layout.database_url,
         CLARIVE_BROKER_URL=broker or layout.broker_url,
