@@ -176,9 +176,7 @@ def run_claimed_step(
     secrets = _secrets(job, keeper)
     mask = secrets.mask
     with LogWriter(job.pk, job.claim, job.attempt, filter_factory=mask.filter if mask else None) as log:
-        log.entry(job.step, "", "", "info", greeting(job))
-        for warning in secrets.warnings:
-            log.entry(job.step, "", "", "warning", warning)
+        _greet(job, log, secrets)
         stash = Stash.from_data(job.stash)
         host: JobHost | None = None
         try:
@@ -199,6 +197,13 @@ def run_claimed_step(
             # A defect, ours or a third party's: the job ends in error, and the traceback is in its log.
             ending = Ending(_defect(job, log, error, mask), None, go_on, mask)
             return _conclude(job, keeper, log, None, ending, memory)
+
+
+def _greet(job: Job, log: LogWriter, secrets: vault.Opened) -> None:
+    """Say in the log that the step begins, and what is wrong with secrets."""
+    log.entry(job.step, "", "", "info", greeting(job))
+    for warning in secrets.warnings:
+        log.entry(job.step, "", "", "warning", warning)
 
 
 def _secrets(job: Job, keeper: LeaseKeeper) -> vault.Opened:

@@ -51,47 +51,51 @@ def _of_size(size: int) -> Iterator[Figure]:
     yield figure("lists: the page /", size, page, plain, at_most_ratio=PAGE_AT_MOST)
 
 
+_FILTERS: Final[Sequence[tuple[str, Sequence[tuple[str, str]]]]] = (
+    ("no filter", ()),
+    ("status finished", (("status", "finished"),)),
+    ("status error", (("status", "error"),)),
+    ("status running", (("status", "running"),)),
+    ("environment", (("environment", "PROD"),)),
+    ("project, busy", (("project", "shop-001"),)),
+    ("project, rare", (("project", "shop-190"),)),
+    ("nature, common", (("nature", "nature-py"),)),
+    ("nature, rare", (("nature", "nature-cob"),)),
+    ("rule, busy", (("rule", "deploy-01"),)),
+    ("rule, rare", (("rule", "deploy-50"),)),
+    ("created by", (("created_by", "maker20"),)),
+    ("type", (("type", "demote"),)),
+    ("step", (("step", "RUN"),)),
+    ("text, common", (("q", "invoices"),)),
+    ("text, rare", (("q", "CHG-0079"),)),
+    ("text, nowhere", (("q", "nowhere-to-be-found"),)),
+    ("not finished", (("exclude_status", "finished"),)),
+    ("not a rule", (("exclude_rule", "deploy-01"),)),
+    ("nearly no rule", tuple(("exclude_rule", f"deploy-{at:02d}") for at in range(1, 50))),
+    ("not a project", (("exclude_project", "shop-001"),)),
+    ("not a nature", (("exclude_nature", "nature-py"),)),
+    ("error and rule", (("status", "error"), ("rule", "deploy-10"))),
+)
+_ORDERS: Final = (
+    "id",
+    "-created_at",
+    "scheduled_at",
+    "-scheduled_at",
+    "-started_at",
+    "finished_at",
+    "-finished_at",
+)
+
+
 def _lists() -> list[tuple[str, str]]:
     """Return name and query of each list."""
     now = datetime.now(UTC)
     recent, old = (f"{now - timedelta(days=days):%Y-%m-%dT00:00:00Z}" for days in (30, 900))
-    filters: list[tuple[str, Sequence[tuple[str, str]]]] = [
-        ("no filter", ()),
-        ("status finished", (("status", "finished"),)),
-        ("status error", (("status", "error"),)),
-        ("status running", (("status", "running"),)),
-        ("environment", (("environment", "PROD"),)),
-        ("project, busy", (("project", "shop-001"),)),
-        ("project, rare", (("project", "shop-190"),)),
-        ("nature, common", (("nature", "nature-py"),)),
-        ("nature, rare", (("nature", "nature-cob"),)),
-        ("rule, busy", (("rule", "deploy-01"),)),
-        ("rule, rare", (("rule", "deploy-50"),)),
-        ("created by", (("created_by", "maker20"),)),
-        ("type", (("type", "demote"),)),
-        ("step", (("step", "RUN"),)),
-        ("text, common", (("q", "invoices"),)),
-        ("text, rare", (("q", "CHG-0079"),)),
-        ("text, nowhere", (("q", "nowhere-to-be-found"),)),
-        ("not finished", (("exclude_status", "finished"),)),
-        ("not a rule", (("exclude_rule", "deploy-01"),)),
-        ("nearly no rule", tuple(("exclude_rule", f"deploy-{at:02d}") for at in range(1, 50))),
-        ("not a project", (("exclude_project", "shop-001"),)),
-        ("not a nature", (("exclude_nature", "nature-py"),)),
-        ("error and rule", (("status", "error"), ("rule", "deploy-10"))),
-    ]
+    filters = [*_FILTERS]
     for column in ("created", "scheduled", "started", "finished"):
         filters.append((f"{column} after", ((f"{column}_after", recent),)))
         filters.append((f"{column} before", ((f"{column}_before", old),)))
-    for order in (
-        "id",
-        "-created_at",
-        "scheduled_at",
-        "-scheduled_at",
-        "-started_at",
-        "finished_at",
-        "-finished_at",
-    ):
+    for order in _ORDERS:
         filters.append((f"order {order}", (("ordering", order),)))
     return [(name, urlencode(pairs)) for name, pairs in filters]
 
