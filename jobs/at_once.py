@@ -1,37 +1,121 @@
-"""Creating a job for which nothing has to run first: one transaction takes the request, makes the job and answers the asker.
+"""Creating a job for which nothing has to run first: one transaction makes it and answers its asker.
 
 A rule without operations in CHECK and INIT, and no refs to be resolved, is the most frequent wish. What takes no time needs no
-claim, no lease and no state in between: the request's row is locked for as long as it takes. Whatever is not as usual is left to
-``creation``, which has an answer to everything; it finds the request as it was.
+claim, no lease and no state in between. ``create_job`` makes such a job in the process of its asker, while workers are there that
+would; ``serve`` does so for a worker that was asked, and locks the row of the request meanwhile. Whatever is not as usual
+is left to ``creation``, which has an answer to everything.
 """
 
 from __future__ import annotations
 
 import logging
+import uuid
+from datetime import datetime
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from jobs import audit, durations, runner, transitions, variables, workers
+from jobs.actions.create import Found, ask, find, request_of
+from jobs.audit import Actor
+from jobs.execution.database import recalled
 from jobs.lifecycle import Event
 from jobs.log.writer import append_entries
-from jobs.making import draft, name_of, number, require_asker, rule_of, variables_of
+from jobs.making import draft, name_of, number, number_while_served, require_asker, rule_of, variables_of
 from jobs.models import CreationRequest, Job
 from jobs.notifications import outbox
 from jobs.notifications.events import NoticeEvent
 from jobs.secrets import vault
 from jobs.transitions import Change
-from jobs.wishes import Plan, wake_channel
+from jobs.wishes import Plan, Wish, wake_channel
 from rules.tree import RuleTree
 
 logger = logging.getLogger(__name__)
 
 State = CreationRequest.State
 
+_NOTHING: Final = "INIT has nothing to run."
 _DONE: Final = """
 UPDATE jobs_creationrequest SET state = %s, job_id = %s WHERE id = %s;
 SELECT pg_notify(%s, '')
 """
+
+
+def create_job(wish: Wish, *, actor: Actor, now: datetime) -> Job:
+    """Create a job and return it as it is once INIT is over: here when nothing has to run first, else on a worker.
+
+    Args:
+        wish: What is wanted.
+        actor: Who wants it.
+        now: The present.
+
+    Raises:
+        JobError: As ``jobs.actions.create.create_job``.
+        RightMissing: The actor sees the environment but may not create jobs there.
+    """
+    found = find(wish, actor, now)
+    request = request_of(found.plan, actor, now, uuid.uuid4())
+    return _Here(request, found).job() or ask(request)
+
+
+class _Here:
+    """The making of a job in the process of its asker."""
+
+    def __init__(self, request: CreationRequest, found: Found) -> None:
+        self._request, self._found = request, found
+        self._job: Job | None = None
+        self._is_made = False
+
+    def job(self) -> Job | None:
+        """Return the job, ``None`` when it is to be made by a worker; nothing was done then.
+
+        Raises:
+            OperationalError: The connection broke, and whether the job is there nobody can tell.
+        """
+        try:
+            with transaction.atomic():
+                self._make()
+            self._is_made = self._job is not None
+        except (OperationalError, InterfaceError):
+            # It may have broken at the commit. Asking a worker, too, could make two jobs of one wish.
+            if self._job is not None and not self._is_made:
+                self._is_made = recalled(lambda number=self._job.pk: Job.objects.filter(pk=number).exists())
+            if not self._is_made:
+                raise
+        except Exception as error:
+            # A refusal, a deletion meanwhile, a defect: the worker meets it again, and says so.
+            logger.debug("A job is not made at once: %s", error)
+        return self._job if self._is_made else None
+
+    def _make(self) -> None:
+        request, found = self._request, self._found
+        if found.plan.revisions:
+            return
+        pins, tree = rule_of(found.plan)
+        if _has_something_first(tree):
+            return
+        job = draft(request, found.plan, pins, tree)
+        job.environment, job.project = found.environment, found.project
+        job.rule, job.rule_version = found.version.rule, found.version
+        moment = number_while_served(job, request.created_at)
+        if moment is None:
+            return
+        self._job = job
+        # It is made even if a hint that is sent after the commit meets a defect.
+        transaction.on_commit(self._note)
+        _note_that_it_has_nothing(job)
+        _insert(request, found.plan, job, tree, moment, _NOTHING)
+
+    def _note(self) -> None:
+        self._is_made = True
+
+
+def _note_that_it_has_nothing(job: Job) -> None:
+    """Spare those who show a new job without revisions the look for them, and for natures, which are found in PRE."""
+    for name in ("revisions", "natures"):
+        none: Any = getattr(job, name).none()
+        none._result_cache = []
+        vars(job).setdefault("_prefetched_objects_cache", {})[name] = none
 
 
 def serve(request_id: str, worker: str) -> bool:
@@ -66,19 +150,28 @@ def _serve(request_id: str, worker: str) -> bool:
         return False
     environment = require_asker(request, plan)
     pins, tree = rule_of(plan)
-    if tree.operations("CHECK") or tree.operations("INIT"):
+    if _has_something_first(tree):
         return False
     job = draft(request, plan, pins, tree)
     job.environment = environment
-    _make(request, plan, job, tree, worker)
+    moment = number(job)
+    _insert(request, plan, job, tree, moment, f"INIT runs on {worker}.")
+    values: list[Any] = [State.DONE.value, job.pk, request.pk, wake_channel(str(request.pk))]
+    with connection.cursor() as cursor:
+        cursor.execute(_DONE, values)
     return True
 
 
-def _make(request: CreationRequest, plan: Plan, job: Job, tree: RuleTree, worker: str) -> None:
-    """Insert the job behind its INIT, with all that is told of it, and answer the request."""
-    moment = number(job)
+def _has_something_first(tree: RuleTree) -> bool:
+    return bool(tree.operations("CHECK") or tree.operations("INIT"))
+
+
+def _insert(
+    request: CreationRequest, plan: Plan, job: Job, tree: RuleTree, moment: datetime, said: str
+) -> None:
+    """Insert a job that has its number behind its INIT, with all that is told of it."""
     job.name = name_of(job)
-    entries = [("info", f"INIT runs on {worker}.")]
+    entries = [("info", said)]
     if job.has_secrets:
         opened = vault.open_for(job.environment_id, job.project_id)
         job.variables = variables.kept(variables_of(plan, tree), opened.mask.value)
@@ -93,6 +186,3 @@ def _make(request: CreationRequest, plan: Plan, job: Job, tree: RuleTree, worker
     append_entries(job.pk, job.attempt, "INIT", [*entries, ("info", "INIT completed.")], at=moment)
     if noted is not None:
         durations.write_note(noted)
-    values: list[Any] = [State.DONE.value, job.pk, request.pk, wake_channel(str(request.pk))]
-    with connection.cursor() as cursor:
-        cursor.execute(_DONE, values)

@@ -65,7 +65,7 @@ def _trap(job: Job, now: datetime) -> Iterator[Blocker]:
 
 
 def _semaphore(job: Job, now: datetime) -> Iterator[Blocker]:
-    if job.status not in {Status.READY, Status.RUNNING} or not semaphores.asks(job):
+    if job.status not in {Status.READY, Status.RUNNING} or _is_new(job) or not semaphores.asks(job):
         return
     for request in semaphores.waiting_requests(job):
         holders = semaphores.holders(request)
@@ -74,29 +74,35 @@ def _semaphore(job: Job, now: datetime) -> Iterator[Blocker]:
         yield Blocker("semaphore", detail + held, request.asked_at)
 
 
-def _worker(job: Job, now: datetime) -> Iterator[Blocker]:
-    if not _is_due(job, now):
+def _staff(job: Job, now: datetime) -> Iterator[Blocker]:
+    """Say that a worker, or the daemon, which would call one, is missing; one query for both, and one more for drained ones."""
+    is_due = _is_due(job, now)
+    if not is_due and job.due_at is None:
         return
-    sign = selectors.last_worker_sign(dispatch.JOBS_QUEUE)
-    drained = workers.all_drained(dispatch.JOBS_QUEUE, now)
+    signs = selectors.signs_of(dispatch.JOBS_QUEUE)
+    if is_due:
+        yield _worker(job, now, signs)
+    if not selectors.is_recent(signs.daemon_at, now):
+        detail = "The daemon has never run." if signs.daemon_at is None else "The daemon does not run."
+        yield Blocker("daemon", detail, signs.daemon_at)
+
+
+def _worker(job: Job, now: datetime, signs: selectors.Signs) -> Blocker:
+    drained = workers.all_drained(dispatch.JOBS_QUEUE, now) if signs.is_any_drained else None
     if drained is not None:
         detail = "All workers are drained: none takes new work."
-        yield Blocker("worker", detail, max(drained, job.due_at or drained))
-    elif selectors.is_recent(sign, now):
-        yield Blocker("worker", "Waits for a free worker.", job.due_at)
-    elif sign is None:
-        yield Blocker("worker", "No worker was ever seen.", job.due_at)
-    else:
-        yield Blocker("worker", "No worker is there.", max(sign, job.due_at or sign))
+        return Blocker("worker", detail, max(drained, job.due_at or drained))
+    sign = signs.worker_at
+    if selectors.is_recent(sign, now):
+        return Blocker("worker", "Waits for a free worker.", job.due_at)
+    if sign is None:
+        return Blocker("worker", "No worker was ever seen.", job.due_at)
+    return Blocker("worker", "No worker is there.", max(sign, job.due_at or sign))
 
 
-def _daemon(job: Job, now: datetime) -> Iterator[Blocker]:
-    if job.due_at is None:
-        return
-    sign = selectors.last_tick()
-    if not selectors.is_recent(sign, now):
-        detail = "The daemon has never run." if sign is None else "The daemon does not run."
-        yield Blocker("daemon", detail, sign)
+def _is_new(job: Job) -> bool:
+    """Return whether none of the job's operations can have asked for anything: in INIT there is no waiting."""
+    return job.attempt == 1 and job.started_at is None
 
 
 def _is_due(job: Job, now: datetime) -> bool:
@@ -118,6 +124,5 @@ _KINDS: Final[tuple[Callable[[Job, datetime], Iterator[Blocker]], ...]] = (
     _approval,
     _trap,
     _semaphore,
-    _worker,
-    _daemon,
+    _staff,
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import json
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
@@ -10,6 +11,7 @@ from django.db import connection
 
 from jobs import variables
 from jobs.choices import NAME_PREFIXES, JobType
+from jobs.dispatch import CREATE_QUEUE
 from jobs.exceptions import AskerGone
 from jobs.lifecycle import FIRST
 from jobs.models import CreationRequest, Job, Project, ScheduleRun
@@ -174,17 +176,36 @@ def settle_run(request: CreationRequest, job: Job, moment: datetime) -> str:
 
 
 _NUMBER: Final = """
-SELECT nextval(pg_get_serial_sequence('jobs_job', 'id')), clock_timestamp(),
+SELECT CASE WHEN {condition} THEN nextval(pg_get_serial_sequence('jobs_job', 'id')) END, clock_timestamp(),
     EXISTS (SELECT FROM jobs_subscription WHERE enabled),
     EXISTS (SELECT FROM jobs_secret WHERE (environment_id IS NULL OR environment_id = %s)
             AND (project_id IS NULL OR project_id = %s))
 """
 
 
+_IS_SERVED: Final = """EXISTS (
+    SELECT FROM jobs_workerseen AS worker WHERE queues @> %s AND seen_at >= %s
+    AND NOT EXISTS (SELECT FROM jobs_workerdrain WHERE name = worker.name)
+)"""
+_ALWAYS: Final = _NUMBER.format(condition="true")
+_WHILE_SERVED: Final = _NUMBER.format(condition=_IS_SERVED)
+
+
 def number(job: Job) -> datetime:
     """Give a new job its number, and say of it what ``transitions.lock`` says of others; return the database's time."""
+    return _numbered(job, _ALWAYS, [])
+
+
+def number_while_served(job: Job, now: datetime) -> datetime | None:
+    """Do the same when somebody makes jobs: a worker of requests that is not drained has said so within a lease."""
+    since = now - timedelta(seconds=settings.CLARIVE_LEASE_SECONDS)
+    moment = _numbered(job, _WHILE_SERVED, [json.dumps([CREATE_QUEUE]), since])
+    return None if job.pk is None else moment
+
+
+def _numbered(job: Job, statement: str, values: list[Any]) -> datetime:
     with connection.cursor() as cursor:
-        cursor.execute(_NUMBER, [job.environment_id, job.project_id])
+        cursor.execute(statement, [*values, job.environment_id, job.project_id])
         job.pk, job.clock, job.is_told, job.has_secrets = cursor.fetchone()
     job.asks_slots = False
     return job.clock

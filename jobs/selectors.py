@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Count, Exists, Max, Model, OuterRef, Q, QuerySet
 
 from jobs.choices import JobType, StatusChoice, StepChoice
@@ -294,6 +296,33 @@ def workers_of(queue: str, now: datetime) -> list[str]:
     since = now - SIGNS_MISSED * timedelta(seconds=settings.CLARIVE_LEASE_SECONDS)
     found = WorkerSeen.objects.filter(queues__contains=[queue], seen_at__gte=since)
     return list(found.values_list("name", flat=True))
+
+
+class Signs(NamedTuple):
+    """The last signs of life.
+
+    Attributes:
+        worker_at: Of any worker of a queue.
+        is_any_drained: Whether any worker at all is drained.
+        daemon_at: Of the daemon.
+    """
+
+    worker_at: datetime | None
+    is_any_drained: bool
+    daemon_at: datetime | None
+
+
+_SIGNS: Final = """
+SELECT (SELECT max(seen_at) FROM jobs_workerseen WHERE queues @> %s), EXISTS (SELECT FROM jobs_workerdrain),
+    (SELECT ticked_at FROM jobs_daemonstate ORDER BY id LIMIT 1)
+"""
+
+
+def signs_of(queue: str) -> Signs:
+    """Return the last signs of life of who serves ``queue``, and of the daemon."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SIGNS, [json.dumps([queue])])
+        return Signs(*cursor.fetchone())
 
 
 def last_tick() -> datetime | None:

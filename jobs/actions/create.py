@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Final
@@ -62,7 +63,16 @@ def create_job(wish: Wish, *, actor: Actor, now: datetime) -> Job:
         NoWorker: No worker answered in time; there is no job, and will be none.
         AskerGone: The actor was deleted or made inactive meanwhile.
     """
-    request = request_for(wish, actor, now, uuid.uuid4())
+    return ask(request_for(wish, actor, now, uuid.uuid4()))
+
+
+def ask(request: CreationRequest) -> Job:
+    """Return the job of a request that is not saved yet, once a worker has made it and INIT is over.
+
+    Raises:
+        JobError: As ``create_job``.
+        RightMissing: The actor lost the right meanwhile.
+    """
     _ask(request)
     return _answer(request)
 
@@ -106,9 +116,14 @@ def request_for(wish: Wish, actor: Actor, now: datetime, request_id: uuid.UUID) 
         InvalidInput: Something in the wish is unknown or makes no sense; also an environment the actor may not see.
         RightMissing: The actor sees the environment but may not create jobs there.
     """
+    return request_of(make_plan(wish, actor, now), actor, now, request_id)
+
+
+def request_of(plan: Plan, actor: Actor, now: datetime, request_id: uuid.UUID) -> CreationRequest:
+    """Return a request for what is planned, not saved."""
     return CreationRequest(
         id=request_id,
-        wish=make_plan(wish, actor, now).to_data(),
+        wish=plan.to_data(),
         actor=actor.user,
         source=actor.source,
         address=actor.address,
@@ -133,7 +148,27 @@ def _ask(request: CreationRequest) -> None:
         _wait(request, seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A wish with everything that it names: as plain data, and as what was read."""
+
+    plan: Plan
+    environment: Environment
+    project: Project | None
+    version: RuleVersion
+
+
 def make_plan(wish: Wish, actor: Actor, now: datetime) -> Plan:
+    """Return what is planned by a wish.
+
+    Raises:
+        InvalidInput: With all that is wrong, by field.
+        RightMissing: The actor may not create jobs there.
+    """
+    return find(wish, actor, now).plan
+
+
+def find(wish: Wish, actor: Actor, now: datetime) -> Found:
     """Find everything the wish names.
 
     Raises:
@@ -147,7 +182,7 @@ def make_plan(wish: Wish, actor: Actor, now: datetime) -> Plan:
     dates = _dates(wish, environment, now, errors)
     if errors or environment is None or version is None or dates is None:
         raise InvalidInput(errors)
-    return Plan(
+    plan = Plan(
         rule_id=version.rule_id,
         rule_version_id=version.pk,
         environment_id=environment.pk,
@@ -164,6 +199,7 @@ def make_plan(wish: Wish, actor: Actor, now: datetime) -> Plan:
         variables=dict(wish.variables),
         layers=layers_of(project, environment),
     )
+    return Found(plan, environment, project, version)
 
 
 def _environment(wish: Wish, actor: Actor, errors: dict[str, list[str]]) -> Environment | None:

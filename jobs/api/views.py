@@ -10,9 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs import blockers, filters, list_rows, lists, selectors, timeline, waits
+from jobs import at_once, blockers, filters, list_rows, lists, selectors, timeline, waits
 from jobs.actions.base import Seen, actions, available
-from jobs.actions.create import create_job
 from jobs.api import pagination
 from jobs.api.serializers import (
     ActionSerializer,
@@ -88,7 +87,7 @@ class JobsView(APIView):
         """Create a job; the answer comes when INIT is over."""
         body = NewJobSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        job = create_job(body.wish(), actor=actor_of(request), now=timezone.now())
+        job = at_once.create_job(body.wish(), actor=actor_of(request), now=timezone.now())
         address = request.build_absolute_uri(reverse("api:job", kwargs={"job_id": job.pk}))
         return Response(detail(job, user_of(request)), status=201, headers={"Location": address})
 

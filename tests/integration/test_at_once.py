@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -12,11 +13,20 @@ import pytest
 from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
-from jobs import at_once, creation, making
+from jobs import at_once, creation, dispatch, making
 from jobs.actions.create import _abandon, request_for
 from jobs.audit import Actor
 from jobs.log.reader import read_entries
-from jobs.models import AuditRecord, CreationRequest, Job, Notice, StepRun, Subscription
+from jobs.models import (
+    AuditRecord,
+    CreationRequest,
+    Job,
+    Notice,
+    StepRun,
+    Subscription,
+    WorkerDrain,
+    WorkerSeen,
+)
 from jobs.wishes import Wish
 from tests.engine import rule, setting
 from tests.life import work
@@ -201,3 +211,112 @@ def _number(query: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(query)
         return int(cursor.fetchone()[0])
+
+
+def staff(name: str = "c@h", *, ago: float = 0) -> None:
+    """Say that a worker that makes jobs was there some seconds ago."""
+    moment = timezone.now() - timedelta(seconds=ago)
+    seen = {"host": "h", "pid": 1, "queues": ["create"], "started_at": moment, "seen_at": moment}
+    WorkerSeen.objects.create(name=name, **seen)
+
+
+def wish(steps: str = PLAIN, **more: Any) -> Wish:
+    return Wish(rule(f"rule-{uuid.uuid4().hex[:8]}", steps), "DEV", **more)
+
+
+def create(wanted: Wish, actor: Actor) -> Job:
+    return at_once.create_job(wanted, actor=actor, now=timezone.now())
+
+
+def test_while_workers_are_there_the_asker_makes_it_and_asks_nobody() -> None:
+    actor = setting()[1]
+    staff()
+    made = create(wish(comment="now"), actor)
+    job = Job.objects.get()
+    assert (made.pk, job.step, job.status, job.claim) == (job.pk, "PRE", "ready", None)
+    assert not CreationRequest.objects.exists()
+    texts = [(entry.step, entry.text) for entry in read_entries(job.pk, limit=10).entries]
+    assert texts == [("INIT", "INIT has nothing to run."), ("INIT", "INIT completed.")]
+    record, run = AuditRecord.objects.get(), StepRun.objects.get()
+    assert (record.action, record.step, record.comment, record.source) == ("create", "INIT", "now", "api")
+    assert (run.step, run.result, run.finished_at is not None) == ("INIT", "completed", True)
+    assert work(job).status == "finished"
+
+
+def test_the_asker_makes_the_same_job_as_a_worker() -> None:
+    actor = setting()[1]
+    staff()
+    creation.serve(str(ask(actor=actor).pk), "a@h/1")
+    create(wish(), actor)
+    own = {"id", "name", "rule_id", "rule_version_id", "created_at", "scheduled_at", "max_start_at", "due_at"}
+    there, here = (
+        {k: v for k, v in job.items() if k not in own} for job in Job.objects.order_by("id").values()
+    )
+    assert there == here
+
+
+@pytest.mark.parametrize("why", ["nobody", "silent", "drained", "check", "init"])
+def test_otherwise_a_worker_is_asked(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    actor = setting()[1]
+    if why != "nobody":
+        staff(ago=16 if why == "silent" else 0)
+    if why == "drained":
+        WorkerDrain.objects.create(name="c@h", requested_at=timezone.now())
+    first = {"check": "CHECK:\n  - log: x\n", "init": "INIT:\n  - log: x\n"}.get(why, "")
+    monkeypatch.setattr(at_once, "ask", lambda request: request.pk)
+    assert isinstance(create(wish(first + PLAIN), actor), uuid.UUID)
+    assert not Job.objects.exists()
+
+
+def test_what_is_deleted_meanwhile_makes_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    actor = setting()[1]
+    staff()
+    monkeypatch.setattr(at_once, "ask", lambda request: None)
+    number = making.number_while_served
+
+    def late(*arguments: Any) -> Any:
+        moment = number(*arguments)
+        arguments[0].created_by_id = (
+            2**40
+        )  # as if the asker had been deleted: the key is looked at by the commit
+        return moment
+
+    monkeypatch.setattr(at_once, "number_while_served", late)
+    assert create(wish(), actor) is None
+    assert not Job.objects.exists()
+    assert not AuditRecord.objects.exists()
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_an_asker_whose_connection_breaks_at_the_commit_gets_the_job_or_an_error(
+    monkeypatch: pytest.MonkeyPatch, made: bool
+) -> None:
+    actor = setting()[1]
+    staff()
+    wanted = wish()
+    wrapper: Any = connections["default"]
+    commit: Callable[[], None] = wrapper._commit
+
+    def broken() -> None:
+        monkeypatch.undo()
+        if made:
+            commit()
+        wrapper.connection.close()
+        raise OperationalError("the connection is lost")
+
+    monkeypatch.setattr(wrapper, "_commit", broken)
+    with nullcontext() if made else pytest.raises(OperationalError):
+        assert create(wanted, actor).pk == Job.objects.get().pk
+    assert (Job.objects.count(), CreationRequest.objects.count()) == (made, 0)
+
+
+def test_a_hint_that_cannot_be_sent_makes_no_second_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    actor = setting()[1]
+    staff()
+
+    def broken(*_arguments: Any, **_more: Any) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(dispatch, "_send", broken)
+    assert create(wish(), actor).pk == Job.objects.get().pk
+    assert not CreationRequest.objects.exists()
