@@ -18,9 +18,11 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from jobs import audit, durations, runner, transitions, variables, workers
 from jobs.actions.create import Found, ask, find, request_of
 from jobs.audit import Actor
+from jobs.bundle import Bundle
 from jobs.execution.database import recalled
 from jobs.lifecycle import Event
-from jobs.log.writer import append_entries
+from jobs.log.assembly import Place
+from jobs.log.writer import batch_of
 from jobs.making import draft, name_of, number, number_while_served, require_asker, rule_of, variables_of
 from jobs.models import CreationRequest, Job
 from jobs.notifications import outbox
@@ -103,19 +105,10 @@ class _Here:
         self._job = job
         # It is made even if a hint that is sent after the commit meets a defect.
         transaction.on_commit(self._note)
-        _note_that_it_has_nothing(job)
         _insert(request, found.plan, job, tree, moment, _NOTHING)
 
     def _note(self) -> None:
         self._is_made = True
-
-
-def _note_that_it_has_nothing(job: Job) -> None:
-    """Spare those who show a new job without revisions the look for them, and for natures, which are found in PRE."""
-    for name in ("revisions", "natures"):
-        none: Any = getattr(job, name).none()
-        none._result_cache = []
-        vars(job).setdefault("_prefetched_objects_cache", {})[name] = none
 
 
 def serve(request_id: str, worker: str) -> bool:
@@ -178,11 +171,14 @@ def _insert(
         entries += [("warning", each) for each in opened.warnings]
     estimator = durations.forecast_new(job, tree, moment)
     noted = durations.note(job, estimator, {}) if estimator is not None else None
+    bundle = Bundle()
     actor = audit.Actor(request.actor, request.source, request.address)
-    audit.record(actor, "create", job, now=moment, comment=job.comment)
+    bundle.insert(audit.unsaved(actor, "create", job, now=moment, comment=job.comment))
     with outbox.decided_by(request.actor.get_username(), job.comment):
         outbox.tell(job, NoticeEvent.JOB_CREATED, moment)
-    transitions.begin(job, Change(Event.STEP_OK, moment))
-    append_entries(job.pk, job.attempt, "INIT", [*entries, ("info", "INIT completed.")], at=moment)
+    batch = batch_of(job.pk, job.attempt, Place(job.step), [*entries, ("info", "INIT completed.")], moment)
+    job.log_lines = batch.add_to(bundle, 0)
+    transitions.begin(job, Change(Event.STEP_OK, moment), bundle)
     if noted is not None:
-        durations.write_note(noted)
+        durations.write_note(noted, bundle)
+    bundle.send()

@@ -48,8 +48,16 @@ def record(
     actor: Actor, action: str, job: Job, *, now: datetime, from_status: str = "", comment: str = ""
 ) -> AuditRecord:
     """Append the record of what ``actor`` decided about ``job``, which is as it is after the decision."""
-    who = {"user": actor.user.get_username(), "source": actor.source, "address": actor.address}
-    return _append(action, job, now, from_status, comment, who)
+    return _append(action, job, now, from_status, comment, _who(actor))
+
+
+def unsaved(actor: Actor, action: str, job: Job, *, now: datetime, comment: str = "") -> AuditRecord:
+    """Return such a record of a job that had no status before, to be written together with others."""
+    return _of(action, job, now, "", comment, _who(actor))
+
+
+def _who(actor: Actor) -> dict[str, str]:
+    return {"user": actor.user.get_username(), "source": actor.source, "address": actor.address}
 
 
 def record_of_daemon(action: str, job: Job, *, now: datetime, from_status: str, comment: str) -> AuditRecord:

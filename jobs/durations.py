@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any, Final
 
-from django.db import connection
 from django.db.models import F, Func, JSONField
 
+from jobs.bundle import Bundle
 from jobs.eta.accuracy import Answer
 from jobs.eta.forecast import Estimator, Forecast, Sample, Seen, taken
 from jobs.eta.recorded import seen_of
@@ -76,7 +76,12 @@ def forecast_new(job: Job, tree: RuleTree, now: datetime) -> Estimator | None:
 
 
 def follow(
-    job: Job, event: Event, after: State, now: datetime, seen: Mapping[str, Seen] | None = None
+    job: Job,
+    event: Event,
+    after: State,
+    now: datetime,
+    seen: Mapping[str, Seen] | None = None,
+    bundle: Bundle | None = None,
 ) -> None:
     """Let the forecast on a locked job follow an event, and keep what the job took once it has finished.
 
@@ -86,11 +91,12 @@ def follow(
         after: Where the job is now.
         now: The present.
         seen: See ``seen_by``; read when it is not given.
+        bundle: To which what is kept is added; it is written at once without.
     """
     if after.status in ENDED or event in _UNDOES:
         job.forecast = None
         if event is Event.STEP_OK and after.status is Status.FINISHED:
-            _keep(job, _seen(job) if seen is None else seen)
+            _keep(job, _seen(job) if seen is None else seen, bundle)
     elif event is Event.RERUN:
         estimator = estimator_of(job)
         known = _seen(job).get if estimator else None
@@ -112,7 +118,7 @@ def _tree(job: Job) -> RuleTree | None:
         return None
 
 
-def _keep(job: Job, seen: Mapping[str, Seen]) -> None:
+def _keep(job: Job, seen: Mapping[str, Seen], bundle: Bundle | None) -> None:
     """Keep what a finished job took, say of its estimates how much work it was, and forget the oldest of its like."""
     tree = _tree(job)
     if tree is None:
@@ -133,8 +139,10 @@ def _keep(job: Job, seen: Mapping[str, Seen]) -> None:
         *like,
         ESTIMATES_KEPT,
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(_KEEP, values)
+    own = bundle or Bundle()
+    own.add(_KEEP, values)
+    if bundle is None:
+        own.send()
 
 
 def seen_by(job: Job) -> dict[str, Seen]:
@@ -176,11 +184,10 @@ def note(job: Job, estimator: Estimator, seen: Mapping[str, Seen]) -> Estimate |
     )
 
 
-def write_note(noted: Estimate) -> None:
-    """Write what ``note`` made, in the transaction at hand; writing it twice is writing it once."""
+def write_note(noted: Estimate, bundle: Bundle) -> None:
+    """Add what ``note`` made to what is written together; writing it twice is writing it once."""
     like: list[Any] = [noted.job_id, noted.rule_id, noted.environment_id, noted.attempt, noted.step]
-    with connection.cursor() as cursor:
-        cursor.execute(_NOTE, [*like, noted.at, noted.p50, noted.p90, json.dumps(noted.rivals)])
+    bundle.add(_NOTE, [*like, noted.at, noted.p50, noted.p90, json.dumps(noted.rivals)])
 
 
 def answers(rule_id: int | None, environment_id: int | None) -> list[Answer]:

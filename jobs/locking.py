@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import DateTimeField, Exists, ForeignKey, Func, OuterRef, Q, QuerySet
 
+from jobs.bundle import Bundle
 from jobs.exceptions import JobNotFound, StaleClaim
 from jobs.models import Job, OperationRun, Secret, SemaphoreRequest, Subscription
 
@@ -85,16 +86,18 @@ def lock_if_free(job_id: int) -> Job | None:
     return _noted(job) if job is not None else None
 
 
-def save(job: Job) -> None:
-    """Write what has changed of a job since it was locked; of one that was not locked, everything."""
+def save(job: Job, bundle: Bundle | None = None) -> None:
+    """Write what has changed of a job since it was locked, or add it to a bundle; of one that was not locked, everything."""
     before: dict[str, Any] | None = getattr(job, "as_locked", None)
     if before is None:
         job.save()
         return
     changed = [name for name, value in before.items() if getattr(job, name) != value]
-    if changed:
-        job.save(update_fields=changed)
-        before.update((name, getattr(job, name)) for name in changed)
+    before.update((name, getattr(job, name)) for name in changed)
+    own = bundle or Bundle()
+    own.update(job, changed)
+    if bundle is None:
+        own.send()
 
 
 def _noted(job: Job) -> Job:

@@ -17,6 +17,9 @@ def instant(moment: datetime | None) -> str | None:
 def represent_job(job: Job) -> dict[str, Any]:
     """Return what lists show of a job, which comes with revisions and natures read already."""
     eta = job.eta(datetime.now(UTC))
+    # Only the contents of a project have either.
+    revisions = job.revisions.all() if job.project_id is not None else ()
+    natures = job.natures.all() if job.project_id is not None else ()
     return {
         "id": job.pk,
         "name": job.name,
@@ -25,8 +28,8 @@ def represent_job(job: Job) -> dict[str, Any]:
         "rule_version": job.rule_version.number,
         "environment": job.environment.code,
         "project": job.project.code if job.project else None,
-        "revisions": [{"ref": revision.ref, "sha": revision.sha} for revision in job.revisions.all()],
-        "natures": [nature.code for nature in job.natures.all()],
+        "revisions": [{"ref": revision.ref, "sha": revision.sha} for revision in revisions],
+        "natures": [nature.code for nature in natures],
         "status": job.status,
         "step": job.step,
         "outcome": job.outcome,

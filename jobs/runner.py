@@ -14,7 +14,8 @@ from typing import Final
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
-from jobs import answers, dispatch, durations, records, transitions, waits, workers
+from jobs import answers, dispatch, durations, locking, records, transitions, waits, workers
+from jobs.bundle import Bundle
 from jobs.contents.settling import settle
 from jobs.exceptions import JobError, StaleClaim
 from jobs.execution import draining, last_words, naming
@@ -34,7 +35,7 @@ from rules import selectors as rule_selectors
 from rules.engine.call import Deadline
 from rules.engine.context import Stash
 from rules.engine.interpreter import run_step
-from rules.engine.outcomes import Failed, HandedOver, StepOutcome, Waiting
+from rules.engine.outcomes import Completed, Failed, HandedOver, StepOutcome, Waiting
 from rules.engine.undo import undo
 from rules.tree import RuleTree
 
@@ -47,6 +48,8 @@ WHERE due_at <= clock_timestamp()
 ORDER BY urgent DESC, due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 _LATER: Final = timedelta(minutes=1)
+_MOST_BUNDLED: Final = 1 << 16
+"""Bytes of a log that are written into the text of a statement; more goes beside its own."""
 _HAND_OVER: Final = """
 UPDATE jobs_job SET claim = NULL, claimed_by = '', lease_expires_at = NULL, due_at = clock_timestamp()
 WHERE id = %s AND claim = %s
@@ -111,7 +114,7 @@ def _claim_next(claim: Claim) -> Job | None:
         job.claim, job.claimed_by = claim.token, claim.worker
         return job
     try:
-        return transitions.apply(job, Change(Event.START, job.clock, claim=claim))
+        return transitions.apply(job, Change(Event.START, job.clock, claim=claim), bundle=Bundle())
     except (IntegrityError, JobError) as error:
         raise _CannotBeTaken(job.pk) from error
 
@@ -260,27 +263,43 @@ def _conclude(
                 # The try before was committed, though its connection broke before we knew.
                 memory.is_new_step = False
                 return Job.objects.get(pk=job.pk)
-            batch.write(connection, claim)
+            if batch.size > _MOST_BUNDLED:
+                batch = batch.written(connection, claim)
+            locked, bundle = transitions.lock_again(job, claim), Bundle()
+            locked.log_lines = batch.add_to(bundle, locked.log_lines)
             if host is not None:
-                host.write_pending()
+                host.add_pending(locked, bundle)
             if memory.noted is not None:
-                durations.write_note(memory.noted)
+                durations.write_note(memory.noted, bundle)
             if isinstance(ending.outcome, HandedOver):
+                _write(locked, bundle)
                 _hand_over(job, claim)
                 return None
-            return _end(job, claim, ending, memory)
+            return _end(locked, claim, ending, memory, bundle)
 
     following = retrying(write, keeper)
     memory.noted = None
+    if host is not None:
+        host.forget_pending()
     return following
 
 
-def _end(job: Job, claim: uuid.UUID, ending: Ending, memory: Memory) -> Job | None:
+def _write(locked: Job, bundle: Bundle) -> None:
+    """Write what has changed of a locked job, with what belongs to it."""
+    locking.save(locked, bundle)
+    bundle.send()
+
+
+def _end(locked: Job, claim: uuid.UUID, ending: Ending, memory: Memory, bundle: Bundle) -> Job | None:
     """Let what the step led to happen, and return the job when this runner goes on with it."""
-    locked = transitions.lock_again(job, claim)
     goes_on = ending.go_on and not isinstance(ending.outcome, Waiting)
-    then = partial(_next_start, claim, job.claimed_by) if goes_on else None
-    transitions.apply(locked, change(locked, ending), then=then)
+    then = partial(_next_start, claim, locked.claimed_by) if goes_on else None
+    if isinstance(ending.outcome, Completed) and not is_undone(locked):
+        transitions.apply(locked, change(locked, ending), then=then, bundle=bundle)
+    else:
+        # What follows from it is decided by what is recorded.
+        _write(locked, bundle)
+        transitions.apply(locked, change(locked, ending), then=then)
     memory.is_new_step = locked.claim == claim and not is_undone(locked)
     if isinstance(ending.outcome, Waiting):
         waits.begin(locked, ending.outcome, stash_of(ending), locked.clock)

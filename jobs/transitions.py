@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from jobs import dispatch, durations, planning, records, semaphores, waits
+from jobs.bundle import Bundle
 from jobs.choices import RollbackState
 from jobs.eta.forecast import Seen
 from jobs.exceptions import RevisionInActiveJob, TransitionNotAllowed
@@ -84,48 +85,65 @@ class Change:
     seen: Mapping[str, Seen] | None = None
 
 
-def apply(job: Job, change: Change, *, then: Callable[[Job], Change | None] | None = None) -> Job:
+def apply(
+    job: Job,
+    change: Change,
+    *,
+    then: Callable[[Job], Change | None] | None = None,
+    bundle: Bundle | None = None,
+) -> Job:
     """Let ``change`` happen to a locked job and write all that follows from it.
 
     Args:
         job: Locked by ``lock`` or ``lock_claimed`` in the present transaction.
         change: The event and what it brings.
         then: Says what happens to the job as it is afterwards, at the same moment: its row is written once for both.
+        bundle: What else is to be written with it, in one round trip; sent here.
 
     Raises:
         TransitionNotAllowed: The table refuses it; nothing was written.
         RevisionInActiveJob: The job would become active while another one carries its revision.
     """
-    if not _move(job, change, writes=then is None):
+    if bundle is not None and getattr(job, "is_told", True):
+        # Who is told looks at what is written.
+        save(job, bundle)
+        bundle.send()
+        bundle = None
+    if not _move(job, change, bundle, writes=then is None and bundle is None):
         return job
-    if then is not None:
-        following = then(job)
-        if following is not None:
-            _move(job, following, writes=False)
-        save(job)
+    following = then(job) if then is not None else None
+    if following is not None:
+        _move(job, following, bundle, writes=False)
+    if then is not None or bundle is not None:
+        save(job, bundle)
+    if bundle is not None:
+        bundle.send()
     if job.due_at is not None and job.due_at <= change.now:
         dispatch.hint_work()
     return job
 
 
-def begin(job: Job, change: Change) -> Job:
+def begin(job: Job, change: Change, bundle: Bundle) -> Job:
     """Let ``change`` happen to a job that is being made, and insert it as it is afterwards.
 
     Args:
         job: Complete, with its number, and in no table yet; ``clock`` says when its first step began.
         change: What ends its first step.
+        bundle: To which its rows are added; to be sent in the present transaction.
     """
     before = State(Step(job.step), Status(job.status))
     after = _become(job, change, before)
     assert after is not None
-    job.save(force_insert=True)
-    StepRun.objects.create(
-        job=job,
-        attempt=job.attempt,
-        step=before.step.value,
-        result=_result_of(change.event),
-        started_at=job.clock,
-        finished_at=change.now,
+    bundle.insert(job)
+    bundle.insert(
+        StepRun(
+            job_id=job.pk,
+            attempt=job.attempt,
+            step=before.step.value,
+            result=_result_of(change.event),
+            started_at=job.clock,
+            finished_at=change.now,
+        )
     )
     outbox.happened(job, before, change.event, after, change.now)
     if job.due_at is not None and job.due_at <= change.now:
@@ -133,10 +151,10 @@ def begin(job: Job, change: Change) -> Job:
     return job
 
 
-def _move(job: Job, change: Change, *, writes: bool) -> bool:
+def _move(job: Job, change: Change, bundle: Bundle | None = None, *, writes: bool) -> bool:
     """Let ``change`` happen, and write the job's row unless it is written later; return ``False`` when that took it away."""
     before = State(Step(job.step), Status(job.status))
-    after = _become(job, change, before)
+    after = _become(job, change, before, bundle)
     if after is None:
         gone = job.pk
         job.delete()
@@ -144,14 +162,14 @@ def _move(job: Job, change: Change, *, writes: bool) -> bool:
         return False
     if writes:
         save(job)
-    _write_step_runs(job, change, before, after)
+    _write_step_runs(job, change, before, after, bundle)
     _write_operations(job, change)
     _write_revisions(job, before, after)
     outbox.happened(job, before, change.event, after, change.now)
     return True
 
 
-def _become(job: Job, change: Change, before: State) -> State | None:
+def _become(job: Job, change: Change, before: State, bundle: Bundle | None = None) -> State | None:
     """Let the job be what it is after ``change``; return where that is, ``None`` for nowhere.
 
     Raises:
@@ -172,7 +190,7 @@ def _become(job: Job, change: Change, before: State) -> State | None:
     waits.close(job, before, after, change.event, change.now)
     _set_claim(job, change, after)
     _set_progress(job, after)
-    durations.follow(job, change.event, after, change.now, change.seen)
+    durations.follow(job, change.event, after, change.now, change.seen, bundle)
     return after
 
 
@@ -286,17 +304,17 @@ ON CONFLICT (job_id, attempt, step) DO UPDATE SET result = EXCLUDED.result, fini
 _END_STEP: Final = "UPDATE jobs_steprun SET result = %s, finished_at = %s WHERE job_id = %s AND result = %s"
 
 
-def _write_step_runs(job: Job, change: Change, before: State, after: State) -> None:
+def _write_step_runs(job: Job, change: Change, before: State, after: State, bundle: Bundle | None) -> None:
+    own = bundle or Bundle()
+    moves_on = after.step is not before.step or after.status in ENDED or change.event is Event.RERUN
     if change.event in {Event.START, Event.ASK_ROLLBACK}:
         values = [job.pk, job.attempt, after.step.value, StepRun.Result.RUNNING.value, change.now]
-        with connection.cursor() as cursor:
-            cursor.execute(_BEGIN_STEP, values)
-        return
-    moves_on = after.step is not before.step or after.status in ENDED or change.event is Event.RERUN
-    if before.status in ACTIVE and moves_on:
+        own.add(_BEGIN_STEP, values)
+    elif before.status in ACTIVE and moves_on:
         result = _result_of(change.event).value
-        with connection.cursor() as cursor:
-            cursor.execute(_END_STEP, [result, change.now, job.pk, StepRun.Result.RUNNING.value])
+        own.add(_END_STEP, [result, change.now, job.pk, StepRun.Result.RUNNING.value])
+    if bundle is None:
+        own.send()
 
 
 def _result_of(event: Event) -> StepRun.Result:

@@ -12,20 +12,16 @@ from uuid import UUID
 from django.db import connection
 
 from jobs import records
+from jobs.bundle import Bundle
 from jobs.choices import UndoState
 from jobs.exceptions import StaleClaim
-from jobs.models import OperationRun
+from jobs.models import Job, OperationRun
 from rules.engine.outcomes import Record
 from rules.engine.undo import UNDONE
 from rules.tree import RuleNode
 
-_UPSERT: Final = """
-WITH own AS (
-    UPDATE jobs_job SET operations_done = GREATEST(operations_done, %(done)s), percent = GREATEST(percent, %(percent)s),
-        forecast = COALESCE(%(forecast)s::jsonb, forecast)
-    WHERE id = %(job)s AND claim = %(claim)s
-    RETURNING id
-)
+# To be put behind an ``own`` that holds the job's ``id``.
+_INSERT: Final = """
 INSERT INTO jobs_operationrun (job_id, attempt, path, identifier, name, key, step, status, value, memo, error,
 started_at, finished_at, undo)
 SELECT own.id, %(attempt)s, r.path, r.identifier, r.name, r.key, split_part(r.path, '/', 1), r.status, r.value, r.memo,
@@ -39,6 +35,14 @@ ON CONFLICT (job_id, attempt, path) DO UPDATE SET
     name = EXCLUDED.name, status = EXCLUDED.status, value = EXCLUDED.value, memo = EXCLUDED.memo, error = EXCLUDED.error,
     started_at = EXCLUDED.started_at, finished_at = EXCLUDED.finished_at, undo = EXCLUDED.undo
 """
+_UPSERT: Final = f"""
+WITH own AS (
+    UPDATE jobs_job SET operations_done = GREATEST(operations_done, %(done)s), percent = GREATEST(percent, %(percent)s),
+        forecast = COALESCE(%(forecast)s::jsonb, forecast)
+    WHERE id = %(job)s AND claim = %(claim)s
+    RETURNING id
+) {_INSERT}"""
+_LOCKED: Final = f"WITH own AS (SELECT %(job)s::bigint AS id) {_INSERT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,22 @@ def write(
         cursor.execute(_UPSERT, values)
         if rows and cursor.rowcount == 0:
             raise StaleClaim(runner.job_id)
+
+
+def add(
+    job: Job,
+    rows: Iterable[Mapping[str, Any]],
+    bundle: Bundle,
+    *,
+    done: int,
+    percent: int,
+    forecast: Mapping[str, Any] | None = None,
+) -> None:
+    """Add records to what is written together, and put progress on the job, which is locked; arguments as of ``write``."""
+    bundle.add(_LOCKED, {"job": job.pk, "attempt": job.attempt, "rows": json.dumps(list(rows))})
+    job.operations_done, job.percent = max(job.operations_done, done), max(job.percent, percent)
+    if forecast is not None:
+        job.forecast = dict(forecast)
 
 
 def done_elsewhere(runner: Runner) -> int:

@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from django.db import connections
 
 from jobs import progress, semaphores
+from jobs.bundle import Bundle
 from jobs.eta.forecast import Estimator, Seen
 from jobs.eta.recorded import seen_of
 from jobs.exceptions import SemaphoreDeadlock, StaleClaim
@@ -21,6 +22,7 @@ from jobs.execution import checkpoints, creating, draining, mail, naming
 from jobs.execution.database import retrying
 from jobs.execution.leases import LeaseKeeper
 from jobs.log.writer import LogWriter
+from jobs.models import Job
 from jobs.repositories import GitRunner, Repository, RepositoryError
 from rules.engine.host import Host, Level, Mailed, Stream
 from rules.engine.outcomes import Interrupted, OperationFailed, Record
@@ -160,30 +162,40 @@ class JobHost:
         retrying(self.write_pending, self._lease)
 
     def write_pending(self) -> None:
-        """Write what is pending, also within a transaction; writing it twice is writing it once.
+        """Write what is pending; writing it twice is writing it once.
 
         Raises:
             StaleClaim: The claim is gone.
         """
         with self._writing:
-            if not self._pending and self._done == self._written_done:
+            if not self._has_pending():
                 return
-            done = self._done_elsewhere + self._done
-            percent = progress.percent(
-                done, self._goal.expected, reached=self._goal.percent, finished=False, ended=False
-            )
             try:
-                checkpoints.write(
-                    self._runner,
-                    self._pending.values(),
-                    done=done,
-                    percent=percent,
-                    forecast=self._forecast(),
-                )
+                checkpoints.write(self._runner, self._pending.values(), **self._progress())
             except StaleClaim:
                 self._lease.mark_lost()
                 raise
+            self.forget_pending()
+
+    def add_pending(self, job: Job, bundle: Bundle) -> None:
+        """Add what is pending to what is written together with the locked job; it is kept until ``forget_pending``."""
+        with self._writing:
+            if self._has_pending():
+                checkpoints.add(job, self._pending.values(), bundle, **self._progress())
+
+    def forget_pending(self) -> None:
+        """Take what was pending for written."""
+        with self._writing:
             self._pending, self._written_done, self._has_moved = {}, self._done, False
+
+    def _has_pending(self) -> bool:
+        return bool(self._pending) or self._done != self._written_done
+
+    def _progress(self) -> dict[str, Any]:
+        done = self._done_elsewhere + self._done
+        goal = self._goal
+        reached = progress.percent(done, goal.expected, reached=goal.percent, finished=False, ended=False)
+        return {"done": done, "percent": reached, "forecast": self._forecast()}
 
     def _forecast(self) -> dict[str, Any] | None:
         """Return what is still to come, ``None`` when nothing has changed that."""

@@ -10,6 +10,7 @@ from uuid import UUID
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from jobs.bundle import Bundle
 from jobs.exceptions import JobNotFound, StaleClaim
 from jobs.log.assembly import Place
 from jobs.log.codec import Block
@@ -37,6 +38,9 @@ _OPEN: Final = f"""
 WITH slot AS (
     UPDATE jobs_job SET log_lines = log_lines + %(log_lines)s WHERE id = %(log_job)s RETURNING id, log_lines
 ) {INSERT}"""
+
+_COUNTED: Final = f"""
+WITH slot AS (SELECT %(log_job)s::bigint AS id, %(log_after)s::bigint AS log_lines) {INSERT}"""
 
 _STORED: Final = """
 SELECT EXISTS (SELECT FROM jobs_logchunk WHERE job_id = %(job)s AND attempt = %(attempt)s AND operation = %(operation)s
@@ -73,6 +77,16 @@ class Batch:
     def line_count(self) -> int:
         """Lines in all chunks."""
         return sum(chunk.block.line_count for chunk in self.chunks)
+
+    @property
+    def size(self) -> int:
+        """Bytes in all chunks."""
+        return sum(len(chunk.block.data) for chunk in self.chunks)
+
+    def written(self, connection: BaseDatabaseWrapper, claim: UUID) -> Batch:
+        """Do as ``write``, and return what is left to be written: nothing."""
+        self.write(connection, claim)
+        return Batch(self.job_id, self.attempt, ())
 
     def parameters(self) -> dict[str, Any]:
         """Return what ``INSERT`` needs; all names begin with ``log_``."""
@@ -117,6 +131,18 @@ class Batch:
         """
         if self.chunks and execute(connection, _OPEN, self.parameters()) == 0:
             raise JobNotFound(self.job_id)
+
+    def add_to(self, bundle: Bundle, lines: int) -> int:
+        """Add all chunks to what is written together, for whoever holds the job's row, and return how many lines it has then.
+
+        Args:
+            bundle: To be sent in the same transaction as the job's row with its new count of lines.
+            lines: How many lines the log has until now.
+        """
+        after = lines + self.line_count
+        if self.chunks:
+            bundle.add(_COUNTED, {**self.parameters(), "log_after": after})
+        return after
 
     def is_stored(self, connection: BaseDatabaseWrapper) -> bool:
         """Return whether these chunks are in the table: the answer after a connection broke at the wrong moment.

@@ -25,7 +25,7 @@ from jobs.log.assembly import Assembly, FilterFactory, Place
 from jobs.log.codec import BlockBuilder, Level, Stream, encode_lines, join_lines
 from jobs.log.rows import Batch, Chunk
 
-__all__ = ["LogWriter", "append_entries", "append_entry"]
+__all__ = ["LogWriter", "append_entries", "append_entry", "batch_of"]
 
 FLUSH_SECONDS: Final = 0.2
 MOST_HELD: Final = 8 << 20
@@ -333,12 +333,19 @@ def append_entries(
     """
     if not entries:
         return
+    place = Place(step, operation, operation_id, username=username)
+    batch_of(job_id, attempt, place, entries, at).write_unclaimed(connections[using])
+
+
+def batch_of(
+    job_id: int, attempt: int, place: Place, entries: list[tuple[str, str]], at: datetime | None = None
+) -> Batch:
+    """Return entries of one place, not written yet; see ``append_entries``."""
     builder = BlockBuilder()
     moment = at if at is not None else _present()
     for level, text in entries:
         builder.add(join_lines([text]), moment, Level.of(level), Stream.SYSTEM)
-    place = Place(step, operation, operation_id, username=username)
-    Batch(job_id, attempt, (Chunk(place, builder.build()),)).write_unclaimed(connections[using])
+    return Batch(job_id, attempt, (Chunk(place, builder.build()),))
 
 
 def append_entry(

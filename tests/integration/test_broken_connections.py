@@ -13,11 +13,12 @@ from django.utils import timezone
 from jobs import creation, runner
 from jobs.actions.create import make_plan
 from jobs.execution import naming
-from jobs.models import CreationRequest, Job
+from jobs.log.reader import read_entries
+from jobs.models import CreationRequest, Job, OperationRun
 from jobs.wishes import Wish
 from tests.engine import rule, setting
 from tests.factories import JobFactory
-from tests.life import work
+from tests.life import Cast, work
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("broker")]
 
@@ -65,6 +66,21 @@ def test_a_job_whose_claim_was_committed_before_the_connection_broke_is_run(
     else:
         assert (taken, job.claim, job.status) == (None, None, "ready")
     assert work(job).status == "finished"
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_step_keeps_what_is_recorded_of_it_when_the_connection_breaks_at_its_end(
+    break_commit: Callable[..., None], made: bool
+) -> None:
+    job = Cast().job("RUN:\n  - log: one\n  - log: two")
+    while (taken := runner.take_due("test")) is not None:
+        break_commit(made, OperationRun.objects.filter(job=job).exists)
+        runner.run(taken)
+    job.refresh_from_db()
+    assert (job.status, job.operations_done, job.percent) == ("finished", 2, 100)
+    assert OperationRun.objects.filter(job=job, status="completed").count() == 2
+    texts = [entry.text for entry in read_entries(job.pk, limit=50).entries]
+    assert [texts.count(text) for text in ("one", "two", "RUN completed.")] == [1, 1, 1]
 
 
 def test_a_session_that_ends_while_a_step_is_prepared_is_no_defect_of_the_job(
