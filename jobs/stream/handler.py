@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from asgiref.sync import ThreadSensitiveContext
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.core.handlers.asgi import ASGIHandler
 from django.db import connections
 from django.http import HttpRequest
@@ -53,6 +53,16 @@ class Handler(ASGIHandler):
         """
         super().__init__()
         self._hub = hub
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        """Set the layers up as for a server that knows no event loop, and enter them once.
+
+        Most of ours are not asynchronous, nor is any view. Django would leave the thread again in the middle of them, and come
+        back for the view, which costs more than many a view does.
+        """
+        super().load_middleware(is_async=False)
+        layers: Any = self._middleware_chain
+        self._middleware_chain: Any = sync_to_async(layers, thread_sensitive=True)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request."""
