@@ -89,7 +89,7 @@ def take_due(worker: str) -> Job | None:
     taken: Job | None = None
     try:
         with transaction.atomic():
-            taken = _claim_next(claim) if workers.may_take(worker) else None
+            taken = _claim_next(claim)
         return taken
     except _CannotBeTaken as error:
         _set_aside(error.job_id)
@@ -102,12 +102,10 @@ def take_due(worker: str) -> Job | None:
 
 
 def _claim_next(claim: Claim) -> Job | None:
-    with connection.cursor() as cursor:
-        cursor.execute(_DUE)
-        row = cursor.fetchone()
-    if row is None:
+    found = workers.taking_from(claim.worker, _DUE)
+    if found is None:
         return None
-    job = transitions.lock(row[0])
+    job = transitions.lock(found)
     if Status(job.status) in RUNNER_STATUSES:
         with connection.cursor() as cursor:
             cursor.execute(_TAKE_OVER, [claim.token, claim.worker, claim.lease.total_seconds(), job.pk])
