@@ -81,7 +81,7 @@ class _Here:
         except (OperationalError, InterfaceError):
             # It may have broken at the commit. Asking a worker, too, could make two jobs of one wish.
             if self._job is not None and not self._is_made:
-                self._is_made = recalled(lambda number=self._job.pk: Job.objects.filter(pk=number).exists())
+                self._is_made = recalled(Job.objects.filter(pk=self._job.pk).exists)
             if not self._is_made:
                 raise
         except Exception as error:

@@ -174,10 +174,10 @@ def _keep(job: Job, seen: Mapping[str, Seen], bundle: Bundle | None) -> None:
         *like,
         ESTIMATES_KEPT,
     ]
-    own = bundle or Bundle()
-    own.add(_KEEP, values)
+    written = bundle or Bundle()
+    written.add(_KEEP, values)
     if bundle is None:
-        own.send()
+        written.send()
 
 
 def seen_by(job: Job) -> dict[str, Seen]:

@@ -141,7 +141,7 @@ def run(job: Job) -> None:
     # Nobody else writes records of a job that is claimed.
     memory = Memory() if getattr(job, "has_records", True) else Memory(is_new_step=True, seen={})
     try:
-        with LeaseKeeper(job.pk, job.claim, lease()) as keeper:
+        with LeaseKeeper(job.pk, job.claim, lease()) as keeper, memory.kept:
             last_words.wait_for(job, keeper)
             following: Job | None = job
             while following is not None:
@@ -156,7 +156,9 @@ def run_first_step(job: Job, keeper: LeaseKeeper, deadline: Deadline) -> None:
     Raises:
         StaleClaim: The claim is gone; nothing was written since.
     """
-    run_claimed_step(job, keeper, Memory(is_new_step=True, seen={}), deadline=deadline, go_on=False)
+    memory = Memory(is_new_step=True, seen={})
+    with memory.kept:
+        run_claimed_step(job, keeper, memory, deadline=deadline, go_on=False)
 
 
 def run_claimed_step(
@@ -172,11 +174,12 @@ def run_claimed_step(
     Raises:
         StaleClaim: The claim is gone; nothing was written since.
     """
-    assert job.claim is not None
-    memory = memory or Memory()
+    if memory is None:
+        with (own := Memory()).kept:
+            return run_claimed_step(job, keeper, own, deadline=deadline, go_on=go_on)
     secrets = _secrets(job, keeper)
     mask = secrets.mask
-    with LogWriter(job.pk, job.claim, job.attempt, filter_factory=mask.filter if mask else None) as log:
+    with memory.log(job, mask) as log:
         _greet(job, log, secrets)
         stash = Stash.from_data(job.stash)
         host: JobHost | None = None

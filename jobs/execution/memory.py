@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from jobs import durations
 from jobs.eta.forecast import Estimator, Seen
+from jobs.log.writer import LogWriter
 from jobs.models import Estimate, Job
+from jobs.secrets.masking import Mask
 
 _UNREAD: Final = object()
 
@@ -21,12 +24,30 @@ class Memory:
         is_new_step: Whether this runner itself began the step at hand, so that nothing is recorded of it.
         seen: What is known of the attempt's operations; ``None`` before it was read.
         noted: What is said of the step that begins, to be written with whatever is written first.
+        kept: Closes at its end what is open from one step to the next; whoever has the memory enters it.
     """
 
     is_new_step: bool = False
     seen: dict[str, Seen] | None = None
     noted: Estimate | None = None
+    kept: ExitStack = field(default_factory=ExitStack)
+    _log: LogWriter | None = None
     _estimator: object = field(default=_UNREAD)
+
+    @contextmanager
+    def log(self, job: Job, mask: Mask) -> Iterator[LogWriter]:
+        """Give the log of a step; all steps without secrets have the same one, whose thread is started once.
+
+        At the end of a step nothing waits in it, so one that has secrets, hidden by a log of its own, comes behind it.
+        """
+        assert job.claim is not None
+        if mask:
+            with LogWriter(job.pk, job.claim, job.attempt, filter_factory=mask.filter) as log:
+                yield log
+            return
+        if self._log is None:
+            self._log = self.kept.enter_context(LogWriter(job.pk, job.claim, job.attempt))
+        yield self._log
 
     def estimator(self, job: Job) -> Estimator | None:
         """Return what forecasts the job, by the jobs that had finished when its runner took it; note what it says."""
