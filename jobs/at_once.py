@@ -83,16 +83,13 @@ def _make(request: CreationRequest, plan: Plan, job: Job, tree: RuleTree, worker
         opened = vault.open_for(job.environment_id, job.project_id)
         job.variables = variables.kept(variables_of(plan, tree), opened.mask.value)
         entries += [("warning", each) for each in opened.warnings]
-    estimator = durations.forecast_new(job, tree, moment)
-    noted = durations.note(job, estimator, {}) if estimator is not None else None
+    durations.forecast_new(job, tree, moment)
     actor = audit.Actor(request.actor, request.source, request.address)
     audit.record(actor, "create", job, now=moment, comment=job.comment)
     with outbox.decided_by(request.actor.get_username(), job.comment):
         outbox.tell(job, NoticeEvent.JOB_CREATED, moment)
     transitions.begin(job, Change(Event.STEP_OK, moment))
     append_entries(job.pk, job.attempt, "INIT", [*entries, ("info", "INIT completed.")], at=moment)
-    if noted is not None:
-        durations.write_note(noted)
     values: list[Any] = [State.DONE.value, job.pk, request.pk, wake_channel(str(request.pk))]
     with connection.cursor() as cursor:
         cursor.execute(_DONE, values)

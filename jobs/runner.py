@@ -14,7 +14,7 @@ from typing import Final
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
-from jobs import answers, dispatch, durations, records, transitions, waits, workers
+from jobs import answers, dispatch, records, transitions, waits, workers
 from jobs.contents.settling import settle
 from jobs.exceptions import JobError, StaleClaim
 from jobs.execution import draining, last_words, naming
@@ -219,8 +219,8 @@ def _runner(job: Job) -> Runner:
 
 
 def _host(job: Job, keeper: LeaseKeeper, log: LogWriter, secrets: vault.Opened, memory: Memory) -> JobHost:
-    estimator = None if is_undone(job) else memory.estimator(job)
-    goal = Goal(job.operations_expected, job.operations_done, job.percent, estimator)
+    notebook = None if is_undone(job) else memory.notebook(job)
+    goal = Goal(job.operations_expected, job.operations_done, job.percent, notebook)
     facts = naming.facts_of(job, secrets)
     undoing = is_undone(job)
     is_new = memory.is_new_step and not undoing
@@ -263,16 +263,12 @@ def _conclude(
             batch.write(connection, claim)
             if host is not None:
                 host.write_pending()
-            if memory.noted is not None:
-                durations.write_note(memory.noted)
             if isinstance(ending.outcome, HandedOver):
                 _hand_over(job, claim)
                 return None
             return _end(job, claim, ending, memory)
 
-    following = retrying(write, keeper)
-    memory.noted = None
-    return following
+    return retrying(write, keeper)
 
 
 def _end(job: Job, claim: uuid.UUID, ending: Ending, memory: Memory) -> Job | None:

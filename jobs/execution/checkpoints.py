@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -19,13 +19,23 @@ from rules.engine.outcomes import Record
 from rules.engine.undo import UNDONE
 from rules.tree import RuleNode
 
-_UPSERT: Final = """
+_OWN: Final = """
 WITH own AS (
     UPDATE jobs_job SET operations_done = GREATEST(operations_done, %(done)s), percent = GREATEST(percent, %(percent)s),
         forecast = COALESCE(%(forecast)s::jsonb, forecast)
     WHERE id = %(job)s AND claim = %(claim)s
-    RETURNING id
+    RETURNING id, rule_id, environment_id
 )
+"""
+# The same estimate has the same instant, however often it is written.
+_SAY: Final = """, said AS (
+    INSERT INTO jobs_estimate (job_id, rule_id, environment_id, attempt, step, at, p50, p90, rivals)
+    SELECT own.id, own.rule_id, own.environment_id, %(attempt)s, s.step, s.at, s.p50, s.p90, s.rivals
+    FROM own, jsonb_to_recordset(%(said)s::jsonb) AS s(step text, at timestamptz, p50 float8, p90 float8, rivals jsonb)
+    ON CONFLICT DO NOTHING
+)
+"""
+_PUT: Final = """
 INSERT INTO jobs_operationrun (job_id, attempt, path, identifier, name, key, step, status, value, memo, error,
 started_at, finished_at, undo)
 SELECT own.id, %(attempt)s, r.path, r.identifier, r.name, r.key, split_part(r.path, '/', 1), r.status, r.value, r.memo,
@@ -101,8 +111,9 @@ def write(
     done: int,
     percent: int,
     forecast: Mapping[str, Any] | None = None,
+    said: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Write records and progress, if the claim still stands.
+    """Write records and progress, if the claim still stands, and what was said of the rest, all in one statement.
 
     Args:
         runner: Who writes.
@@ -110,6 +121,7 @@ def write(
         done: Leaf operations done in this attempt.
         percent: Progress; it never falls.
         forecast: What is still to come; ``None`` leaves what is there.
+        said: What is to be kept of estimates, see ``Notebook.pending``; mostly there is nothing new.
 
     Raises:
         StaleClaim: The claim is gone; nothing was written.
@@ -124,8 +136,10 @@ def write(
         "rows": json.dumps(rows),
         "forecast": json.dumps(forecast) if forecast is not None else None,
     }
+    if said:
+        values["said"] = json.dumps(list(said))
     with connection.cursor() as cursor:
-        cursor.execute(_UPSERT, values)
+        cursor.execute(_OWN + (_SAY if said else "") + _PUT, values)
         if rows and cursor.rowcount == 0:
             raise StaleClaim(runner.job_id)
 
