@@ -40,6 +40,8 @@ KEYS: Final = (
     "resume",
     "rollback",
     "comment",
+    "hold",
+    "release",
     "delete",
 )
 """New dates are given job by job, or on the monitor's own page."""

@@ -125,8 +125,9 @@ def _context(job: Job, request: HttpRequest) -> dict[str, Any]:
         return {}
     operations = OperationRun.objects.filter(job=job, attempt=job.attempt).order_by("id").only(*_SHOWN)
     records = selectors.audit_of(job).order_by("-id")[:MOST_RECORDS]
+    refusals = base.refusals_of_all(job, user, now=timezone.now())
     return {
-        "links": standing.buttons(job, base.available(job, user, now=timezone.now())),
+        "links": standing.buttons(job, [key for key, refusal in refusals.items() if refusal is None]),
         "steps": list(job.step_runs.order_by("-attempt", "-started_at")[:MOST_STEPS]),
         "operations": list(operations[:MOST_OPERATIONS]),
         "most_operations": MOST_OPERATIONS,

@@ -169,8 +169,7 @@ def _insert(
         opened = vault.open_for(job.environment_id, job.project_id)
         job.variables = variables.kept(variables_of(plan, tree), opened.mask.value)
         entries += [("warning", each) for each in opened.warnings]
-    estimator = durations.forecast_new(job, tree, moment)
-    noted = durations.note(job, estimator, {}) if estimator is not None else None
+    durations.forecast_new(job, tree, moment)
     bundle = Bundle()
     actor = audit.Actor(request.actor, request.source, request.address)
     bundle.insert(audit.unsaved(actor, "create", job, now=moment, comment=job.comment))
@@ -179,6 +178,4 @@ def _insert(
     batch = batch_of(job.pk, job.attempt, Place(job.step), [*entries, ("info", "INIT completed.")], moment)
     job.log_lines = batch.add_to(bundle, 0)
     transitions.begin(job, Change(Event.STEP_OK, moment), bundle)
-    if noted is not None:
-        durations.write_note(noted, bundle)
     bundle.send()

@@ -16,7 +16,7 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
 from jobs import selectors
-from jobs.actions.base import Seen, actions
+from jobs.actions.base import Seen, every_action
 from jobs.audit import Actor
 from jobs.exceptions import JobError, JobNotFound
 from jobs.lifecycle import RERUN_STEPS, Step
@@ -104,7 +104,7 @@ def _one(order: Order, job: Job) -> Outcome:
 def _execute(order: Order, job: Job) -> Job:
     """Return the job as it is after the action; of a dry run, as it would be."""
     with transaction.atomic() if order.dry_run else nullcontext():
-        after = actions()[order.key].execute(
+        after = every_action()[order.key].execute(
             job.pk,
             actor=order.actor,
             now=timezone.now(),

@@ -9,8 +9,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
-from statistics import fmean
+from datetime import datetime
 from threading import Lock
 from typing import Any, Final
 
@@ -21,8 +20,9 @@ from jobs.bundle import Bundle
 from jobs.eta.accuracy import Answer
 from jobs.eta.forecast import Estimator, Forecast, Sample, Seen, taken
 from jobs.eta.recorded import seen_of
-from jobs.eta.shape import STEPS, shape_of
-from jobs.eta.survival import FEWEST, range_of
+from jobs.eta.shape import shape_of
+from jobs.eta.survival import FEWEST
+from jobs.eta.worked import left
 from jobs.lifecycle import ENDED, Event, State, Status
 from jobs.models import Estimate, Job, OperationRun, Timing
 from rules import selectors as rules
@@ -33,25 +33,20 @@ from rules.tree import RuleTree
 KEPT: Final = 20
 """How many finished jobs of a rule in an environment are kept; contract, section 7."""
 
-ESTIMATES_KEPT: Final = 600
+ESTIMATES_KEPT: Final = 2000
 """How many estimates of a rule in an environment are kept, to say how good they were."""
 
 # One round trip. What another job of the same rule is forgetting right now need not be waited for.
 _KEEP: Final = """
 INSERT INTO jobs_timing (job_id, rule_id, environment_id, seconds) VALUES (%s, %s, %s, %s::jsonb);
 UPDATE jobs_estimate SET actual = work.seconds
-FROM unnest(%s::text[], %s::float8[]) AS work(step, seconds)
-WHERE job_id = %s AND attempt = %s AND jobs_estimate.step = work.step;
+FROM unnest(%s::bigint[], %s::float8[]) AS work(id, seconds) WHERE jobs_estimate.id = work.id;
 DELETE FROM jobs_timing WHERE id IN (
     SELECT id FROM jobs_timing WHERE rule_id = %s AND environment_id = %s ORDER BY id DESC OFFSET %s FOR UPDATE SKIP LOCKED
 );
 DELETE FROM jobs_estimate WHERE id IN (
     SELECT id FROM jobs_estimate WHERE rule_id = %s AND environment_id = %s ORDER BY id DESC OFFSET %s FOR UPDATE SKIP LOCKED
 )
-"""
-_NOTE: Final = """
-INSERT INTO jobs_estimate (job_id, rule_id, environment_id, attempt, step, at, p50, p90, rivals)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb) ON CONFLICT DO NOTHING
 """
 _UNDOES: Final = frozenset({Event.UNDO, Event.ASK_ROLLBACK})
 
@@ -103,11 +98,10 @@ def _sample(row: int, data: str | None) -> Sample:
     return Sample.from_data(json.loads(data))
 
 
-def forecast_new(job: Job, tree: RuleTree, now: datetime) -> Estimator | None:
-    """Put the forecast of a job that is being created on it; return who made it."""
+def forecast_new(job: Job, tree: RuleTree, now: datetime) -> None:
+    """Put the forecast of a job that is being created on it."""
     estimator = estimator_of(job, tree)
     _put(job, estimator.forecast(job.step, lambda path: None, now) if estimator else None)
-    return estimator
 
 
 def follow(
@@ -129,9 +123,9 @@ def follow(
         bundle: To which what is kept is added; it is written at once without.
     """
     if after.status in ENDED or event in _UNDOES:
-        job.forecast = None
+        was_estimated, job.forecast = job.forecast is not None, None
         if event is Event.STEP_OK and after.status is Status.FINISHED:
-            _keep(job, _seen(job) if seen is None else seen, bundle)
+            _keep(job, _seen(job) if seen is None else seen, bundle, was_estimated=was_estimated)
     elif event is Event.RERUN:
         estimator = estimator_of(job)
         known = _seen(job).get if estimator else None
@@ -153,76 +147,41 @@ def _tree(job: Job) -> RuleTree | None:
         return None
 
 
-def _keep(job: Job, seen: Mapping[str, Seen], bundle: Bundle | None) -> None:
+def _keep(job: Job, seen: Mapping[str, Seen], bundle: Bundle | None, *, was_estimated: bool) -> None:
     """Keep what a finished job took, say of its estimates how much work it was, and forget the oldest of its like."""
     tree = _tree(job)
     if tree is None:
         return
-    seconds = taken(shape_of(tree), seen.get)
-    own = Estimator(shape_of(tree), (Sample.from_data(seconds),) * FEWEST)
-    actual = [own.stories(step)[0] for step in STEPS]
-    like, known = [job.rule_id, job.environment_id], [job.pk, job.attempt]
+    shapes, written = shape_of(tree), bundle or Bundle()
+    if was_estimated:
+        # What was said last is in it.
+        written.send()
+    said = _said(job) if was_estimated else []
+    like = [job.rule_id, job.environment_id]
     values: list[Any] = [
         job.pk,
         *like,
-        json.dumps(seconds),
-        [*STEPS],
-        actual,
-        *known,
+        json.dumps(taken(shapes, seen.get)),
+        [estimate_id for estimate_id, _at in said],
+        [left(shapes, seen.get, at) for _id, at in said],
         *like,
         KEPT,
         *like,
         ESTIMATES_KEPT,
     ]
-    written = bundle or Bundle()
     written.add(_KEEP, values)
     if bundle is None:
         written.send()
 
 
+def _said(job: Job) -> list[tuple[int, datetime]]:
+    """Return number and time of what was said in the job's attempt."""
+    return list(Estimate.objects.filter(job_id=job.pk, attempt=job.attempt).values_list("id", "at"))
+
+
 def seen_by(job: Job) -> dict[str, Seen]:
-    """Return what is recorded of the job's attempt, for ``follow`` and ``note``: by path, but for loops and tries of groups."""
+    """Return what is recorded of the job's attempt, for ``follow`` and notebooks: by path, but for loops and tries of groups."""
     return _seen(job)
-
-
-def note(job: Job, estimator: Estimator, seen: Mapping[str, Seen]) -> Estimate | None:
-    """Return what is said of a job whose step begins, to be written by ``write_note``: once a step.
-
-    A step that goes on after a wait has its note already, and there is nothing to be said of what is over.
-
-    Args:
-        job: At the beginning of a walk.
-        estimator: What forecasts it.
-        seen: See ``seen_by``.
-    """
-    left = estimator.stories(job.step)
-    if any(path.startswith(f"{job.step}/") for path in seen) or not left:
-        return None
-    eta = range_of(left)
-    own = Sample.from_data(taken(estimator.shapes, seen.get))
-    alone = Estimator(estimator.shapes, (own,) * FEWEST)
-    spent = alone.stories(STEPS[0])[0] - alone.stories(job.step)[0]
-    totals = estimator.stories(STEPS[0])
-    pace = spent / job.operations_done if job.operations_done else 0.0
-    by_count = pace * max(0, job.operations_expected - job.operations_done)
-    rivals = [max(0.0, fmean(totals) - spent), max(0.0, totals[0] - spent), by_count]
-    return Estimate(
-        job_id=job.pk,
-        rule_id=job.rule_id,
-        environment_id=job.environment_id,
-        attempt=job.attempt,
-        step=job.step,
-        at=datetime.now(UTC),
-        p50=eta.p50,
-        p90=eta.p90,
-        rivals=rivals,
-    )
-
-
-def write_note(noted: Estimate, bundle: Bundle) -> None:
-    """Add what ``note`` made to what is written together; writing it twice is writing it once."""
-    like: list[Any] = [noted.job_id, noted.rule_id, noted.environment_id, noted.attempt, noted.step]
-    bundle.add(_NOTE, [*like, noted.at, noted.p50, noted.p90, json.dumps(noted.rivals)])
 
 
 def answers(rule_id: int | None, environment_id: int | None) -> list[Answer]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection
 
-from jobs import variables
+from jobs import selectors, variables
 from jobs.choices import NAME_PREFIXES, JobType
 from jobs.dispatch import CREATE_QUEUE
 from jobs.exceptions import AskerGone
@@ -141,24 +141,10 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-_HISTORY: Final = """
-SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY operations_done) FROM (
-    SELECT operations_done FROM jobs_job
-    WHERE rule_id = %s AND status = 'finished' AND (%s::bigint IS NULL OR environment_id = %s)
-    ORDER BY id DESC LIMIT 20
-) AS newest
-"""
-
-
 def expectation(plan: Plan, tree: RuleTree) -> tuple[int, str]:
     """Return how many operations to expect, and by what: jobs of the rule in the environment, of the rule, or its tree."""
-    with connection.cursor() as cursor:
-        for basis, environment_id in (("environment", plan.environment_id), ("rule", None)):
-            cursor.execute(_HISTORY, [plan.rule_id, environment_id, environment_id])
-            row = cursor.fetchone()
-            if row is not None and row[0] is not None:
-                return int(row[0]), basis
-    return count_leaves(tree, VISIBLE_STEPS), "tree"
+    usual = selectors.usual_operations(plan.rule_id, plan.environment_id)
+    return usual if usual is not None else (count_leaves(tree, VISIBLE_STEPS), "tree")
 
 
 def settle_run(request: CreationRequest, job: Job, moment: datetime) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
-from jobs import answers, dispatch, durations, locking, records, transitions, waits, workers
+from jobs import answers, dispatch, locking, records, transitions, waits, workers
 from jobs.bundle import Bundle
 from jobs.contents.settling import settle
 from jobs.exceptions import JobError, StaleClaim
@@ -223,8 +223,8 @@ def _runner(job: Job) -> Runner:
 
 
 def _host(job: Job, keeper: LeaseKeeper, log: LogWriter, secrets: vault.Opened, memory: Memory) -> JobHost:
-    estimator = None if is_undone(job) else memory.estimator(job)
-    goal = Goal(job.operations_expected, job.operations_done, job.percent, estimator)
+    notebook = None if is_undone(job) else memory.notebook(job)
+    goal = Goal(job.operations_expected, job.operations_done, job.percent, notebook)
     facts = naming.facts_of(job, secrets)
     undoing = is_undone(job)
     is_new = memory.is_new_step and not undoing
@@ -270,8 +270,6 @@ def _conclude(
             locked.log_lines = batch.add_to(bundle, locked.log_lines)
             if host is not None:
                 host.add_pending(locked, bundle)
-            if memory.noted is not None:
-                durations.write_note(memory.noted, bundle)
             if isinstance(ending.outcome, HandedOver):
                 _write(locked, bundle)
                 _hand_over(job, claim)
@@ -279,7 +277,6 @@ def _conclude(
             return _end(locked, claim, ending, memory, bundle)
 
     following = retrying(write, keeper)
-    memory.noted = None
     if host is not None:
         host.forget_pending()
     return following

@@ -333,3 +333,32 @@ def last_tick() -> datetime | None:
 def is_recent(sign: datetime | None, now: datetime) -> bool:
     """Return whether a sign of life is recent enough to count on."""
     return sign is not None and now - sign <= SIGNS_MISSED * timedelta(seconds=settings.CLARIVE_LEASE_SECONDS)
+
+
+_USUAL: Final = """
+SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY operations_done) FROM (
+    SELECT operations_done FROM jobs_job
+    WHERE rule_id = %s AND status = 'finished' AND (%s::bigint IS NULL OR environment_id = %s) AND id <> %s
+    ORDER BY id DESC LIMIT 20
+) AS newest
+"""
+
+
+def usual_operations(rule_id: int, environment_id: int, *, but: int = 0) -> tuple[int, str] | None:
+    """Return how many operations finished jobs of a rule have done, and by which: those of the environment, or of the rule.
+
+    Args:
+        rule_id: The rule.
+        environment_id: Where; jobs elsewhere count when none has finished there.
+        but: A job that does not count, since it is about to run again.
+
+    Returns:
+        The median of the last 20; ``None`` when no job has finished.
+    """
+    with connection.cursor() as cursor:
+        for basis, place in (("environment", environment_id), ("rule", None)):
+            cursor.execute(_USUAL, [rule_id, place, place, but])
+            row = cursor.fetchone()
+            if row is not None and row[0] is not None:
+                return int(row[0]), basis
+    return None

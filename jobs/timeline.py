@@ -95,6 +95,7 @@ class Place:
         status: As in ``Operation``.
         started_at: As in ``Operation``; ``None`` also of a result that is reused.
         finished_at: As in ``Operation``; ``None`` also of a result that is reused.
+        slot_seconds: How long, from its beginning on, it waited for the slot of its semaphore.
     """
 
     path: str
@@ -104,10 +105,11 @@ class Place:
     status: str = OperationStatus.PENDING.value
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    slot_seconds: float = 0.0
 
 
 class Usual(NamedTuple):
-    """What an operation usually takes, in seconds: the median, and between what eight of ten runs lie."""
+    """Seconds that an operation usually takes, less its wait for a slot: the median, and between what eight of ten runs lie."""
 
     median: float
     range: tuple[float, float] | None
@@ -123,6 +125,7 @@ class _Run(NamedTuple):
     started_at: datetime | None
     finished_at: datetime | None
     ran_in: int | None
+    excused: str | None
 
 
 def operations(job: Job, attempt: int | None = None) -> list[Operation]:
@@ -138,7 +141,7 @@ def places(job: Job, attempt: int | None = None) -> list[Place]:
     """Return where the operations of an attempt stand, in their order; one query that reads little of each."""
     number = attempt or job.attempt
     rows = OperationRun.objects.filter(job=job, attempt=number).order_by("id")
-    columns = rows.annotate(branch=KT("memo__branch")).values_list(*_Run._fields)
+    columns = rows.annotate(branch=KT("memo__branch"), excused=KT("memo__excused")).values_list(*_Run._fields)
     drawing = _Drawing({row[0]: _Run(*row) for row in columns.iterator()})
     tree = _tree(job)
     found: list[Place] = []
@@ -255,7 +258,11 @@ class _Drawing:
     def _place(self, run: _Run, node: RuleNode | None) -> Place:
         self.drawn.add(run.path)
         began, ended = (run.started_at, run.finished_at) if run.ran_in is None else (None, None)
-        return Place(run.path, run.step, node, True, run.status, began, ended)
+        # Of a group it is the time for which the job stood at anything within.
+        asks = node is not None and node.is_leaf and node.options.semaphore is not None
+        is_granted = asks and began is not None and run.status != OperationStatus.WAITING
+        waited = float(run.excused or 0) if is_granted else 0.0
+        return Place(run.path, run.step, node, True, run.status, began, ended, waited)
 
 
 def _usual(job: Job) -> dict[str, Usual]:
@@ -270,11 +277,12 @@ def _usual(job: Job) -> dict[str, Usual]:
         Q(job__in=last), status=OperationStatus.COMPLETED, started_at__isnull=False, finished_at__isnull=False
     ).exclude(Exists(Trap.objects.filter(job=OuterRef("job"), path=OuterRef("path"))))
     taken: dict[str, list[float]] = {}
-    columns = runs.order_by("-id").values_list("path", "started_at", "finished_at")
-    for path, began, ended in columns[:_MOST_ROWS_READ]:
+    runs = runs.annotate(excused=KT("memo__excused"))
+    columns = runs.order_by("-id").values_list("path", "started_at", "finished_at", "excused")
+    for path, began, ended, excused in columns[:_MOST_ROWS_READ]:
         samples = taken.setdefault(static_path(path), [])
         if began and ended and len(samples) < SAMPLES:
-            samples.append((ended - began).total_seconds())
+            samples.append(max(0.0, (ended - began).total_seconds() - float(excused or 0)))
     return {path: usual_of(samples) for path, samples in taken.items()}
 
 

@@ -58,6 +58,8 @@ DECISIONS: Final = {
         Decision("rollback", "rolling back", "rollback", {},
                  "The rollback of every operation that completed runs, the last one first, as a new attempt."),
         Decision("comment", "commented", "comment", {}),
+        Decision("hold", "kept from retention policies", "hold", {}),
+        Decision("release", "left to retention policies again", "release", {}),
         Decision("delete", "deleted", "", {}, "The job goes for good, with its log and its results."),
     )
 }  # fmt: skip
@@ -122,6 +124,8 @@ _plain_command(
     click.option("--text", "-m", required=True, help="The line."),
     click.option("--level", type=click.Choice(LEVELS), default="comment", show_default=True),
 )  # fmt: skip
+_plain_command("hold", "Keep a job from retention policies until somebody releases it.", _comment)
+_plain_command("release", "Leave a job on hold to retention policies again.", _comment)
 _plain_command("delete", "Take a job out of the monitor, with its log.", _yes)
 
 

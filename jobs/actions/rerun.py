@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from jobs import planning, records, transitions
+from jobs import planning, records, selectors, transitions
 from jobs.actions.base import JobAction, register
 from jobs.audit import Actor
 from jobs.exceptions import InvalidInput
@@ -13,6 +13,11 @@ from jobs.lifecycle import RERUN_STEPS, Event, Outcome, Step
 from jobs.models import Job
 from jobs.transitions import Change
 from permissions.catalog import Right
+from rules import selectors as rules
+from rules.exceptions import RuleError
+from rules.tree import count_leaves
+
+_RECORDED: Final = tuple(step.value for step in records.STEPS)
 
 
 @register
@@ -53,12 +58,30 @@ class RerunJob(JobAction):
         """
         wanted = _step(step, run_now, outcome)
         start = records.place_of(job, wanted, from_operation) if from_operation else ""
-        fields: dict[str, Any] = {} if outcome is None else {"outcome": outcome}
+        fields: dict[str, Any] = (
+            _expectation(job) if outcome is None else {**_expectation(job), "outcome": outcome}
+        )
         if run_now or job.scheduled_at <= now:
             expiry = job.environment.expiry_urgent if job.urgent else job.environment.expiry
             dates = planning.plan(now, None, expiry=expiry, now=now)
             fields |= {"scheduled_at": dates.scheduled_at, "max_start_at": dates.max_start_at}
         transitions.apply(job, Change(Event.RERUN, now, asked_step=wanted, start=start, fields=fields))
+
+
+def _expectation(job: Job) -> dict[str, Any]:
+    """Return what progress is counted against from now on: the history may have grown since the job was made.
+
+    What the job itself did before does not count, since it is no finished job any more. A rule that no longer reads keeps
+    what was expected; its job is about to fail, and that is for the runner to say.
+    """
+    usual = selectors.usual_operations(job.rule_id, job.environment_id, but=job.pk)
+    if usual is not None:
+        return {"operations_expected": usual[0], "progress_basis": usual[1]}
+    try:
+        tree = rules.linked_tree(job.rule_version_id, job.rule_pins)
+    except RuleError:
+        return {}
+    return {"operations_expected": count_leaves(tree, _RECORDED), "progress_basis": "tree"}
 
 
 def _step(step: str, run_now: bool, outcome: str | None) -> Step:

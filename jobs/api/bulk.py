@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from jobs import bulk, filters, selectors
-from jobs.actions.base import MOST_COMMENT, Seen, actions
+from jobs.actions.base import MOST_COMMENT, Seen, every_action
 from jobs.api.actions import (
     ADDRESSES,
     TRAP_ANSWERS,
@@ -31,7 +31,7 @@ from jobs.models import Job
 from permissions.models import User
 
 MOST_JOBS: Final = 1000
-ACTIONS: Final = tuple(sorted(actions()))
+ACTIONS: Final = tuple(sorted(every_action()))
 _OWN: Final = ("action", "ids", "filter", "seen", "limit", "dry_run")
 
 

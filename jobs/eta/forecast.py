@@ -31,6 +31,7 @@ class Seen(NamedTuple):
         stood: Seconds that it waited for somebody since then.
         branch: Which block an ``if`` chose.
         seconds: How long it worked; ``None`` when that is not known or it has not ended.
+        ended_at: Since when it is over.
     """
 
     has_ended: bool
@@ -38,6 +39,7 @@ class Seen(NamedTuple):
     stood: float = 0.0
     branch: str | None = None
     seconds: float | None = None
+    ended_at: datetime | None = None
 
 
 Seeing = Callable[[str], Seen | None]

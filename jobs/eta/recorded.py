@@ -26,6 +26,7 @@ def seen_of(record: Record) -> Seen:
         stood=stood,
         branch=branch if isinstance(branch, str) else None,
         seconds=_seconds(record, stood) if ended else None,
+        ended_at=record.finished_at if ended else None,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -20,8 +20,26 @@ from rules.engine.outcomes import Record
 from rules.engine.undo import UNDONE
 from rules.tree import RuleNode
 
-# To be put behind an ``own`` that holds the job's ``id``.
-_INSERT: Final = """
+_OWN: Final = """
+WITH own AS (
+    UPDATE jobs_job SET operations_done = GREATEST(operations_done, %(done)s), percent = GREATEST(percent, %(percent)s),
+        forecast = COALESCE(%(forecast)s::jsonb, forecast)
+    WHERE id = %(job)s AND claim = %(claim)s
+    RETURNING id, rule_id, environment_id
+)
+"""
+_LOCKED: Final = """
+WITH own AS (SELECT %(job)s::bigint AS id, %(rule)s::bigint AS rule_id, %(environment)s::bigint AS environment_id)
+"""
+# The same estimate has the same instant, however often it is written.
+_SAY: Final = """, said AS (
+    INSERT INTO jobs_estimate (job_id, rule_id, environment_id, attempt, step, at, p50, p90, rivals)
+    SELECT own.id, own.rule_id, own.environment_id, %(attempt)s, s.step, s.at, s.p50, s.p90, s.rivals
+    FROM own, jsonb_to_recordset(%(said)s::jsonb) AS s(step text, at timestamptz, p50 float8, p90 float8, rivals jsonb)
+    ON CONFLICT DO NOTHING
+)
+"""
+_PUT: Final = """
 INSERT INTO jobs_operationrun (job_id, attempt, path, identifier, name, key, step, status, value, memo, error,
 started_at, finished_at, undo)
 SELECT own.id, %(attempt)s, r.path, r.identifier, r.name, r.key, split_part(r.path, '/', 1), r.status, r.value, r.memo,
@@ -35,14 +53,6 @@ ON CONFLICT (job_id, attempt, path) DO UPDATE SET
     name = EXCLUDED.name, status = EXCLUDED.status, value = EXCLUDED.value, memo = EXCLUDED.memo, error = EXCLUDED.error,
     started_at = EXCLUDED.started_at, finished_at = EXCLUDED.finished_at, undo = EXCLUDED.undo
 """
-_UPSERT: Final = f"""
-WITH own AS (
-    UPDATE jobs_job SET operations_done = GREATEST(operations_done, %(done)s), percent = GREATEST(percent, %(percent)s),
-        forecast = COALESCE(%(forecast)s::jsonb, forecast)
-    WHERE id = %(job)s AND claim = %(claim)s
-    RETURNING id
-) {_INSERT}"""
-_LOCKED: Final = f"WITH own AS (SELECT %(job)s::bigint AS id) {_INSERT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +115,9 @@ def write(
     done: int,
     percent: int,
     forecast: Mapping[str, Any] | None = None,
+    said: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Write records and progress, if the claim still stands.
+    """Write records and progress, if the claim still stands, and what was said of the rest, all in one statement.
 
     Args:
         runner: Who writes.
@@ -114,6 +125,7 @@ def write(
         done: Leaf operations done in this attempt.
         percent: Progress; it never falls.
         forecast: What is still to come; ``None`` leaves what is there.
+        said: What is to be kept of estimates, see ``Notebook.pending``; mostly there is nothing new.
 
     Raises:
         StaleClaim: The claim is gone; nothing was written.
@@ -128,8 +140,10 @@ def write(
         "rows": json.dumps(rows),
         "forecast": json.dumps(forecast) if forecast is not None else None,
     }
+    if said:
+        values["said"] = json.dumps(list(said))
     with connection.cursor() as cursor:
-        cursor.execute(_UPSERT, values)
+        cursor.execute(_OWN + (_SAY if said else "") + _PUT, values)
         if rows and cursor.rowcount == 0:
             raise StaleClaim(runner.job_id)
 
@@ -142,9 +156,18 @@ def add(
     done: int,
     percent: int,
     forecast: Mapping[str, Any] | None = None,
+    said: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Add records to what is written together, and put progress on the job, which is locked; arguments as of ``write``."""
-    bundle.add(_LOCKED, {"job": job.pk, "attempt": job.attempt, "rows": json.dumps(list(rows))})
+    values = {
+        "job": job.pk,
+        "rule": job.rule_id,
+        "environment": job.environment_id,
+        "attempt": job.attempt,
+        "rows": json.dumps(list(rows)),
+        "said": json.dumps(list(said)),
+    }
+    bundle.add(_LOCKED + (_SAY if said else "") + _PUT, values)
     job.operations_done, job.percent = max(job.operations_done, done), max(job.percent, percent)
     if forecast is not None:
         job.forecast = dict(forecast)

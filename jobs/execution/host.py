@@ -15,7 +15,8 @@ from django.db import connections
 
 from jobs import progress, semaphores
 from jobs.bundle import Bundle
-from jobs.eta.forecast import Estimator, Seen
+from jobs.eta.forecast import Seen
+from jobs.eta.notebook import Notebook
 from jobs.eta.recorded import seen_of
 from jobs.exceptions import SemaphoreDeadlock, StaleClaim
 from jobs.execution import checkpoints, creating, draining, mail, naming
@@ -60,12 +61,12 @@ def check_out(facts: naming.JobFacts, directory: Path, seconds: float | None, ru
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What progress is counted against: operations expected, done so far, the percentage reached, and who foresees the rest."""
+    """What progress is counted against: operations expected, done so far, the percentage reached, and what foresees the rest."""
 
     expected: int
     done: int
     percent: int
-    estimator: Estimator | None = None
+    notebook: Notebook | None = None
 
 
 class JobHost:
@@ -187,6 +188,8 @@ class JobHost:
         """Take what was pending for written."""
         with self._writing:
             self._pending, self._written_done, self._has_moved = {}, self._done, False
+            if self._goal.notebook is not None:
+                self._goal.notebook.written()
 
     def _has_pending(self) -> bool:
         return bool(self._pending) or self._done != self._written_done
@@ -195,14 +198,21 @@ class JobHost:
         done = self._done_elsewhere + self._done
         goal = self._goal
         reached = progress.percent(done, goal.expected, reached=goal.percent, finished=False, ended=False)
-        return {"done": done, "percent": reached, "forecast": self._forecast()}
+        forecast = self._forecast(done)
+        said = goal.notebook.pending if goal.notebook is not None else ()
+        return {"done": done, "percent": reached, "forecast": forecast, "said": said}
 
-    def _forecast(self) -> dict[str, Any] | None:
+    def _forecast(self, done: int) -> dict[str, Any] | None:
         """Return what is still to come, ``None`` when nothing has changed that."""
-        if self._goal.estimator is None or not self._has_moved:
+        notebook = self._goal.notebook
+        if notebook is None or not self._has_moved:
             return None
-        found = self._goal.estimator.forecast(self._runner.step, self._seen, self.now())
-        return found.to_data() if found is not None else None
+        step, now = self._runner.step, self.now()
+        found = notebook.estimator.forecast(step, self._seen, now)
+        if found is None:
+            return None
+        notebook.hear(found, step, now, done=done, expected=self._goal.expected, seen=self._seen)
+        return found.to_data()
 
     def seen(self) -> dict[str, Seen]:
         """Return what is recorded by path, but for what is in loops and in tries of groups."""

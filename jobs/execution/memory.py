@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 
 from jobs import durations
-from jobs.eta.forecast import Estimator, Seen
+from jobs.eta.forecast import Forecast, Seen
+from jobs.eta.notebook import Notebook
 from jobs.log.writer import LogWriter
-from jobs.models import Estimate, Job
+from jobs.models import Job
 from jobs.secrets.masking import Mask
 
 _UNREAD: Final = object()
@@ -23,16 +25,14 @@ class Memory:
     Attributes:
         is_new_step: Whether this runner itself began the step at hand, so that nothing is recorded of it.
         seen: What is known of the attempt's operations; ``None`` before it was read.
-        noted: What is said of the step that begins, to be written with whatever is written first.
         kept: Closes at its end what is open from one step to the next; whoever has the memory enters it.
     """
 
     is_new_step: bool = False
     seen: dict[str, Seen] | None = None
-    noted: Estimate | None = None
     kept: ExitStack = field(default_factory=ExitStack)
     _log: LogWriter | None = None
-    _estimator: object = field(default=_UNREAD)
+    _notebook: object = field(default=_UNREAD)
 
     @contextmanager
     def log(self, job: Job, mask: Mask) -> Iterator[LogWriter]:
@@ -49,16 +49,26 @@ class Memory:
             self._log = self.kept.enter_context(LogWriter(job.pk, job.claim, job.attempt))
         yield self._log
 
-    def estimator(self, job: Job) -> Estimator | None:
-        """Return what forecasts the job, by the jobs that had finished when its runner took it; note what it says."""
-        if self._estimator is _UNREAD:
-            self._estimator = durations.estimator_of(job)
-        if not isinstance(self._estimator, Estimator):
+    def notebook(self, job: Job) -> Notebook | None:
+        """Return what forecasts the job, by the jobs that had finished when its runner took it, and notes what it says."""
+        if self._notebook is _UNREAD:
+            self._notebook = self._open(job)
+        if not isinstance(self._notebook, Notebook):
+            return None
+        if job.forecast is not None:
+            # What was said while the job waited: when it was made, at a rerun, after an approval.
+            said, now = Forecast.from_data(job.forecast), datetime.now(UTC)
+            done, expected = job.operations_done, job.operations_expected
+            self._notebook.hear(said, job.step, now, done=done, expected=expected)
+        return self._notebook
+
+    def _open(self, job: Job) -> Notebook | None:
+        estimator = durations.estimator_of(job)
+        if estimator is None:
             return None
         if self.seen is None:
             self.seen = durations.seen_by(job)
-        self.noted = durations.note(job, self._estimator, self.seen)
-        return self._estimator
+        return Notebook(estimator, self.seen)
 
     def after(self, found: Mapping[str, Seen]) -> None:
         """Add what a walk has recorded."""

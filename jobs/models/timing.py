@@ -32,7 +32,7 @@ class Timing(models.Model):
 
 
 class Estimate(models.Model):
-    """What was said of the remaining work of a job when one of its steps began, and how it was.
+    """What was said of the remaining work of a job from an instant on, and how it was: each estimate that was news.
 
     Of each rule and environment only the newest ones are kept.
 
@@ -41,12 +41,12 @@ class Estimate(models.Model):
         rule_id: The rule it ran.
         environment_id: Where.
         attempt: Which attempt.
-        step: The step that began.
-        at: When.
+        step: The step at hand.
+        at: When it was said, or when work went on after it was.
         p50: Seconds, as are all that follow.
         p90: Of the range.
         rivals: What others would have said, in the order of ``jobs.eta.accuracy.RIVALS``.
-        actual: How much work it was; ``None`` until the job has finished.
+        actual: How much work it was from then on; ``None`` until the job has finished, and when nobody knows.
     """
 
     job_id = models.BigIntegerField()
@@ -63,9 +63,7 @@ class Estimate(models.Model):
     class Meta:
         default_permissions = ()
         indexes = (models.Index(F("rule_id"), F("environment_id"), F("id").desc(), name="estimate_newest"),)
-        constraints = (
-            models.UniqueConstraint(fields=("job_id", "attempt", "step"), name="estimate_once_a_step"),
-        )
+        constraints = (models.UniqueConstraint(fields=("job_id", "attempt", "at"), name="estimate_once"),)
 
     def __str__(self) -> str:
         return f"{self.job_id}/{self.attempt} {self.step}: {self.p50}"

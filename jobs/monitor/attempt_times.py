@@ -102,6 +102,7 @@ def times_of(
     is_over = attempt != job.attempt or Status(job.status) in ENDED
     until = _until(job, attempt, places, now)
     stood = [*_stood(job, Approval, attempt, "approval", until), *_stood(job, Trap, attempt, "trap", until)]
+    stood += _waited_for_slots(places)
     by_path: dict[str, list[Span]] = defaultdict(list)
     for each in stood:
         by_path[each.path].append(each.span)
@@ -140,6 +141,16 @@ def _stood(job: Job, model: type[Approval | Trap], attempt: int, kind: str, unti
         Stood(kind, path, name, (_seconds(began), max(_seconds(began), _seconds(ended) if ended else until)))
         for path, name, began, ended in columns
     ]
+
+
+def _waited_for_slots(places: Sequence[Place]) -> list[Stood]:
+    """Return the waits for slots that are over: an operation asks for its slot when it begins."""
+    found = []
+    for place in places:
+        if place.slot_seconds > 0 and place.started_at is not None and place.node is not None:
+            begin, name = _seconds(place.started_at), place.node.options.name or place.node.key
+            found.append(Stood("semaphore", place.path, name, (begin, begin + place.slot_seconds)))
+    return found
 
 
 def _worked(begun: Sequence[Place], stood: Mapping[str, list[Span]], until: float) -> list[Span]:

@@ -35,7 +35,7 @@ MOST_JOBS: Final = 200
 MOST_COUNTED: Final = 10_000
 KEYS: Final = (
     "approve", "reject", "retry", "skip", "abort", "pause", "resume", "run_now", "reschedule", "cancel", "rerun", "rollback",
-    "comment", "delete",
+    "comment", "hold", "release", "delete",
 )  # fmt: skip
 """What can be done to several jobs, in the order in which it is offered."""
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from jobs.actions.base import Asker, Seen, actions
+from jobs.actions.base import Asker, Seen, every_action
 from jobs.bulk import Outcome, proposed_step
 from jobs.choices import StatusChoice
 from jobs.exceptions import InvalidInput, JobNotFound
@@ -75,7 +75,7 @@ def expected(jobs: Iterable[Job], key: str, user: User, now: datetime) -> list[R
 
 
 def _expected(job: Job, key: str, asker: Asker, now: datetime) -> Row:
-    refusal = actions()[key].refusal(job, asker, now=now)
+    refusal = every_action()[key].refusal(job, asker, now=now)
     carried = f"{job.pk}:{job.attempt}:{job.status}"
     if refusal is not None:
         return Row(job, job.name, carried, refusals.sentence(refusal, asker.user), [])

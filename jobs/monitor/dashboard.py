@@ -30,7 +30,7 @@ _IN_PANELS: Final = frozenset({"trap", "approval"})
 @signed_in
 @require_safe
 def job(request: HttpRequest, job_id: int) -> HttpResponse:
-    """Show a job; a poll gets 204 while nothing has changed, and 286 with the last state once the job has ended."""
+    """Show a job; a poll gets 204 while nothing has changed. An ended job is asked for, too: somebody may run it again."""
     found = visible_job(request, job_id)
     situation = Situation(found, reader(request), timezone.now())
     attempt = _attempt(request, found)
@@ -42,8 +42,7 @@ def job(request: HttpRequest, job_id: int) -> HttpResponse:
     context |= {"version": version, "now": situation.now, "section": "monitor"}
     if not is_htmx(request):
         return render(request, "monitor/job.html", context)
-    status = polling.STOP_POLLING if context["is_ended"] else 200
-    return render(request, "monitor/_job.html", context, status=status)
+    return render(request, "monitor/_job.html", context)
 
 
 def _attempt(request: HttpRequest, job: Job) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -85,7 +85,8 @@ def _window(job: Job, place: Place, window: Window) -> dict[str, Any]:
         **_live(job, place, lines, window.next_after),
         "earlier": place.query(before=window.first) if window.has_earlier else "",
         "later": place.query(after=window.next_after) if window.has_later else "",
-        "is_live": not window.has_later and not _is_over(job, timezone.now()),
+        "is_asking": not window.has_later,
+        "is_live": not window.has_later and _is_live(job, place),
         "is_filtered": place.is_filtered,
     }
 
@@ -127,7 +128,10 @@ def _here(place: Place, window: Window) -> str:
 
 
 def _more(request: HttpRequest, job: Job, place: Place) -> HttpResponse:
-    """Answer a poll: the lines that came since, and how the job is; 204 when neither changed, 286 when it is over."""
+    """Answer a poll: the lines that came since, and how the job is; 204 when neither changed.
+
+    Also once the job has ended, only more slowly: somebody may run it again.
+    """
     assert place.after is not None
     page = reader.read_entries(job.pk, place.shown, after=place.after, limit=PART_LINES, room=ROOM)
     skipped = 0
@@ -136,35 +140,42 @@ def _more(request: HttpRequest, job: Job, place: Place) -> HttpResponse:
         newest = reader.tail(job.pk, PART_LINES, place.shown, ROOM)
         skipped = newest.entries[0].id - place.after - 1
         page = newest
-    version = _version(job, page.next_after)
-    is_over = _is_over(job, timezone.now())
-    if not page.entries and not is_over and polling.is_known(request, version):
+    version = _version(job, place, page.next_after)
+    if not page.entries and polling.is_known(request, version):
         return polling.nothing_new(version)
     look = look_of(job, place, page.entries, request.GET.get("shown", "")[:1000])
     lines = render_lines(page.entries, look)
-    context = {**_live(job, place, lines, page.next_after), "is_live": not is_over, "skipped": skipped}
-    context["gap"] = place.query(after=place.after)
-    context["news"] = news(look.runs)
-    status = polling.STOP_POLLING if is_over else 200
-    return render(request, "monitor/_log_more.html", context, status=status)
+    context = {**_live(job, place, lines, page.next_after), "is_asking": True, "skipped": skipped}
+    context |= {
+        "is_live": _is_live(job, place),
+        "gap": place.query(after=place.after),
+        "news": news(look.runs),
+    }
+    return render(request, "monitor/_log_more.html", context)
 
 
 def _live(job: Job, place: Place, lines: Lines, last: int) -> dict[str, Any]:
     return {
         "job": job,
         "lines": lines,
-        "version": _version(job, last),
+        "version": _version(job, place, last),
+        "newer_attempt": job.attempt if job.attempt > place.attempt else None,
         "more": place.query(after=last, shown=lines.last_place),
     }
 
 
-def _version(job: Job, last: int) -> str:
+def _version(job: Job, place: Place, last: int) -> str:
     left = remaining.span(job, timezone.now())
-    return polling.version_of(job.status, job.step, job.percent, job.operations_done, left, last)
+    known = job.status, job.step, job.percent, job.operations_done, job.attempt, left, last
+    return polling.version_of(*known, _is_live(job, place))
 
 
-def _is_over(job: Job, now: datetime) -> bool:
-    return Status(job.status) in ENDED and job.finished_at is not None and now - job.finished_at > _AFTERWORD
+def _is_live(job: Job, place: Place) -> bool:
+    """Return whether more lines are to be expected: not of an attempt before the present one, nor long after the end."""
+    if job.attempt > place.attempt:
+        return False
+    ended = Status(job.status) in ENDED and job.finished_at is not None
+    return not (ended and job.finished_at and timezone.now() - job.finished_at > _AFTERWORD)
 
 
 def _operations(job: Job, attempt: int) -> list[tuple[str, str]]:

@@ -1,13 +1,10 @@
-"""Polling the address of a page: nothing new is 204, an ended job is told once and then asked no more."""
+"""Polling the address of a page: nothing new is 204."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Final
 
 from django.http import HttpRequest, HttpResponse
-
-STOP_POLLING: Final = 286
 
 
 def version_of(*parts: object) -> str:

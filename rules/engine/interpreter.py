@@ -180,9 +180,9 @@ class Walker(Trier):
         try:
             name = arguments.text(written, frame.scope.names()).strip()
             granted = self.host.acquire(frame.path, name)
-            while not granted and self._in_place:
-                self._sleep_until(self.host.now() + _SLOT_PAUSE, outer)
-                granted = self.host.acquire(frame.path, name)
+            if not granted and self._in_place:
+                frame = self._granted_in_place(frame, name, outer)
+                granted = True
         except arguments.ArgumentError as error:
             self._give_up(frame, OperationFailed(f"semaphore: {error}", path=frame.path))
             return
@@ -202,6 +202,20 @@ class Walker(Trier):
             raise
         # Not when the job is handed over, which keeps its slots, nor when it waits for a person: then all go at once.
         self.host.release(frame.path)
+
+    def _granted_in_place(self, frame: Frame, name: str, outer: Deadline | None) -> Frame:
+        """Wait in a branch for a slot, and return what is known of the operation then: that wait was no work of its own.
+
+        Raises:
+            TimedOut: The time limit of what is around ran out.
+        """
+        asked = self.host.now()
+        while True:
+            self._sleep_until(self.host.now() + _SLOT_PAUSE, outer)
+            if self.host.acquire(frame.path, name):
+                stood = self.host.now() - asked
+                tries = waits.current_try(frame.record)
+                return replace(frame, record=waits.excused(frame.record, tries, stood))
 
     def _check_may_begin(self) -> None:
         """Do nothing when something new may be executed here.

@@ -16,7 +16,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from jobs.actions.base import available
 from jobs.lifecycle import Event
-from jobs.models import AuditRecord, Job
+from jobs.models import AuditRecord, Job, JobHold
 from permissions.catalog import Right
 from permissions.models import Environment, User
 from permissions.policy import revoke
@@ -132,7 +132,7 @@ def test_everything_that_matches_a_filter_is_meant(reader: Reader, dev: Environm
         "action=cancel&job=x": "These are no numbers of jobs.",
         "action=cancel&job=" + "9" * 30: "These are no numbers of jobs.",
         "action=nope&job=1": "Unknown value: nope.",
-        "action=hold&job=1": "Unknown value: hold.",
+        "action=keep&job=1": "Unknown value: keep.",
         "action=cancel&all=1": "Without a filter that would be all jobs",
         "action=cancel&all=1&status=nope": "Unknown value: nope.",
         "action=cancel&all=1&created_after=soon": "Write the time in ISO 8601",
@@ -301,3 +301,16 @@ def test_asking_costs_the_same_queries_for_any_number_of_jobs(
         reader.get(asked(action, *jobs[:2]))
     with django_assert_num_queries(len(few)):
         reader.get(asked(action, *jobs))
+
+
+def test_several_jobs_are_put_on_hold_and_released(reader: Reader, dev: Environment) -> None:
+    jobs = [JobFactory.at("END", "finished", environment=dev, name=f"KEEP-{number}") for number in range(2)]
+    assert 'id="choose-hold"' in text(reader.get(f"{BULK}?job={jobs[0].pk}"))
+    send(reader, reader.get(asked("hold", *jobs)), "hold", comment="For the auditors")
+    held = JobHold.objects.order_by("job_id").values_list("job_id", "held_by", "comment")
+    assert list(held) == [(job.pk, "op", "For the auditors") for job in jobs]
+    assert AuditRecord.objects.filter(action="hold").count() == 2
+    free = JobFactory.at("END", "finished", environment=dev, name="FREE")
+    page = send(reader, reader.get(asked("release", jobs[0], free)), "release")
+    assert "KEEP-0" in words(page)
+    assert list(JobHold.objects.values_list("job_id", flat=True)) == [jobs[1].pk]

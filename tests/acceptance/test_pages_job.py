@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
-from jobs import audit
-from jobs.lifecycle import Event
+from jobs import audit, transitions
+from jobs.lifecycle import Event, Step
 from jobs.log.writer import append_entries, append_entry
 from jobs.models import Job, OperationRun
+from jobs.transitions import Change
 from permissions.models import Environment, User
 from tests.factories import EnvironmentFactory, JobFactory, ProjectFactory, RuleFactory, happen, user_with
 from tests.pages import HTMX, Reader, text, version, words
@@ -133,7 +135,15 @@ def test_what_the_engine_says_is_read_in_the_reader_s_language(ana: User, dev: E
     assert "The time limit of 5m ran out." in shown
 
 
-def test_asking_again_stops_when_the_job_has_ended(reader: Reader, job: Job) -> None:
+def _rerun(job: Job) -> None:
+    with transaction.atomic():
+        change = Change(Event.RERUN, timezone.now(), asked_step=Step.RUN)
+        transitions.apply(transitions.lock(job.pk), change)
+
+
+def test_an_ended_job_is_asked_for_less_and_a_rerun_by_somebody_else_appears(
+    reader: Reader, job: Job
+) -> None:
     address = f"/jobs/{job.pk}/"
     seen = version(reader.get(address))
     assert reader.poll(address, seen).status_code == 204
@@ -143,9 +153,17 @@ def test_asking_again_stops_when_the_job_has_ended(reader: Reader, job: Job) -> 
     for event in (Event.STEP_OK, Event.START, Event.STEP_OK):
         happen(job, event)
     last = reader.poll(address, version(changed))
-    assert (last.status_code, "Finalizado" in words(last)) == (286, True)
-    assert "hx-get" not in text(last)
-    assert "hx-get" not in text(reader.get(address)), "a page of an ended job does not ask at all"
+    assert (last.status_code, "Finalizado" in words(last)) == (200, True)
+    assert 'data-poll="15000"' in text(last)
+    ended = version(reader.get(address))
+    assert (version(last), reader.poll(address, ended).status_code) == (ended, 204)
+    _rerun(job)
+    again = reader.poll(address, ended)
+    assert (again.status_code, "Listo" in words(again), 'data-poll="1500"' in text(again)) == (
+        200,
+        True,
+        True,
+    )
 
 
 def test_an_attempt_that_does_not_exist_shows_the_present_one(reader: Reader, job: Job) -> None:
@@ -225,7 +243,9 @@ def test_lines_are_filtered_and_searched_on_the_server(reader: Reader, job: Job)
     assert "Ninguna línea coincide." in words(reader.get(f"{address}?q=zzz"))
 
 
-def test_new_lines_come_by_asking_and_the_end_is_told_once(reader: Reader, job: Job) -> None:
+def test_new_lines_come_by_asking_and_the_end_is_told_once_and_a_new_attempt_too(
+    reader: Reader, job: Job
+) -> None:
     write(job, ["one", "two"])
     page = text(reader.get(f"/jobs/{job.pk}/log/"))
 
@@ -246,7 +266,12 @@ def test_new_lines_come_by_asking_and_the_end_is_told_once(reader: Reader, job: 
     assert (ended.status_code, 'hx-swap-oob="true"' in text(ended)) == (200, True), "the status changed"
     Job.objects.filter(pk=job.pk).update(finished_at=timezone.now() - timedelta(minutes=1))
     last = reader.poll(*more(text(ended)))
-    assert (last.status_code, "Fin del log" in words(last), "hx-get" in text(last)) == (286, True, False)
+    assert (last.status_code, "Fin del log" in words(last), "data-live" in text(last)) == (200, True, False)
+    assert reader.poll(*more(text(last))).status_code == 204
+    _rerun(job)
+    again = reader.poll(*more(text(last)))
+    assert (again.status_code, "data-live" in text(again)) == (200, False), "no more lines of this attempt"
+    assert '?attempt=2">Intento 2</a>' in text(again)
 
 
 def test_output_that_is_faster_than_the_page_leaves_a_gap_with_a_link(reader: Reader, job: Job) -> None:

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from jobs import timeline
 from jobs.models import Approval, Job, OperationRun, StepRun, Trap
 from permissions.models import Environment, User
 from tests.factories import EnvironmentFactory, JobFactory, RuleFactory, user_with
@@ -124,6 +125,18 @@ def test_a_long_trap_is_folded_and_named_and_does_not_count_as_work(reader: Read
     assert width == 4
     assert left == pytest.approx(57.6, abs=0.1)
     assert "50 s waited 3 h 00 min" in re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", row(markup, "Deploy")))
+
+
+def test_the_wait_for_a_slot_does_not_count_as_work_once_it_is_over(reader: Reader, dev: Environment) -> None:
+    source = "name: slots\nsteps:\n  RUN:\n    - run: a\n      name: Alone\n      semaphore: one\n"
+    job = JobFactory.at("END", "finished", environment=dev, rule=RuleFactory.create(source=source))
+    ran(job, "RUN/0", 0, 3640, memo={"excused": 3600.0})
+    page = reader.get(f"/jobs/{job.pk}/")
+    assert "1 Semaphore · Alone 1 h 00 min" in words(page)
+    assert "40 s waited 1 h 00 min" in re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", row(text(page), "Alone")))
+    # Nor is it part of what is usual for the next one.
+    later = JobFactory.at("RUN", "running", environment=dev, rule=job.rule)
+    assert [each.usual_seconds for each in timeline.operations(later)] == [40.0]
 
 
 def test_the_wait_for_the_date_is_told_from_that_for_an_approval(reader: Reader, dev: Environment) -> None:

@@ -10,8 +10,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from django import forms
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils import translation
 from django.utils.translation.template import templatize
+
+from clarive_monitor.voice import MESSAGES
 
 ROOT: Final = Path(settings.BASE_DIR)
 CATALOGUE: Final = ROOT / "locale" / "es" / "LC_MESSAGES"
@@ -135,3 +140,20 @@ def test_no_translation_loses_or_adds_a_placeholder(spanish: dict[Key, str]) -> 
         return set(re.findall(r"%\(\w+\)\d*\w|\{\w+\}", text))
 
     assert not {key: text for key, text in spanish.items() if key[1] and holes(key[1]) != holes(text)}
+
+
+def test_django_s_own_messages_are_said_in_the_product_s_voice() -> None:
+    formal = re.compile(
+        r"\b(introduzca|ingrese|seleccione|aseg[uú]rese|por favor|corrija|env[ií]e|usted|su contraseña)\b",
+        re.I,
+    )
+    with translation.override("es"):
+        assert not [str(message) for message in MESSAGES if formal.search(str(message))]
+        for form, data in (
+            (forms.EmailField(), "x"),
+            (forms.IntegerField(max_value=3), "7"),
+            (forms.CharField(max_length=2), "abc"),
+        ):
+            with pytest.raises(ValidationError) as refused:
+                form.clean(data)
+            assert not formal.search(refused.value.messages[0])

@@ -1,10 +1,10 @@
 """Measures what pages weigh and how soon something is seen of them.
 
-``python -m tests.browser.weight --password …`` signs in to a product that runs (``make run``) and opens the monitor and, of its
-newest job, page and log: with an empty cache and again with a full one. It prints the bytes that came over the wire, with
-headers, the requests that they took, the elements of the page, how long the server took for its first byte, and the first
-contentful paint. These are medians; the last column is how many times the paint of the plain text of ``/healthz``
-it is, which says more about the page and less about the machine.
+``python -m tests.browser.weight --password …`` signs in to a product that runs (``make run``) and opens the monitor, page and log
+of its newest job, and the pages beside them: with an empty cache and again with a full one. It prints the bytes that came over
+the wire, with headers, the requests that they took, the elements of the page, how long the server took for its first byte, and
+the first contentful paint. These are medians; the last column is how many times the paint of the plain text of ``/healthz``,
+taken just before, it is, which says more about the page and less about the machine.
 """
 
 import argparse
@@ -29,6 +29,14 @@ PAINT: Final = """
 WAIT: Final = "performance.getEntriesByType('navigation')[0].responseStart"
 ELEMENTS: Final = "document.querySelectorAll('*').length"
 PLAIN: Final = "/healthz"
+BESIDE: Final = {
+    "new job": "/jobs/new/",
+    "inbox": "/inbox/",
+    "places": "/deployments/",
+    "estimates": "/deployments/estimates/",
+    "account": "/account/",
+}
+"""The pages beside those of a job, by name."""
 
 
 class Weight(NamedTuple):
@@ -84,11 +92,11 @@ def run(browser: Browser, address: str, user: str, password: str) -> None:
     page.wait_for_url(f"{address}/")
     job = page.locator("a.job-name").first.get_attribute("href")
     scales = Scales(page)
-    least = scales.weigh(address + PLAIN, cached=True).paint
     say(
         f"{'page':10} {'cache':6} {'kB':>6} {'requests':>8} {'elements':>8} {'wait':>7} {'paint':>7} {'ratio':>6}"
     )
-    for name, path in (("monitor", "/"), ("job", job), ("log", f"{job}log/")):
+    for name, path in (("monitor", "/"), ("job", job), ("log", f"{job}log/"), *BESIDE.items()):
+        least = scales.weigh(address + PLAIN, cached=True).paint
         for cached in (False, True):
             one = scales.weigh(f"{address}{path}", cached=cached)
             say(

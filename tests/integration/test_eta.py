@@ -6,6 +6,7 @@ from datetime import timedelta
 from io import StringIO
 from random import Random
 from statistics import median_low
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -14,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
 from jobs import durations, making, transitions
+from jobs.execution import checkpoints
 from jobs.lifecycle import Event, Step
 from jobs.models import Estimate, Job, Timing
 from jobs.monitor import times
@@ -69,8 +71,7 @@ def test_the_estimate_follows_the_job_and_waits_with_it(broker: str) -> None:
     cast = Cast()
     job = cast.job(STEPS)
     _kept(job, {"PRE/0": 100.0, "RUN/1/parallel/0": 30.0, "RUN/1/parallel/1": 50.0, "POST/0": 7.0}, 3)
-    tree = rules.linked_tree(job.rule_version_id, job.rule_pins)
-    durations.forecast_new(job, tree, timezone.now())
+    durations.forecast_new(job, rules.linked_tree(job.rule_version_id, job.rule_pins), timezone.now())
     job.save()
     assert represent_job(job)["progress"]["eta"] == {"p50": 157, "p90": 157}
     run_all()
@@ -93,19 +94,30 @@ def test_the_estimate_follows_the_job_and_waits_with_it(broker: str) -> None:
     assert again.eta(timezone.now()) == (157, 157)
 
 
-def test_what_was_said_is_kept_with_how_it_was_and_told(broker: str) -> None:
+def _foreseen(job: Job, took: dict[str, float]) -> Job:
+    """Let jobs like this one have taken so long before it was made."""
+    _kept(job, took, 3)
+    durations.forecast_new(job, rules.linked_tree(job.rule_version_id, job.rule_pins), timezone.now())
+    job.save()
+    return job
+
+
+def test_each_estimate_that_is_news_is_kept_with_how_it_was_and_told(broker: str) -> None:
     cast = Cast()
     job = cast.job(STEPS.replace('  - approval: {approvers: ["group:qa"]}\n', ""))
     assert "No job" in _accuracy()
-    _kept(job, {"PRE/0": 100.0, "RUN/0/parallel/0": 30.0, "RUN/0/parallel/1": 50.0, "POST/0": 7.0}, 3)
-    run_all()
+    _foreseen(job, {"PRE/0": 100.0, "RUN/0/parallel/0": 30.0, "RUN/0/parallel/1": 50.0, "POST/0": 7.0})
+    with CaptureQueriesContext(connection) as queries:
+        run_all()
     assert fresh(job).status == "finished"
-    found = {row.step: row for row in Estimate.objects.filter(job_id=job.pk)}
+    # Each beside what it is about, none in a statement of its own; the judging is one look and one statement.
+    about = [query["sql"] for query in queries if "jobs_estimate" in query["sql"]]
+    assert [sql.split()[0] for sql in about] == ["WITH", "WITH", "SELECT", "INSERT"]
+    found = list(Estimate.objects.filter(job_id=job.pk).order_by("at"))
     # What is said is what is left at that instant: a slow machine has spent a second or two by then.
-    assert {step: row.p50 for step, row in found.items()} == pytest.approx(
-        {"PRE": 157, "RUN": 57, "POST": 7}, abs=5
-    )
-    for row in found.values():
+    assert [row.p50 for row in found] == pytest.approx([157, 57, 7], abs=5)
+    assert [row.step for row in found] == ["PRE", "PRE", "RUN"]
+    for row in found:
         assert row.p50 == pytest.approx(row.p90, abs=1)
         assert row.actual is not None
         assert 0 <= row.actual < 5
@@ -114,6 +126,37 @@ def test_what_was_said_is_kept_with_how_it_was_and_told(broker: str) -> None:
     assert "3 answers" in _accuracy(rule=job.rule.slug, environment="prod")
     with pytest.raises(CommandError, match="no rule 'none'"):
         _accuracy(rule="none")
+
+
+def test_what_is_said_after_waits_and_reruns_is_kept_too(broker: str) -> None:
+    cast = Cast()
+    job = _foreseen(cast.job(STEPS), {"PRE/0": 100.0, "RUN/1/parallel/1": 50.0, "POST/0": 7.0})
+    run_all()
+    cast.do(job, "qa", "approve")
+    run_all()
+    assert fresh(job).status == "finished"
+    said = Estimate.objects.filter(job_id=job.pk).order_by("at")
+    # Waiting makes nothing less, and what was said then is said again when work goes on.
+    assert list(said.values_list("p50", flat=True)) == pytest.approx([157, 57, 57, 7], abs=5)
+    cast.do(job, "op", "rerun", step="POST")
+    run_all()
+    again = said.filter(attempt=2)
+    # The attempt before took no second, and it is one of four now.
+    assert [(row.step, row.actual is not None) for row in again] == [("POST", True)]
+
+
+def test_what_is_written_twice_is_said_once(broker: str) -> None:
+    job = JobFactory.at("RUN", "running")
+    assert job.claim is not None
+    row = {"step": "RUN", "at": timezone.now().isoformat(), "p50": 5, "p90": 8, "rivals": [1.0, 2.0, 3.0]}
+    runner = checkpoints.Runner(job.pk, job.claim, job.attempt, job.step)
+    for _ in range(2):
+        checkpoints.write(runner, [], done=0, percent=0, said=[row])
+    kept = Estimate.objects.get(job_id=job.pk)
+    assert (kept.rule_id, kept.environment_id, kept.p90) == (job.rule_id, job.environment_id, 8)
+    lost = checkpoints.Runner(job.pk, uuid4(), job.attempt, job.step)
+    checkpoints.write(lost, [], done=0, percent=0, said=[{**row, "at": "2026-01-01T00:00:00Z"}])
+    assert Estimate.objects.filter(job_id=job.pk).count() == 1
 
 
 def _accuracy(**options: str) -> str:

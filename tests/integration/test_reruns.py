@@ -97,6 +97,45 @@ def test_a_rerun_of_post_goes_by_the_outcome_so_far_or_the_one_given(cast: Cast)
     assert [line for line in lines(job) if "tell" in line] == ["tell error", "tell error", "tell finished"]
 
 
+def _finish_others(job: Job, *done: int) -> None:
+    """Let jobs of the same rule finish there after so many operations, the newest history there is."""
+    for count in done:
+        other = Job.objects.get(pk=job.pk)
+        other.pk, other.name, other.operations_done = None, f"H{Job.objects.count()}", count
+        other.step, other.status, other.due_at, other.finished_at = "END", "finished", None, timezone.now()
+        other.save(force_insert=True)
+
+
+def _progress(job: Job) -> tuple[int, int, int, str]:
+    return job.operations_done, job.operations_expected, job.percent, job.progress_basis
+
+
+def test_a_rerun_counts_against_what_is_expected_by_then(cast: Cast) -> None:
+    job = work(cast.job(THREE, operations_expected=5))
+    assert _progress(job) == (5, 5, 100, "tree")
+    # What it did itself is no history: it is no finished job any more.
+    again = cast.do(job, "op", "rerun", step="RUN")
+    assert _progress(again) == (2, 5, 40, "tree")
+    _finish_others(job, 8, 10, 12)
+    assert _progress(fresh(job)) == (2, 5, 40, "tree")
+    cast.do(job, "op", "cancel")
+    again = cast.do(job, "op", "rerun", step="RUN")
+    assert _progress(again) == (2, 10, 20, "environment")
+    # It is counted against that to the end, and the end is the end.
+    done = work(job)
+    assert _progress(done) == (5, 10, 100, "environment")
+
+
+def test_a_rerun_that_reuses_more_than_is_usual_is_nearly_done_and_no_more(cast: Cast) -> None:
+    job = work(cast.job(THREE, operations_expected=5))
+    _finish_others(job, 2, 2, 2)
+    again = cast.do(job, "op", "rerun", step="RUN", from_operation="check")
+    assert _progress(again) == (3, 2, 99, "environment")
+    assert _progress(work(job)) == (5, 2, 100, "environment")
+    again = cast.do(job, "op", "rerun", step="PRE")
+    assert _progress(again) == (0, 2, 0, "environment")
+
+
 @pytest.mark.parametrize(
     ("params", "field"),
     [

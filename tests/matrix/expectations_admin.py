@@ -231,7 +231,7 @@ def _of_staff(inner: Access) -> Access:
 _BULK: Final[dict[Key, Row]] = {
     ("admin:jobs_job_changelist", "POST", key): _bulk(act, key)
     for key, act in ACTIONS.items()
-    if key not in {"reschedule", "hold", "release"}
+    if key != "reschedule"
 }
 
 _SEEING_NATURES: Final = ("jobs.view_nature", "jobs.change_nature")

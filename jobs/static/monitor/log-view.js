@@ -21,6 +21,10 @@ function kept(name) {
   }
 }
 
+// Where there is room the filters are not folded; style alone does it where it can.
+const more = document.querySelector("[data-log-more]");
+if (!window.CSS?.supports("selector(::details-content)") && window.matchMedia("(min-width: 45.01rem)").matches) more.open = true;
+
 function firstVisible() {
   const top = log.getBoundingClientRect().top;
   return [...log.getElementsByClassName("line")].find((line) => line.getBoundingClientRect().bottom > top);

@@ -13,6 +13,7 @@ let own = 0; // when the page itself scrolled last
 
 const edge = (rel) => log.querySelector(`:scope > .log-edge[rel="${rel}"]`);
 const end = () => document.getElementById("log-end");
+const isLive = () => end()?.hasAttribute("data-live") ?? false; // an ended job may run again while the page is open
 const isRow = (element) => element.matches(".line, .op");
 const isAtEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 40;
 const idOf = (row) => Number(row.dataset.last ?? row.id.replace(/^\D+/, ""));
@@ -110,7 +111,8 @@ function look() {
   if (log.scrollHeight - log.scrollTop - log.clientHeight < NEAR) load("next");
   const isHere = isAtEnd() && !edge("next");
   if (isHere) fresh = 0;
-  pill.hidden = isHere || !end()?.hasAttribute("hx-get");
+  pill.hidden = isHere || !isLive();
+  follow.parentElement.hidden = !isLive();
   const text = fresh === 1 ? pill.dataset.one : pill.dataset.many.replace("{n}", fresh);
   pill.querySelector("[data-pill-count]").textContent = fresh ? `· ${text}` : "";
 }
@@ -183,8 +185,6 @@ pill.addEventListener("click", (event) => {
   toEnd();
 });
 
-const isLive = end()?.hasAttribute("hx-get") ?? false;
-document.querySelector("[data-follow-label]").hidden = !isLive;
 takeNew();
 const place = new URLSearchParams(window.location.search);
 const isElsewhere = ["after", "line", "lines", "hit", "near", "percent"].some((name) => place.has(name));
@@ -193,6 +193,7 @@ if (target) {
   target.scrollIntoView({ block: "center" });
   follow.checked = false;
 } else if (!isElsewhere && !/^#L\d/.test(window.location.hash)) {
+  follow.checked = true;
   toEnd();
 } else {
   follow.checked = false;

@@ -114,6 +114,9 @@ def test_a_branch_waits_in_place_for_its_slot() -> None:
     )
     assert host.asked == 3
     assert sorted(host.effects) == ["a", "b"]
+    # What it waited is no work of its own, as when a whole job waits for a slot.
+    assert host.records["RUN/0/parallel/0"].memo["excused"] > 0
+    assert "excused" not in host.records["RUN/0/parallel/1"].memo
 
 
 def test_the_limit_of_the_whole_ends_all_branches_and_traps_once() -> None:
