@@ -22,7 +22,7 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs import list_rows, selectors
+from jobs import list_rows, lists, selectors
 from jobs.choices import StatusChoice
 from jobs.keyset import Ordering, Page
 from jobs.lifecycle import ACTIVE, Status, Step
@@ -224,8 +224,8 @@ class _Part:
 
 
 def by_value(user: AnyUser, query: Query, parameters: QueryDict) -> list[Group]:
-    """Return the newest jobs of each environment, status or project, as ``query.group`` says. At most seven queries."""
-    jobs = selectors.visible_jobs(user).filter(query.wanted.condition())
+    """Return the newest jobs of each environment, status or project, as ``query.group`` says. At most eight queries."""
+    jobs = lists.jobs_of(lists.Wanted(selectors.seen_environments(user), query.wanted))
     parts = _PARTS[query.group](user, query, jobs)[:MOST]
     numbers = counts.bounded({part.key: jobs.filter(part.condition) for part in parts})
     parts = [part for part in parts if numbers.get(part.key)]
@@ -283,7 +283,7 @@ def _statuses(user: AnyUser, query: Query, jobs: QuerySet[Job]) -> list[_Part]:
 
 def _projects(user: AnyUser, query: Query, jobs: QuerySet[Job]) -> list[_Part]:
     """Return the projects of the newest jobs, the one that was worked with last first."""
-    newest = jobs.select_related(None).order_by("-id").values_list("project_id", "project__code")
+    newest = jobs.order_by("-id").values_list("project_id", "project__code")
     found = dict(newest[:NEWEST_SEEN])
     return [
         _Part(f"project-{code}", code, Q(project=pk), code) if code

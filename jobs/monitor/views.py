@@ -74,8 +74,8 @@ def _refused(request: HttpRequest, said: Iterable[str]) -> HttpResponse:
 
 def _list(request: HttpRequest, query: Query, *, status: int = 200, typed: str = "") -> HttpResponse:
     now, user = timezone.now(), reader(request)
-    rows, page = _rows(request, query)
     seen = selectors.seen_environments(user)
+    rows, page = _rows(request, query, seen)
     numbers = counts.by_status(lists.jobs_of(lists.Wanted(seen, query.without_status())))
     version = listing.version(rows, numbers, now, request.get_full_path())
     if is_htmx(request) and polling.is_known(request, version):
@@ -102,12 +102,19 @@ def _list(request: HttpRequest, query: Query, *, status: int = 200, typed: str =
     return render(request, "monitor/list.html", context, status=status)
 
 
-def _rows(request: HttpRequest, query: Query) -> tuple[list[groups.Group], keyset.Page[Listed]]:
-    """Return the rows in their groups, and the page that they are."""
-    user = reader(request)
+def _rows(
+    request: HttpRequest, query: Query, seen: list[int] | None
+) -> tuple[list[groups.Group], keyset.Page[Listed]]:
+    """Return the rows in their groups, and the page that they are.
+
+    Args:
+        request: Of the reader.
+        query: What it asks for.
+        seen: Keys of the environments that the reader sees, ``None`` for all.
+    """
     if query.group in groups.VALUES:
-        return groups.by_value(user, query, request.GET), keyset.Page([], None, None)
-    wanted = lists.Wanted(selectors.seen_environments(user), query.wanted)
+        return groups.by_value(reader(request), query, request.GET), keyset.Page([], None, None)
+    wanted = lists.Wanted(seen, query.wanted)
     if not groups.is_by_time(query):
         page = _page(wanted, query)
         return groups.ungrouped(page.rows), page
