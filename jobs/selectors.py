@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Exists, Max, Model, OuterRef, Q, QuerySet
+from django.db.models import Exists, Max, Model, OuterRef, Q, QuerySet
 
 from jobs.choices import JobType, StatusChoice, StepChoice
 from jobs.exceptions import JobNotFound
@@ -225,14 +225,6 @@ def jobs_as_listed(job_ids: Iterable[int]) -> dict[int, Job]:
 def statuses(job_ids: Iterable[int]) -> dict[int, str]:
     """Return the statuses of jobs by id, whoever may see them."""
     return dict(Job.objects.filter(pk__in=set(job_ids)).values_list("pk", "status"))
-
-
-def counts_by_status(user: AnyUser, wanted: JobFilter) -> dict[str, int]:
-    """Return how many visible jobs that ``wanted`` keeps are in each status, 0 for a status without jobs."""
-    rows = (
-        visible_jobs(user).filter(wanted.condition()).order_by().values_list("status").annotate(Count("pk"))
-    )
-    return {**dict.fromkeys(StatusChoice.values, 0), **dict(rows)}
 
 
 def require_visible(user: AnyUser, job_id: int) -> None:

@@ -103,7 +103,8 @@ class SummaryView(APIView):
 
     def get(self, request: Request) -> Response:
         """Return how many jobs there are per status, under the filters of the list."""
-        counts = selectors.counts_by_status(user_of(request), filters.parse_filter(query_of(request)))
+        seen = selectors.seen_environments(user_of(request))
+        counts = lists.counts_by_status(lists.Wanted(seen, filters.parse_filter(query_of(request))))
         return Response({"total": sum(counts.values()), "by_status": counts})
 
 

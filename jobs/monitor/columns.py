@@ -1,4 +1,4 @@
-"""The columns of the monitor: a table in code, out of which the heading, the cells and the export are made."""
+"""The columns of the monitor: a table in code, out of which the heading and the export are made; ``cells`` writes the cells."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from jobs import filters
 from jobs.exceptions import InvalidInput
-from jobs.models import Job
+from jobs.list_rows import Listed
 from jobs.representation import instant
 
 Plain = str | int | bool | list[Any] | None
@@ -29,24 +29,17 @@ class Column:
         plain: Returns what an export holds of a job.
         ordering: The column of the database by which lists can be ordered, empty when there is none with an index.
         usual: Whether it is one of the user's columns, shown when nobody chose.
-        template: Of the cell.
     """
 
     key: str
     label: Promise | str
-    plain: Callable[[Job], Plain]
+    plain: Callable[[Listed], Plain]
     ordering: str = ""
     usual: bool = False
-    template: str = ""
-
-    @property
-    def cell(self) -> str:
-        """The template of its cell."""
-        return self.template or f"monitor/cells/{self.key}.html"
 
 
 def _date(key: str, label: Promise | str, *, usual: bool = True) -> Column:
-    def plain(job: Job) -> Plain:
+    def plain(job: Listed) -> Plain:
         moment: datetime | None = getattr(job, key)
         return instant(moment)
 
@@ -55,14 +48,14 @@ def _date(key: str, label: Promise | str, *, usual: bool = True) -> Column:
 
 _ALL: Final = (
     Column("name", _("Name"), lambda job: job.name, "name", usual=True),
-    Column("environment", _("Environment"), lambda job: job.environment.code, usual=True),
+    Column("environment", _("Environment"), lambda job: job.environment, usual=True),
     Column("status", _("Status"), lambda job: job.status, usual=True),
     Column("step", _("Step"), lambda job: job.step, usual=True),
     Column("progress", _("Progress"), lambda job: job.percent, usual=True),
-    Column("project", _("Project"), lambda job: job.project.code if job.project else None, usual=True),
-    Column("natures", _("Natures"), lambda job: [each.code for each in job.natures.all()], usual=True),
-    Column("rule", _("Rule"), lambda job: job.rule.slug, usual=True),
-    Column("created_by", _("User"), lambda job: job.created_by.get_username(), usual=True),
+    Column("project", _("Project"), lambda job: job.project, usual=True),
+    Column("natures", _("Natures"), lambda job: [code for code, _name in job.natures], usual=True),
+    Column("rule", _("Rule"), lambda job: job.rule, usual=True),
+    Column("created_by", _("User"), lambda job: job.created_by, usual=True),
     _date("started_at", _("Start date")),
     _date("finished_at", _("End date")),
     _date("scheduled_at", _("Scheduled date")),
@@ -70,12 +63,12 @@ _ALL: Final = (
     Column("id", _("Number"), lambda job: job.pk, "id"),
     _date("created_at", _("Creation date"), usual=False),
     Column("type", _("Type"), lambda job: job.type),
-    Column("revisions", _("Revision"), lambda job: [each.ref for each in job.revisions.all()]),
+    Column("revisions", _("Revision"), lambda job: [ref for ref, _sha in job.revisions]),
     Column("comment", _("Comment"), lambda job: job.comment),
     Column("reason", _("Reason"), lambda job: job.reason),
     Column("urgent", _("Urgent"), lambda job: job.urgent),
     Column("attempt", _("Attempt"), lambda job: job.attempt),
-    Column("rule_version", _("Rule version"), lambda job: job.rule_version.number),
+    Column("rule_version", _("Rule version"), lambda job: job.rule_version),
     Column("outcome", _("Outcome"), lambda job: job.outcome),
     Column("rollback", _("Rollback"), lambda job: job.rollback),
 )

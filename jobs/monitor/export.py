@@ -21,8 +21,8 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 
-from jobs import keyset, selectors
-from jobs.models import Job
+from jobs import keyset, list_rows, lists, selectors
+from jobs.list_rows import Listed
 from jobs.monitor.columns import Column, Plain
 from jobs.monitor.log_download import off_the_loop
 from jobs.monitor.view_query import Query
@@ -57,29 +57,29 @@ def _stamp(now: datetime) -> str:
     return f"{timezone.localtime(now):%Y-%m-%d-%H%M}"
 
 
-def _jobs(user: User, query: Query) -> Iterator[list[Job]]:
+def _jobs(user: User, query: Query) -> Iterator[list[Listed]]:
     """Yield the jobs a page at a time, each as far as the reader may see it then: rights are read again for every page."""
     cursor: keyset.Cursor | None = None
     while True:
         reader = User.objects.filter(pk=user.pk).first()
         if reader is None:
             return
-        jobs = selectors.listed_jobs(reader, query.wanted)
-        page = keyset.page(jobs, query.ordering, cursor, ROWS)
-        yield page.rows
+        wanted = lists.Wanted(selectors.seen_environments(reader), query.wanted)
+        page = lists.page(wanted, query.ordering, cursor, ROWS)
+        yield list_rows.listed([place.number for place in page.rows])
         if page.next is None:
             return
         cursor = page.next
 
 
-def csv_pieces(pages: Iterator[list[Job]], columns: tuple[Column, ...]) -> Iterator[bytes]:
+def csv_pieces(pages: Iterator[list[Listed]], columns: tuple[Column, ...]) -> Iterator[bytes]:
     """Yield a CSV file, a heading and a line for each job."""
     yield b"\xef\xbb\xbf" + _line([column.key for column in columns])
     for jobs in pages:
         yield b"".join(_line([_cell(column.plain(job)) for column in columns]) for job in jobs)
 
 
-def json_pieces(pages: Iterator[list[Job]], columns: tuple[Column, ...]) -> Iterator[bytes]:
+def json_pieces(pages: Iterator[list[Listed]], columns: tuple[Column, ...]) -> Iterator[bytes]:
     """Yield a list with an object for each job, one on each line."""
     separator = b"["
     for jobs in pages:
@@ -92,7 +92,7 @@ def json_pieces(pages: Iterator[list[Job]], columns: tuple[Column, ...]) -> Iter
     yield b"[]\n" if separator == b"[" else b"\n]\n"
 
 
-_WRITERS: Final[dict[str, Callable[[Iterator[list[Job]], tuple[Column, ...]], Iterator[bytes]]]] = {
+_WRITERS: Final[dict[str, Callable[[Iterator[list[Listed]], tuple[Column, ...]], Iterator[bytes]]]] = {
     "csv": csv_pieces,
     "json": json_pieces,
 }

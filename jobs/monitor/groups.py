@@ -22,10 +22,11 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs import selectors
+from jobs import list_rows, lists, selectors
 from jobs.choices import StatusChoice
 from jobs.keyset import Ordering, Page
 from jobs.lifecycle import ACTIVE, Status, Step
+from jobs.list_rows import Listed
 from jobs.models import Job
 from jobs.monitor import counts
 from jobs.monitor.stretches import Stretch, stretches
@@ -60,14 +61,14 @@ class Group:
 
     key: str
     heading: str
-    jobs: list[Job] = field(default_factory=list)
+    jobs: list[Listed] = field(default_factory=list)
     count: str = ""
     fold: str = ""
     is_folded: bool = False
     all: str = ""
 
 
-def is_upcoming(job: Job, now: datetime) -> bool:
+def is_upcoming(job: Listed, now: datetime) -> bool:
     """Return whether the job waits for a date that is still to come."""
     return (
         Status(job.status) in ACTIVE
@@ -138,7 +139,7 @@ class TimeGroups:
             found &= Q(**{f"{self._column}__lt": stretch.ends_at})
         return found
 
-    def groups(self, page: Page[Job], jobs: QuerySet[Job]) -> list[Group]:
+    def groups(self, page: Page[Listed], jobs: QuerySet[Job]) -> list[Group]:
         """Return the groups of a page.
 
         Args:
@@ -161,7 +162,7 @@ class TimeGroups:
             if key in found
         ]  # fmt: skip
 
-    def _key(self, job: Job) -> str:
+    def _key(self, job: Listed) -> str:
         if self._with_upcoming and is_upcoming(job, self._now):
             return UPCOMING
         moment: datetime | None = getattr(job, self._column)
@@ -183,13 +184,13 @@ class TimeGroups:
             keys.reverse()
         return [UPCOMING, *keys]
 
-    def _count(self, group: Group, page: Page[Job]) -> str:
+    def _count(self, group: Group, page: Page[Listed]) -> str:
         """Return how many rows of a group are on the page, with a sign where it may go on beyond it."""
         at_the_end = page.next is not None and (group.key == UPCOMING or page.rows[-1] in group.jobs)
         at_the_beginning = page.previous is not None and (group.key == UPCOMING or page.rows[0] in group.jobs)
         return f"{len(group.jobs)}{'+' if at_the_end or at_the_beginning else ''}"
 
-    def _folded_groups(self, page: Page[Job], jobs: QuerySet[Job]) -> dict[str, Group]:
+    def _folded_groups(self, page: Page[Listed], jobs: QuerySet[Job]) -> dict[str, Group]:
         """Return the folded groups that stand on the page: those before its last row, all on the last page."""
         conditions = self._folded_conditions()
         if not conditions:
@@ -207,7 +208,7 @@ class TimeGroups:
         }
 
 
-def ungrouped(jobs: list[Job]) -> list[Group]:
+def ungrouped(jobs: list[Listed]) -> list[Group]:
     """Return ``jobs`` in one group without a heading."""
     return [Group("all", "", jobs)] if jobs else []
 
@@ -223,12 +224,12 @@ class _Part:
 
 
 def by_value(user: AnyUser, query: Query, parameters: QueryDict) -> list[Group]:
-    """Return the newest jobs of each environment, status or project, as ``query.group`` says. At most seven queries."""
-    jobs = selectors.visible_jobs(user).filter(query.wanted.condition())
+    """Return the newest jobs of each environment, status or project, as ``query.group`` says. At most eight queries."""
+    jobs = lists.jobs_of(lists.Wanted(selectors.seen_environments(user), query.wanted))
     parts = _PARTS[query.group](user, query, jobs)[:MOST]
     numbers = counts.bounded({part.key: jobs.filter(part.condition) for part in parts})
     parts = [part for part in parts if numbers.get(part.key)]
-    rows = _rows(user, jobs, [part for part in parts if part.key not in query.folded], query.ordering)
+    rows = _rows(jobs, [part for part in parts if part.key not in query.folded], query.ordering)
     return [
         Group(
             part.key,
@@ -252,15 +253,13 @@ def _all_of(parameters: QueryDict, group: str, part: _Part) -> str:
     return address(found, group, [part.parameter])
 
 
-def _rows(
-    user: AnyUser, jobs: QuerySet[Job], parts: Sequence[_Part], ordering: Ordering
-) -> dict[str, list[Job]]:
+def _rows(jobs: QuerySet[Job], parts: Sequence[_Part], ordering: Ordering) -> dict[str, list[Listed]]:
     sign = "-" if ordering.descending else ""
     keys = (ordering.column,) if ordering.is_single else (ordering.column, ordering.tie)
     ordered = jobs.order_by(*(f"{sign}{key}" for key in keys))
     numbers = counts.first_of({part.key: ordered.filter(part.condition) for part in parts}, ROWS)
     wanted = [number for found in numbers.values() for number in found]
-    listed = selectors.listed_jobs(user, selectors.JobFilter()).in_bulk(wanted)
+    listed = {job.pk: job for job in list_rows.listed(wanted)}
     return {key: [listed[number] for number in found if number in listed] for key, found in numbers.items()}
 
 
@@ -284,7 +283,7 @@ def _statuses(user: AnyUser, query: Query, jobs: QuerySet[Job]) -> list[_Part]:
 
 def _projects(user: AnyUser, query: Query, jobs: QuerySet[Job]) -> list[_Part]:
     """Return the projects of the newest jobs, the one that was worked with last first."""
-    newest = jobs.select_related(None).order_by("-id").values_list("project_id", "project__code")
+    newest = jobs.order_by("-id").values_list("project_id", "project__code")
     found = dict(newest[:NEWEST_SEEN])
     return [
         _Part(f"project-{code}", code, Q(project=pk), code) if code

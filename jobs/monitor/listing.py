@@ -196,7 +196,7 @@ def version(groups: Iterable[Group], numbers: dict[Status, int], now: datetime, 
                 (
                     job.pk, job.status, job.step, job.percent, job.reason, job.urgent, job.started_at, job.finished_at,
                     job.scheduled_at, job.max_start_at, is_upcoming(job, now), job.attempt, job.comment, job.outcome,
-                    job.rollback, [nature.code for nature in job.natures.all()], remaining.span(job, now),
+                    job.rollback, job.natures, remaining.span(job, now),
                 )
                 for job in group.jobs
             ],

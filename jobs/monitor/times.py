@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, date, datetime
+from html import escape
 
 from django.utils import formats, timezone
 from django.utils.translation import get_language, ngettext
@@ -16,6 +17,29 @@ def short(moment: datetime, now: datetime) -> str:
     """Return a moment as a table has room for: ``today 10:22``, ``21 Nov 10:22``."""
     local, today = timezone.localtime(moment), timezone.localdate(now)
     return f"{_day(local.date(), today)} {local:%H:%M}"
+
+
+class Calendar:
+    """Writes many moments, each as ``<time>``, in the zone and language of the request, which it looks up once.
+
+    Args:
+        now: The present moment.
+    """
+
+    def __init__(self, now: datetime) -> None:
+        self._zone, self._today = timezone.get_current_timezone(), timezone.localdate(now)
+        self._days: dict[date, str] = {}
+
+    def element(self, moment: datetime | None) -> str:
+        """Return what the tag ``moment`` returns of a moment, and an empty text of none."""
+        if moment is None:
+            return ""
+        local = moment.astimezone(self._zone)
+        day = local.date()
+        if day not in self._days:
+            self._days[day] = escape(_day(day, self._today))
+        title = f"{local:%Y-%m-%d %H:%M:%S %Z} · {original(moment)}"
+        return f'<time datetime="{moment.isoformat()}" title="{title}">{self._days[day]} {local:%H:%M}</time>'
 
 
 def _day(day: date, today: date) -> str:

@@ -14,10 +14,10 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from jobs import filters, keyset, lists, selectors
+from jobs import filters, keyset, list_rows, lists, selectors
 from jobs.exceptions import InvalidInput
-from jobs.models import Job
-from jobs.monitor import counts, export, groups, listing, panels, polling, saved_views, search
+from jobs.list_rows import Listed
+from jobs.monitor import cells, counts, export, groups, listing, panels, polling, saved_views, search
 from jobs.monitor.gate import is_htmx, reader, signed_in
 from jobs.monitor.view_query import Query, page_address, pairs, read_query
 from jobs.monitor.ways_out import ways_out
@@ -74,18 +74,18 @@ def _refused(request: HttpRequest, said: Iterable[str]) -> HttpResponse:
 
 def _list(request: HttpRequest, query: Query, *, status: int = 200, typed: str = "") -> HttpResponse:
     now, user = timezone.now(), reader(request)
-    rows, page = _rows(request, query)
     seen = selectors.seen_environments(user)
+    rows, page = _rows(request, query, seen)
     numbers = counts.by_status(lists.jobs_of(lists.Wanted(seen, query.without_status())))
     version = listing.version(rows, numbers, now, request.get_full_path())
     if is_htmx(request) and polling.is_known(request, version):
         return polling.nothing_new(version)
+    writer = cells.Writer(query.columns, now)
     context = {
         "section": "monitor",
         "version": version,
         "is_live": status == 200,
-        "groups": rows,
-        "columns": query.columns,
+        "groups": [(group, writer.rows(group.jobs)) for group in rows],
         "headings": listing.headings(request.GET, query),
         "chips": listing.status_chips(request.GET, numbers),
         "applied": listing.applied_filters(request.GET),
@@ -102,12 +102,19 @@ def _list(request: HttpRequest, query: Query, *, status: int = 200, typed: str =
     return render(request, "monitor/list.html", context, status=status)
 
 
-def _rows(request: HttpRequest, query: Query) -> tuple[list[groups.Group], keyset.Page[Job]]:
-    """Return the rows in their groups, and the page that they are."""
-    user = reader(request)
+def _rows(
+    request: HttpRequest, query: Query, seen: list[int] | None
+) -> tuple[list[groups.Group], keyset.Page[Listed]]:
+    """Return the rows in their groups, and the page that they are.
+
+    Args:
+        request: Of the reader.
+        query: What it asks for.
+        seen: Keys of the environments that the reader sees, ``None`` for all.
+    """
     if query.group in groups.VALUES:
-        return groups.by_value(user, query, request.GET), keyset.Page([], None, None)
-    wanted = lists.Wanted(selectors.seen_environments(user), query.wanted)
+        return groups.by_value(reader(request), query, request.GET), keyset.Page([], None, None)
+    wanted = lists.Wanted(seen, query.wanted)
     if not groups.is_by_time(query):
         page = _page(wanted, query)
         return groups.ungrouped(page.rows), page
@@ -116,12 +123,12 @@ def _rows(request: HttpRequest, query: Query) -> tuple[list[groups.Group], keyse
     return by_time.groups(page, lists.jobs_of(wanted)), page
 
 
-def _page(wanted: lists.Wanted, query: Query) -> keyset.Page[Job]:
+def _page(wanted: lists.Wanted, query: Query) -> keyset.Page[Listed]:
     places = lists.page(wanted, query.ordering, query.cursor, ROWS)
-    found = selectors.jobs_as_listed(place.number for place in places.rows)
     # One may be gone by now.
-    rows = [found[place.number] for place in places.rows if place.number in found]
-    return keyset.Page(rows, places.next, places.previous)
+    return keyset.Page(
+        list_rows.listed([place.number for place in places.rows]), places.next, places.previous
+    )
 
 
 def _around(request: HttpRequest, query: Query, typed: str) -> dict[str, Any]:

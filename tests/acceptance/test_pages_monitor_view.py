@@ -121,6 +121,22 @@ def test_every_column_has_a_cell_for_every_job(
     assert len(headings(page)) == len(COLUMNS)
 
 
+def test_markup_in_any_cell_is_text(reader: Reader, dev: Environment) -> None:
+    evil = "<i>\"'&"
+    job = JobFactory.at(
+        "RUN", "ready", environment=dev, name=evil, comment=evil,
+        project=ProjectFactory.create(code=evil), natures=[NatureFactory.create(code=evil, name=evil)],
+        created_by=user_with(username=evil), revisions=[evil],
+    )  # fmt: skip
+    Job.objects.filter(pk=job.pk).update(reason=evil)
+    Environment.objects.filter(pk=dev.pk).update(name=evil, colour=evil)
+    page = text(reader.get(f"/?columns={','.join(COLUMNS)}"))
+    row = page[page.index(f'id="row-{job.pk}"') : page.index("</tr>", page.index(f'id="row-{job.pk}"'))]
+    assert row.count("&lt;i&gt;&quot;&#x27;&amp;") == 17
+    assert "<i>" not in page
+    assert evil not in page
+
+
 def test_the_panel_of_columns_works_without_scripts(reader: Reader) -> None:
     page = text(reader.get("/?panel=columns&status=error"))
     assert page.count('name="at"') == len(COLUMNS)

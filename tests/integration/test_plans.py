@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import Q
 from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from bench import plans
 from jobs import filters, keyset, list_rows, lists, selectors
@@ -34,6 +35,11 @@ QUERIES = (
     "scheduled_after=2025-01-01T00:00:00Z&scheduled_before=2025-02-01T00:00:00Z", "started_after=2030-01-01T00:00:00Z",
     "ordering=id", "ordering=started_at&status=running&status=ready", "ordering=-finished_at&type=demote",
 )  # fmt: skip
+_SAME = (
+    "name", "type", "status", "step", "outcome", "reason", "attempt", "urgent", "comment", "created_at", "scheduled_at",
+    "max_start_at", "started_at", "run_began_at", "finished_at", "rollback", "percent",
+)  # fmt: skip
+"""What a row has under the name that the job has it under."""
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +109,34 @@ def test_rows_read_by_one_statement_are_those_of_the_objects(administrator: User
     assert {row["status"] for row in rows} >= {"finished", "ready", "running", "trapped", "pending_approval"}
     assert rows == [represent_job(objects[number]) for number in newest]
     assert list_rows.represented([0, newest[0]]) == rows[:1]
+
+
+def test_rows_of_pages_are_those_of_the_objects(administrator: User) -> None:
+    newest = list(Job.objects.order_by("-id").values_list("pk", flat=True)[:80])
+    foreseen = {"at": "2026-11-01T00:00:00+00:00", "current": [1.0, 2.0, 3.0], "rest": [30.0, 60.0, 90.0]}
+    Job.objects.filter(status="ready").update(forecast=foreseen)
+    objects, now = selectors.jobs_as_listed(newest), timezone.now()
+
+    rows = list_rows.listed(newest)
+    assert [row.pk for row in rows] == newest
+    assert any(row.eta(now) for row in rows)
+    for row in rows:
+        job = objects[row.pk]
+        environment = job.environment
+        assert row == row._replace(
+            **{name: getattr(job, name) for name in _SAME},
+            rule=job.rule.slug,
+            rule_version=job.rule_version.number,
+            environment=environment.code,
+            environment_name=environment.name,
+            environment_colour=environment.colour,
+            project=job.project.code if job.project else None,
+            revisions=[[revision.ref, revision.sha] for revision in job.revisions.all()],
+            natures=[[nature.code, nature.name] for nature in job.natures.all()],
+            created_by=job.created_by.get_username(),
+        )
+        assert row.eta(now) == job.eta(now)
+    assert list_rows.listed([0, newest[0]]) == rows[:1]
 
 
 def test_a_list_reads_no_table_as_a_whole_and_sorts_a_few_rows_of_each_place(reader: User) -> None:
