@@ -145,10 +145,10 @@ def _number(cost: float) -> str:
     return f"{cost:,.0f}" if cost >= 10 else f"{cost:.1f}"
 
 
-def main() -> None:
-    """Make the picture from the kept results, and print the words."""
-    found = curves(json.loads(RESULTS.read_text()))
-    PICTURE.write_text(draw(found))
+def main(results: Path = RESULTS, picture: Path = PICTURE) -> None:
+    """Make the picture from kept results, and print the words."""
+    found = curves(json.loads(results.read_text()))
+    picture.write_text(draw(found))
     for curve in found:
         print(f"{curve.name}: {curve.word}")
 
