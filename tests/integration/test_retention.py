@@ -228,6 +228,24 @@ def test_a_log_that_is_too_long_goes_bit_by_bit_before_its_job(monkeypatch: pyte
     assert not Job.objects.filter(pk=job.pk).exists()
 
 
+def test_a_job_goes_behind_the_last_line_of_its_log_and_not_in_the_next_walk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(removal, "MOST_CHUNKS", 2)
+    policy(keep_days=3)
+    long, held = ended(10), ended(10)
+    for job in (long, held):
+        append_entries(job.pk, 1, "RUN", [("info", "There.")])
+        append_entries(job.pk, 1, "RUN", [("info", "More.")])
+    removal.remove([long.pk, held.pk], NOW)
+    JobHold.objects.create(job=held, held_by="ana", comment="For the auditors.", held_at=NOW)
+    walk.begin()
+    while walk.serve(5):
+        pass
+    assert list(Job.objects.values_list("pk", flat=True)) == [held.pk]
+    assert RetentionState.objects.get().jobs == 1
+
+
 def test_a_walk_goes_on_where_the_last_step_came_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(walk, "WINDOW", 2)
     monkeypatch.setattr(removal, "AT_ONCE", 1)
