@@ -136,6 +136,11 @@ class Drained:
     is_all: bool
 
 
+def is_draining() -> bool:
+    """Return whether there is a log that goes and is not gone."""
+    return JobTrim.objects.filter(log_left=True).exists()
+
+
 def drain() -> Drained | None:
     """Remove some rows of a log that goes; return ``None`` when there is none."""
     with transaction.atomic():

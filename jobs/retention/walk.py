@@ -62,7 +62,8 @@ def _step(now: datetime, seconds: float) -> bool:
     partitions.make_ahead()
     has_more = _while_time(until, lambda: _drain(now))
     if not has_more:
-        has_more = _walk(state, now, until) or disk.give_back(now, until)
+        # A partition is looked at once an hour, so not before what the walk let go is gone from it.
+        has_more = _walk(state, now, until) or removal.is_draining() or disk.give_back(now, until)
     RetentionState.objects.filter(pk=1).update(next_at=now if has_more else now + LOOK_EVERY)
     return has_more
 

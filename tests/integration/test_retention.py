@@ -246,6 +246,23 @@ def test_a_job_goes_behind_the_last_line_of_its_log_and_not_in_the_next_walk(
     assert RetentionState.objects.get().jobs == 1
 
 
+def test_disk_is_looked_at_when_the_logs_that_go_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(removal, "MOST_CHUNKS", 2)
+    policy(keep_days=3)
+    job = ended(10)
+    for _ in range(3):
+        append_entry(job.pk, 1, "RUN", "info", "There.")
+    left: list[int] = []
+
+    def give_back(*_: object) -> bool:
+        left.append(LogChunk.objects.count())
+        return False
+
+    monkeypatch.setattr(walk.disk, "give_back", give_back)
+    walk_all()
+    assert left == [0]
+
+
 def test_a_walk_goes_on_where_the_last_step_came_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(walk, "WINDOW", 2)
     monkeypatch.setattr(removal, "AT_ONCE", 1)
