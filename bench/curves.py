@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -36,6 +37,9 @@ text { font: 12px system-ui, sans-serif; fill: #24292f }
 }
 """
 
+_UNIT: Final = re.compile(r" \[(\w+)\]$")
+"""Of a figure that is no time: ``what it takes [MiB]``."""
+
 Point = tuple[int, float]
 
 
@@ -54,7 +58,8 @@ class Curve:
     @property
     def unit(self) -> str:
         """Of the cost."""
-        return "MiB" if self.name.endswith("[MiB]") else "ms"
+        found = _UNIT.search(self.name)
+        return found[1] if found else "ms"
 
     @property
     def exponent(self) -> float:
@@ -137,7 +142,7 @@ def _places(points: Sequence[Point]) -> list[tuple[float, float]]:
 
 
 def _short(name: str) -> str:
-    text = name.removesuffix(" [MiB]").partition(", beside")[0]
+    text = _UNIT.sub("", name).partition(", beside")[0]
     return text if len(text) <= 42 else text[:41] + "…"
 
 

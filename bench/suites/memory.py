@@ -1,7 +1,7 @@
 """Memory of each process: at rest, under load, and whether it grows with the jobs that were run.
 
 All are in MiB. What processes share counts for each of them in RSS and is split between them in PSS, so PSS adds up.
-Jobs are asked for over the API one after the other and have an operation in CHECK, so that the web process, the worker that
+Jobs are asked for over the API, some at once, and have an operation in CHECK, so that the web process, the worker that
 creates and the worker that runs each have something to do with all of them.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from bench import orders
@@ -24,8 +25,12 @@ LONGEST_SECONDS: Final = 200.0
 LONGEST_LARGE_SECONDS: Final = 7200.0
 LOOKS: Final = 20
 GROWTH_MIB: Final = 0.5
-_AHEAD: Final = 20
+_AHEAD: Final = 100
 """Jobs that may wait for the worker; more would say how large the queue is."""
+
+_ASKERS: Final = 4
+_TRIES: Final = 10
+_PAUSE_SECONDS: Final = 3.0
 
 _AT_REST_SECONDS: Final = 5.0
 _STEPS: Final = (
@@ -47,7 +52,8 @@ def figures(bench: Bench) -> Iterator[Figure]:
         rest = _now(pids)
         yield from _each(rest, "at rest")
         looks = [(1, rest)]
-        for look in _run(api, slug, pids, LONGEST_LARGE_SECONDS if bench.large else LONGEST_SECONDS):
+        seconds = LONGEST_LARGE_SECONDS if bench.large else LONGEST_SECONDS
+        for look in _run([orders.patient(product.api) for _ in range(_ASKERS)], slug, pids, seconds):
             looks.append(look)
             (bench.home / "memory.json").write_text(json.dumps([_as_data(one) for one in looks], indent=1))
         yield from _each(looks[-1][1], "after jobs", looks[-1][0])
@@ -76,20 +82,31 @@ def _as_data(look: Look) -> dict[str, object]:
     return {"jobs": count, **{name: [round(one.rss, 2), round(one.pss, 2)] for name, one in found.items()}}
 
 
-def _run(api: orders.Ask, slug: str, pids: Mapping[str, int], seconds: float) -> Iterator[Look]:
+def _run(askers: list[orders.Ask], slug: str, pids: Mapping[str, int], seconds: float) -> Iterator[Look]:
     """Ask for jobs for at most so long; yield how many were asked for and what is used, now and then, and at the end."""
     until, asked = time.monotonic() + seconds, 1
     next_at = time.monotonic() + seconds / LOOKS
-    while asked < JOBS and time.monotonic() < until:
-        orders.create(api, slug)
-        asked += 1
-        if asked % _AHEAD == 0:
+    with ThreadPoolExecutor(len(askers)) as pool:
+        while asked < JOBS and time.monotonic() < until:
+            list(pool.map(lambda api: [_create(api, slug) for _ in range(_AHEAD // _ASKERS)], askers))
+            asked += _AHEAD
             _caught_up()
-        if asked % (JOBS // LOOKS) == 0 or time.monotonic() > next_at:
-            next_at = time.monotonic() + seconds / LOOKS
-            yield asked, _now(pids)
-    _caught_up()
+            if asked % (JOBS // LOOKS) <= _AHEAD or time.monotonic() > next_at:
+                next_at = time.monotonic() + seconds / LOOKS
+                yield asked, _now(pids)
     yield asked, _now(pids)
+
+
+def _create(api: orders.Ask, slug: str) -> int:
+    """Create a job; a machine so busy that nobody had time for it within ten seconds is given some more."""
+    for _ in range(_TRIES):
+        try:
+            return orders.create(api, slug)
+        except RuntimeError as error:
+            if " 503 " not in str(error):
+                raise
+        time.sleep(_PAUSE_SECONDS)
+    return orders.create(api, slug)
 
 
 def _caught_up() -> None:

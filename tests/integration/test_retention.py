@@ -30,7 +30,7 @@ from jobs.models import (
     RetentionState,
     StepRun,
 )
-from jobs.retention import removal, walk
+from jobs.retention import disk, removal, walk
 from jobs.retention.choosing import Chooser
 from jobs.retention.rulebook import Rulebook
 from permissions.catalog import Right
@@ -258,7 +258,7 @@ def test_disk_is_looked_at_when_the_logs_that_go_are_gone(monkeypatch: pytest.Mo
         left.append(LogChunk.objects.count())
         return False
 
-    monkeypatch.setattr(walk.disk, "give_back", give_back)
+    monkeypatch.setattr(disk, "give_back", give_back)
     walk_all()
     assert left == [0]
 
