@@ -11,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,13 +22,33 @@ from bench.place import Bench, place
 
 FOLDER: Final = Path(__file__).parent
 RESULTS: Final = FOLDER / "results.json"
-CONDITIONS: Final = FOLDER / "conditions.json"
 SIZES: Final = (1_000, 100_000, 1_000_000)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the suites; return 0, also when a goal is missed: the table says so, and the machine may be a busy one."""
+    """Run the suites; return 1 when one of them could not be run to its end, else 0.
+
+    A goal that is missed is no failure: the table says so, and the machine may be a busy one.
+    """
     suites = sorted(path.stem for path in (FOLDER / "suites").glob("[!_]*.py"))
+    options = _parser(suites).parse_args(arguments)
+    results = Results(options.results)
+    with (
+        tempfile.TemporaryDirectory(prefix="clarive-bench-") as temporary,
+        place(options.home or Path(temporary), options.sizes, large=options.large) as bench,
+    ):
+        conditions = _conditions()
+        failed = measure(bench, options.only, lambda found: results.keep(found, conditions))
+    if results.measured:
+        print_table(rows(results.measured, results.before))
+    is_ours = options.results == RESULTS
+    curves.main(options.results, curves.PICTURE if is_ours else options.results.with_suffix(".svg"))
+    for name, reason in failed.items():
+        print(f"{name} was not measured to its end: {reason}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _parser(suites: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
         "--only", nargs="+", choices=suites, default=suites, metavar="SUITE", help=", ".join(suites)
@@ -36,18 +57,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--sizes", type=_sizes, default=SIZES, help="numbers of jobs, with commas between them"
     )
     parser.add_argument("--home", type=Path, help="where seeded databases are kept for the next time")
-    options = parser.parse_args(arguments)
-    before = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
-    with (
-        tempfile.TemporaryDirectory(prefix="clarive-bench-") as temporary,
-        place(options.home or Path(temporary), options.sizes) as bench,
-    ):
-        measured = _measure(bench, options.only)
-        conditions = _conditions()
-    print_table(rows(measured, before))
-    _keep(measured, before, conditions)
-    curves.main()
-    return 0
+    parser.add_argument(
+        "--large",
+        action="store_true",
+        help="take hours and 25 GB of disk for what grows: 10,000 jobs for memory, a log of 10 GB",
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=RESULTS,
+        help="where results are kept; conditions and the picture of another file than the usual one lie beside it",
+    )
+    return parser
+
+
+class Results:
+    """What was measured, written down after each suite, so that nothing is lost when a later one breaks.
+
+    Attributes:
+        before: The lines of the file before.
+        measured: What was measured since.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take the file; it need not be there."""
+        self._path = path
+        self.before: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+        self.measured: list[Figure] = []
+
+    def keep(self, found: Sequence[Figure], conditions: dict[str, Any]) -> None:
+        """Write what a suite has measured; what was not measured this time stays as it was."""
+        self.measured += found
+        new = {(one.name, one.size): one.as_data() for one in self.measured}
+        kept = {(line["name"], line["size"]): line for line in self.before}
+        lines = [*({**kept, **new}).values()]
+        text = "[\n" + ",\n".join(f"  {json.dumps(line)}" for line in lines) + "\n]\n" if lines else "[]\n"
+        self._path.write_text(text)
+        beside = "conditions.json" if self._path == RESULTS else f"{self._path.stem}-conditions.json"
+        self._path.with_name(beside).write_text(json.dumps(conditions, indent=2) + "\n")
 
 
 def print_table(table: Sequence[Sequence[str]]) -> None:
@@ -61,24 +108,32 @@ def print_table(table: Sequence[Sequence[str]]) -> None:
         print("  ".join((first, *others)).rstrip())
 
 
-def _measure(bench: Bench, suites: Sequence[str]) -> list[Figure]:
-    measured: list[Figure] = []
+def measure(bench: Bench, suites: Sequence[str], keep: Callable[[list[Figure]], None]) -> dict[str, str]:
+    """Run suites one after the other; return why, by name, those failed that did.
+
+    Args:
+        bench: Where.
+        suites: Their names.
+        keep: Called behind each suite with what it has measured, also when it failed in the middle.
+    """
+    failed: dict[str, str] = {}
     for name in suites:
-        begun = time.monotonic()
-        for one in importlib.import_module(f"bench.suites.{name}").figures(bench):
-            measured.append(one)
-            print(f"  {one.name} ({one.size:,}): {one.median_ms:,.2f} ms", file=sys.stderr)
+        begun, measured = time.monotonic(), list[Figure]()
+        try:
+            for one in importlib.import_module(f"bench.suites.{name}").figures(bench):
+                measured.append(one)
+                print(f"  {one.name} ({one.size:,}): {one.median_ms:,.2f} ms", file=sys.stderr)
+        except KeyboardInterrupt:
+            failed[name] = "interrupted"
+            break
+        except Exception as error:
+            # Whatever it met, the others are measured all the same.
+            traceback.print_exc()
+            failed[name] = f"{type(error).__name__}: {error}"
+        finally:
+            keep(measured)
         print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
-    return measured
-
-
-def _keep(measured: Sequence[Figure], before: Sequence[dict[str, Any]], conditions: dict[str, Any]) -> None:
-    """Write what was measured; what was not measured this time stays as it was."""
-    new = {(one.name, one.size): one.as_data() for one in measured}
-    kept = {(line["name"], line["size"]): line for line in before}
-    lines = [*({**kept, **new}).values()]
-    RESULTS.write_text("[\n" + ",\n".join(f"  {json.dumps(line)}" for line in lines) + "\n]\n")
-    CONDITIONS.write_text(json.dumps(conditions, indent=2) + "\n")
+    return failed
 
 
 def _conditions() -> dict[str, Any]:

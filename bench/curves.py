@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -36,6 +37,9 @@ text { font: 12px system-ui, sans-serif; fill: #24292f }
 }
 """
 
+_UNIT: Final = re.compile(r" \[(\w+)\]$")
+"""Of a figure that is no time: ``what it takes [MiB]``."""
+
 Point = tuple[int, float]
 
 
@@ -54,7 +58,8 @@ class Curve:
     @property
     def unit(self) -> str:
         """Of the cost."""
-        return "MiB" if self.name.endswith("[MiB]") else "ms"
+        found = _UNIT.search(self.name)
+        return found[1] if found else "ms"
 
     @property
     def exponent(self) -> float:
@@ -137,7 +142,7 @@ def _places(points: Sequence[Point]) -> list[tuple[float, float]]:
 
 
 def _short(name: str) -> str:
-    text = name.removesuffix(" [MiB]").partition(", beside")[0]
+    text = _UNIT.sub("", name).partition(", beside")[0]
     return text if len(text) <= 42 else text[:41] + "…"
 
 
@@ -145,10 +150,10 @@ def _number(cost: float) -> str:
     return f"{cost:,.0f}" if cost >= 10 else f"{cost:.1f}"
 
 
-def main() -> None:
-    """Make the picture from the kept results, and print the words."""
-    found = curves(json.loads(RESULTS.read_text()))
-    PICTURE.write_text(draw(found))
+def main(results: Path = RESULTS, picture: Path = PICTURE) -> None:
+    """Make the picture from kept results, and print the words."""
+    found = curves(json.loads(results.read_text()))
+    picture.write_text(draw(found))
     for curve in found:
         print(f"{curve.name}: {curve.word}")
 

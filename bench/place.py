@@ -31,10 +31,12 @@ class Bench:
     Attributes:
         layout: Where the servers and the processes keep their things.
         sizes: Numbers of jobs that are asked for, smallest first.
+        large: Whether suites may take their time, and the disk, for what a few minutes do not tell.
     """
 
     layout: Layout
     sizes: Sequence[int]
+    large: bool = False
 
     @property
     def home(self) -> Path:
@@ -132,12 +134,13 @@ class Bench:
 
 
 @contextlib.contextmanager
-def place(home: Path, sizes: Sequence[int]) -> Iterator[Bench]:
+def place(home: Path, sizes: Sequence[int], *, large: bool = False) -> Iterator[Bench]:
     """Start the servers, unless they are given, and set Django up.
 
     Args:
         home: An empty folder, or one of a run before.
         sizes: See ``Bench``.
+        large: See ``Bench``.
     """
     layout = Layout.at(home)
     layout.logs.mkdir(parents=True, exist_ok=True)
@@ -168,7 +171,7 @@ def place(home: Path, sizes: Sequence[int]) -> Iterator[Bench]:
         if not database:
             servers.create_database(layout)
         _set_up()
-        yield Bench(layout, sorted(sizes))
+        yield Bench(layout, sorted(sizes), large)
 
 
 def _set_up() -> None:

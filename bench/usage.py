@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -51,6 +52,18 @@ def usage(pids: Iterable[int]) -> Usage:
             if name in total:
                 total[name] += int(rest.split()[0])
     return Usage(total["Rss"] / 1024, total["Pss"] / 1024)
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """Return for how many seconds of a processor processes have computed since they began."""
+    ticks = 0
+    for pid in pids:
+        try:
+            words = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        ticks += int(words[11]) + int(words[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 class Peak:

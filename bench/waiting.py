@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from bench import copies
+
 if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
 
@@ -23,7 +25,6 @@ KINDS: Final[Mapping[str, tuple[str, int]]] = {
 
 _SOON: Final = "clock_timestamp() + interval '2 hours'"
 _COMMON: Final = {
-    "id": "nextval('jobs_job_id_seq')",
     "step": "'RUN'",
     "outcome": "NULL",
     "scheduled_at": _SOON,
@@ -78,15 +79,8 @@ def _insert(cursor: CursorWrapper, kind: str, status: str, count: int) -> None:
     mine = f"{PREFIX}{kind}-"
     due = _SOON if kind == "date" else "NULL"
     values = {**_COMMON, "name": f"'{mine}' || number", "status": f"'{status}'", "due_at": due}
-    cursor.execute(
-        "SELECT column_name FROM information_schema.columns WHERE table_name = 'jobs_job' AND is_generated = 'NEVER'"
-    )
-    columns = [name for (name,) in cursor.fetchall()]
-    chosen = ", ".join(values.get(name, f"one.{name}") for name in columns)
-    cursor.execute(
-        f"INSERT INTO jobs_job ({', '.join(columns)}) SELECT {chosen} FROM "
-        f"(SELECT * FROM jobs_job ORDER BY id LIMIT 1) one, generate_series(1, {count:d}) number"
-    )
+    cursor.execute("SELECT min(id) FROM jobs_job")
+    copies.insert(cursor, cursor.fetchone()[0], count, values)
     if kind in _OPENED:
         table, names, given = _OPENED[kind]
         cursor.execute(_WAIT.format(table=table, columns=names, values=given), [f"{mine}%"])

@@ -37,12 +37,12 @@ def _ticks(size: int, count: int) -> tuple[Figure, int]:
     with counted() as asked:
         daemon.tick()
     statements = len(asked)
-    ours, floor = alternately(daemon.tick, lambda: _nothing_asked(statements), TICKS)
+    ours, floor = alternately(daemon.tick, lambda: nothing_asked(statements), TICKS)
     name = f"daemon: tick, {count:,} jobs wait, beside {statements} statements that ask nothing"
     return figure(name, size, ours, floor, at_most_ms=50), statements
 
 
-def _nothing_asked(statements: int) -> None:
+def nothing_asked(statements: int) -> None:
     """Go to the database and back as often as a tick does."""
     from django.db import connection
 

@@ -1,13 +1,16 @@
 """Memory of each process: at rest, under load, and whether it grows with the jobs that were run.
 
 All are in MiB. What processes share counts for each of them in RSS and is split between them in PSS, so PSS adds up.
+Jobs are asked for over the API, some at once, and have an operation in CHECK, so that the web process, the worker that
+creates and the worker that runs each have something to do with all of them.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from bench import orders
@@ -18,105 +21,100 @@ if TYPE_CHECKING:
     from bench.place import Bench
 
 JOBS: Final = 10_000
-LONGEST_SECONDS: Final = 170.0
+LONGEST_SECONDS: Final = 200.0
+LONGEST_LARGE_SECONDS: Final = 7200.0
 LOOKS: Final = 20
+GROWTH_MIB: Final = 0.5
+_AHEAD: Final = 100
+"""Jobs that may wait for the worker; more would say how large the queue is."""
+
+_ASKERS: Final = 4
+_TRIES: Final = 10
+_PAUSE_SECONDS: Final = 3.0
+
 _AT_REST_SECONDS: Final = 5.0
 _STEPS: Final = (
+    "CHECK:\n  - log: a\n"
     "PRE:\n  - log: a\n  - log: b\n  - log: c\nRUN:\n  - log: a\n  - log: b\n  - log: c\nPOST:\n  - log: a\n"
 )
 
-_COPY: Final = """
-INSERT INTO jobs_job ({columns}) SELECT {chosen}
-FROM (SELECT * FROM jobs_job WHERE id = %s) one, generate_series(1, {count:d}) number
-"""
-_AS_NEW: Final = {
-    "id": "nextval('jobs_job_id_seq')",
-    "name": "'LOAD-' || number",
-    "status": "'ready'",
-    "step": "'PRE'",
-    "outcome": "NULL",
-    "due_at": "clock_timestamp()",
-    "scheduled_at": "clock_timestamp()",
-    "max_start_at": "clock_timestamp() + interval '1 day'",
-    "started_at": "NULL",
-    "run_began_at": "NULL",
-    "finished_at": "NULL",
-    "log_lines": "0",
-    "percent": "0",
-    "operations_done": "0",
-}
+Look = tuple[int, dict[str, Usage]]
 
 
 def figures(bench: Bench) -> Iterator[Figure]:
-    """Yield what each process uses, and what the workers grow by for 1,000 jobs more."""
+    """Yield what each process uses, and what each grows by for 1,000 jobs more."""
     with bench.database(0), bench.processes(workers=1) as product:
         api, pids = orders.patient(product.api), product.pids()
         orders.prepare(api)
-        job = orders.create(api, orders.publish(api, "load", _STEPS))
-        orders.ended(api, job)
+        slug = orders.publish(api, "load", _STEPS)
+        orders.ended(api, orders.create(api, slug))
         time.sleep(_AT_REST_SECONDS)
-        yield from _each(pids, "at rest")
-        done, looks = _run(job, pids)
-        yield from _each(pids, f"after {done:,} jobs")
-        for name in ("worker-jobs", "web", "beat"):
+        rest = _now(pids)
+        yield from _each(rest, "at rest")
+        looks = [(1, rest)]
+        seconds = LONGEST_LARGE_SECONDS if bench.large else LONGEST_SECONDS
+        for look in _run([orders.patient(product.api) for _ in range(_ASKERS)], slug, pids, seconds):
+            looks.append(look)
+            (bench.home / "memory.json").write_text(json.dumps([_as_data(one) for one in looks], indent=1))
+        yield from _each(looks[-1][1], "after jobs", looks[-1][0])
+        for name in pids:
             slope = _slope([(count, found[name].rss) for count, found in looks])
             yield figure(
-                f"memory: {name}, growth for 1,000 jobs more [MiB]", done, [max(slope, 0.0)], at_most_ms=0.5
+                f"memory: {name}, growth for 1,000 jobs more [MiB]",
+                looks[-1][0],
+                [max(slope, 0.0)],
+                at_most_ms=GROWTH_MIB,
             )
 
 
-def _each(pids: Mapping[str, int], when: str) -> Iterator[Figure]:
-    for name, found in _now(pids).items():
-        yield figure(f"memory: {name} {when}, RSS [MiB]", 0, [found.rss])
-        yield figure(f"memory: {name} {when}, PSS [MiB]", 0, [found.pss])
+def _each(found: Mapping[str, Usage], when: str, size: int = 0) -> Iterator[Figure]:
+    for name, one in found.items():
+        yield figure(f"memory: {name} {when}, RSS [MiB]", size, [one.rss])
+        yield figure(f"memory: {name} {when}, PSS [MiB]", size, [one.pss])
 
 
 def _now(pids: Mapping[str, int]) -> dict[str, Usage]:
     return {name: usage(tree(pid)) for name, pid in sorted(pids.items())}
 
 
-def _run(job: int, pids: Mapping[str, int]) -> tuple[int, list[tuple[int, dict[str, Usage]]]]:
-    """Let the worker run jobs like one that is there; return how many were run, and what was used meanwhile."""
-    _put(job)
-    begun, looks = time.monotonic(), []
-    done = 0
-    while done < JOBS and time.monotonic() - begun < LONGEST_SECONDS:
-        time.sleep(LONGEST_SECONDS / LOOKS / 2)
-        done = _done()
-        looks.append((done, _now(pids)))
-    _take_away()
-    return done, looks
+def _as_data(look: Look) -> dict[str, object]:
+    count, found = look
+    return {"jobs": count, **{name: [round(one.rss, 2), round(one.pss, 2)] for name, one in found.items()}}
 
 
-def _put(job: int) -> None:
-    from django.db import connection
+def _run(askers: list[orders.Ask], slug: str, pids: Mapping[str, int], seconds: float) -> Iterator[Look]:
+    """Ask for jobs for at most so long; yield how many were asked for and what is used, now and then, and at the end."""
+    until, asked = time.monotonic() + seconds, 1
+    next_at = time.monotonic() + seconds / LOOKS
+    with ThreadPoolExecutor(len(askers)) as pool:
+        while asked < JOBS and time.monotonic() < until:
+            list(pool.map(lambda api: [_create(api, slug) for _ in range(_AHEAD // _ASKERS)], askers))
+            asked += _AHEAD
+            _caught_up()
+            if asked % (JOBS // LOOKS) <= _AHEAD or time.monotonic() > next_at:
+                next_at = time.monotonic() + seconds / LOOKS
+                yield asked, _now(pids)
+    yield asked, _now(pids)
 
-    from jobs import dispatch
 
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT column_name FROM information_schema.columns WHERE table_name = 'jobs_job' AND is_generated = 'NEVER'"
-        )
-        columns = [name for (name,) in cursor.fetchall()]
-        chosen = ", ".join(_AS_NEW.get(name, f"one.{name}") for name in columns)
-        cursor.execute(_COPY.format(columns=", ".join(columns), chosen=chosen, count=JOBS), [job])
-    dispatch.send_work_hint()
+def _create(api: orders.Ask, slug: str) -> int:
+    """Create a job; a machine so busy that nobody had time for it within ten seconds is given some more."""
+    for _ in range(_TRIES):
+        try:
+            return orders.create(api, slug)
+        except RuntimeError as error:
+            if " 503 " not in str(error):
+                raise
+        time.sleep(_PAUSE_SECONDS)
+    return orders.create(api, slug)
 
 
-def _done() -> int:
+def _caught_up() -> None:
+    """Wait until the worker has run all."""
     from jobs.models import Job
 
-    return Job.objects.filter(name__startswith="LOAD-", status="finished").count()
-
-
-def _take_away() -> None:
-    """Let the rest come long after the measurement."""
-    from django.utils import timezone
-
-    from jobs.models import Job
-
-    later = timezone.now() + timedelta(days=365)
-    Job.objects.filter(name__startswith="LOAD-", status="ready").update(due_at=later)
+    while Job.objects.filter(finished_at=None).exists():
+        time.sleep(0.02)
 
 
 def _slope(points: list[tuple[int, float]]) -> float:

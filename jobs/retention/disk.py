@@ -87,6 +87,11 @@ def give_back(now: datetime, until: float) -> bool:
     return True
 
 
+def is_copying() -> bool:
+    """Return whether a copy is on its way, or what one took the place of still lies there."""
+    return bool(_loose())
+
+
 def _loose() -> list[str]:
     """Return the tables of the log that are no partitions: copies, and what they took the place of."""
     with connection.cursor() as cursor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -122,18 +123,37 @@ def _why(policy: RetentionPolicy) -> str:
     return f"retention policy {policy}, kept {' or '.join(limits)}."
 
 
-def drain() -> bool:
-    """Remove some rows of a log that goes; return whether there was one."""
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """A step of removing a log.
+
+    Attributes:
+        job_id: Whose.
+        is_all: Whether it is gone.
+    """
+
+    job_id: int
+    is_all: bool
+
+
+def is_draining() -> bool:
+    """Return whether there is a log that goes and is not gone."""
+    return JobTrim.objects.filter(log_left=True).exists()
+
+
+def drain() -> Drained | None:
+    """Remove some rows of a log that goes; return ``None`` when there is none."""
     with transaction.atomic():
         trim = (
             JobTrim.objects.select_for_update(skip_locked=True).filter(log_left=True).order_by("job").first()
         )
         if trim is None:
-            return False
+            return None
         values = {"job": trim.job_id, "upto": trim.log_upto, "most": MOST_CHUNKS}
         with connection.cursor() as cursor:
             cursor.execute(_DRAIN, values)
-            if cursor.rowcount < MOST_CHUNKS:
-                trim.log_left = False
-                trim.save(update_fields=["log_left"])
-    return True
+            is_all = cursor.rowcount < MOST_CHUNKS
+        if is_all:
+            trim.log_left = False
+            trim.save(update_fields=["log_left"])
+    return Drained(trim.job_id, is_all)

@@ -60,9 +60,10 @@ def _step(now: datetime, seconds: float) -> bool:
     state, _ = RetentionState.objects.get_or_create(pk=1, defaults={"next_at": now})
     until = time.monotonic() + seconds
     partitions.make_ahead()
-    has_more = _while_time(until, removal.drain)
+    has_more = _while_time(until, lambda: _drain(now))
     if not has_more:
-        has_more = _walk(state, now, until) or disk.give_back(now, until)
+        # A partition is looked at once an hour, so not before what the walk let go is gone from it.
+        has_more = _walk(state, now, until) or removal.is_draining() or disk.give_back(now, until)
     RetentionState.objects.filter(pk=1).update(next_at=now if has_more else now + LOOK_EVERY)
     return has_more
 
@@ -73,6 +74,16 @@ def _while_time(until: float, act: Callable[[], bool]) -> bool:
         if time.monotonic() >= until:
             return True
     return False
+
+
+def _drain(now: datetime) -> bool:
+    """Remove more of a log, and behind its last line the job when it goes, too; return whether there was a log."""
+    drained = removal.drain()
+    if drained is None:
+        return False
+    if drained.is_all:
+        _count(removal.remove([drained.job_id], now))
+    return True
 
 
 def _walk(state: RetentionState, now: datetime, until: float) -> bool:
@@ -121,9 +132,14 @@ def _window(state: RetentionState, chooser: Chooser, now: datetime, until: float
 def _note(state: RetentionState, position: int, done: Counter[str]) -> None:
     """Write down how far the walk is, and what it removed."""
     state.position = position
+    _count(done, position=position)
+
+
+def _count(done: Counter[str], **values: int) -> None:
+    """Add to what was removed since the beginning."""
     RetentionState.objects.filter(pk=1).update(
-        position=position,
         jobs=F("jobs") + done[Removes.JOB],
         logs=F("logs") + done[Removes.LOG],
         files=F("files") + done[Removes.FILES],
+        **values,
     )

@@ -30,7 +30,7 @@ from jobs.models import (
     RetentionState,
     StepRun,
 )
-from jobs.retention import removal, walk
+from jobs.retention import disk, removal, walk
 from jobs.retention.choosing import Chooser
 from jobs.retention.rulebook import Rulebook
 from permissions.catalog import Right
@@ -226,6 +226,41 @@ def test_a_log_that_is_too_long_goes_bit_by_bit_before_its_job(monkeypatch: pyte
     assert counts == [4, 2, 1]
     removal.remove([job.pk], NOW)
     assert not Job.objects.filter(pk=job.pk).exists()
+
+
+def test_a_job_goes_behind_the_last_line_of_its_log_and_not_in_the_next_walk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(removal, "MOST_CHUNKS", 2)
+    policy(keep_days=3)
+    long, held = ended(10), ended(10)
+    for job in (long, held):
+        append_entries(job.pk, 1, "RUN", [("info", "There.")])
+        append_entries(job.pk, 1, "RUN", [("info", "More.")])
+    removal.remove([long.pk, held.pk], NOW)
+    JobHold.objects.create(job=held, held_by="ana", comment="For the auditors.", held_at=NOW)
+    walk.begin()
+    while walk.serve(5):
+        pass
+    assert list(Job.objects.values_list("pk", flat=True)) == [held.pk]
+    assert RetentionState.objects.get().jobs == 1
+
+
+def test_disk_is_looked_at_when_the_logs_that_go_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(removal, "MOST_CHUNKS", 2)
+    policy(keep_days=3)
+    job = ended(10)
+    for _ in range(3):
+        append_entry(job.pk, 1, "RUN", "info", "There.")
+    left: list[int] = []
+
+    def give_back(*_: object) -> bool:
+        left.append(LogChunk.objects.count())
+        return False
+
+    monkeypatch.setattr(disk, "give_back", give_back)
+    walk_all()
+    assert left == [0]
 
 
 def test_a_walk_goes_on_where_the_last_step_came_to(monkeypatch: pytest.MonkeyPatch) -> None:

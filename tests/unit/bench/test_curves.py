@@ -46,3 +46,11 @@ def test_the_picture_is_well_formed_and_names_are_escaped() -> None:
     assert texts[0] == "a <b> & c"
     assert "1,000" in texts
     assert "prefers-color-scheme: dark" in picture
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"), [("a: page [KiB]", "KiB"), ("a: web [MiB]", "MiB"), ("a: page", "ms")]
+)
+def test_what_is_no_time_says_its_unit(name: str, unit: str) -> None:
+    assert Curve(name, ((10, 1.0), (100, 1.0))).unit == unit
+    assert f"1.0 → 1.0 {unit}" in draw([Curve(name, ((10, 1.0), (100, 1.0)))])

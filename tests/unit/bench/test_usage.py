@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from bench.usage import Peak, tree, usage
+from bench.usage import Peak, cpu_seconds, tree, usage
 
 
 def test_a_tree_holds_a_process_and_what_is_below_it_and_uses_as_much_as_both() -> None:
@@ -23,3 +23,11 @@ def test_a_peak_is_seen_when_it_is_over() -> None:
         peak.look()
         del held
     assert 50 < peak.grown_mib < 100
+
+
+def test_who_computes_uses_seconds_of_a_processor_and_who_has_ended_none() -> None:
+    before = cpu_seconds([os.getpid()])
+    while cpu_seconds([os.getpid()]) == before:
+        sum(range(10_000))
+    assert cpu_seconds([os.getpid()]) - before < 60
+    assert cpu_seconds([2**22 + 1]) == 0
