@@ -64,6 +64,10 @@ MESSAGES: Final[tuple[Promise | str, ...]] = (
     _(
         "Are you sure you want to delete the selected %(objects_name)s? All of the following objects and their related items will be deleted:"  # noqa: E501  # as Django has it
     ),
+    _(
+        'Are you sure you want to delete the %(object_name)s "%(escaped_object)s"? All of the following related items will be deleted:'  # noqa: E501  # as Django has it
+    ),
+    _("Start typing to filter…"),
     _("Your password was changed."),
     _("Thanks for spending some quality time with the web site today."),
     ngettext_lazy(

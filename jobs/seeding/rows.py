@@ -137,7 +137,8 @@ class Rows:
 
     def natures(self, key: int, life: Life) -> Iterator[str]:
         """Yield the lines of what its contents are."""
-        for nature in life.natures:
+        # Only the contents of a project have any.
+        for nature in life.natures if life.project is not None else ():
             yield NATURES.line((key, self._world.natures[nature].pk))
 
     def approvals(self, key: int, life: Life) -> Iterator[str]:

@@ -63,11 +63,12 @@ def refused(album: Album, name: str) -> None:
 
 def whole_object(album: Album, path: str, name: str) -> None:
     """Go through the pages of one object."""
-    for part in OF_AN_OBJECT:
-        if part != "delete/" or album.links(f'a[href^="{path}delete/"]'):
-            album.go(path + part, f"{name}-{part.strip('/')}")
-        if part == "change/":
-            others = [href for href in album.links("#content-main a, .object-tools a") if belongs(href, path)]
+    album.go(f"{path}change/", f"{name}-change")
+    others = [href for href in album.links("#content-main a, .object-tools a") if belongs(href, path)]
+    may_delete = bool(album.links(f'a[href^="{path}delete/"]'))
+    album.go(f"{path}history/", f"{name}-history")
+    if may_delete:
+        album.go(f"{path}delete/", f"{name}-delete")
     for href in others:
         album.go(href, f"{name}-{href.removeprefix(path).strip('/').replace('/', '-')}")
 
@@ -99,12 +100,14 @@ def rules(album: Album) -> None:
     album.page.wait_for_timeout(1_500)
     album.take("rule-editor-mistakes")
     album.go("/admin/rules/rule/", "rules")
-    for href in album.links("#result_list tr > :is(th, td) a"):
-        album.go(href, "rule")
-        tries = [one for one in album.links("a") if one.endswith("/dry-run/")]
-        if tries:
-            dry_run(album, tries[0])
-            break
+    for wanted in ("/change/", "/versions/", "/dry-run/"):
+        there = [href for href in album.links("#content-main a, .object-tools a") if wanted in href]
+        if not there:
+            album.complaints.append(f"{album.page.url}: no way to {wanted}")
+            return
+        if wanted != "/dry-run/":
+            album.go(there[0], f"rule-{wanted.strip('/')}")
+    dry_run(album, there[0])
 
 
 def dry_run(album: Album, path: str) -> None:

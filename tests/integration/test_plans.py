@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Q
 from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django.plugin import DjangoDbBlocker
 
 from bench import plans
 from jobs import filters, keyset, list_rows, lists, selectors
@@ -42,20 +44,25 @@ _SAME = (
 """What a row has under the name that the job has it under."""
 
 
-@pytest.fixture(autouse=True)
-def _past(db: None) -> None:
-    """A past to look at."""
-    call_command("seed_history", jobs=JOBS, until="2026-11-01T00:00:00+00:00", yes=True, verbosity=0)
+@pytest.fixture(scope="module")
+def past(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """A past to look at, made once; all of it is taken back at the end."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        call_command("seed_history", jobs=JOBS, until="2026-11-01T00:00:00+00:00", yes=True, verbosity=0)
+        # What is deferred until the end of the transaction would be looked at anew at the end of each test.
+        connection.check_constraints()
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.fixture
-def reader(_past: None) -> User:
+def reader(past: None, db: None) -> User:
     """Somebody who sees three environments."""
     return user_with("view_monitor", environments=Environment.objects.filter(code__in=SEEN))
 
 
 @pytest.fixture
-def administrator(_past: None) -> User:
+def administrator(past: None, db: None) -> User:
     """Somebody who sees all of them."""
     return user_with("view_monitor", username="sees-all")
 
