@@ -177,6 +177,8 @@ class ApprovalAdmin(WaitAdmin):
 class TrapAdmin(WaitAdmin):
     """Traps with their answers."""
 
+    told = ("error",)
+
     list_display = (
         "job",
         "name",

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from jobs.audit import Author
 from jobs.models import AuditRecord
+from jobs.wording import translated
 from permissions import policy
 
 MOST_COUNTED: Final = 10_000
@@ -27,7 +28,20 @@ def author_of(request: HttpRequest) -> Author:
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """For looking only: what is shown here changes by actions, never by hand."""
+    """For looking only: what is shown here changes by actions, never by hand.
+
+    Attributes:
+        told: Fields with messages of the engine, which are kept in English and read in the reader's language.
+    """
+
+    told: ClassVar[tuple[str, ...]] = ()
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Return what is shown, never to be saved, with its messages in the reader's language."""
+        found: Any = super().get_object(request, object_id, from_field)
+        for name in self.told if found is not None else ():
+            setattr(found, name, translated(getattr(found, name)))
+        return found
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Say no."""

@@ -63,6 +63,7 @@ class JobAdmin(ReadOnlyAdmin):
     paginator = CappedPaginator
     exclude = ("claim", "cancelled_claim", "stash", "rule_pins", "natures")
     change_form_template = "admin/jobs/job/change_form.html"
+    told = ("reason",)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Offer what people do to jobs; who may do it to which is decided job by job."""

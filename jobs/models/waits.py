@@ -88,7 +88,7 @@ class Approval(Wait):
         )
 
     def __str__(self) -> str:
-        return f"{self.job_id}/{self.attempt} {self.path}: {self.result}"
+        return f"{self.job_id}/{self.attempt} {self.path}: {self.get_result_display()}"
 
 
 class ApprovalSignature(models.Model):
@@ -180,7 +180,7 @@ class Trap(Wait):
         )
 
     def __str__(self) -> str:
-        return f"{self.job_id}/{self.attempt} {self.path}: {self.answer}"
+        return f"{self.job_id}/{self.attempt} {self.path}: {self.get_answer_display()}"
 
 
 class Semaphore(models.Model):

@@ -56,6 +56,14 @@ def test_a_job_links_to_what_the_administrator_may_do(staff: Reader, jobs: list[
     assert staff.get(f"/admin/jobs/job/{hidden.pk}/change/").status_code == 302
 
 
+def test_messages_of_the_engine_are_in_the_reader_s_language(dev: Environment) -> None:
+    job = JobFactory.at("RUN", "trapped", environment=dev, reason="The command ended with return code 7.")
+    reader = Reader(UserFactory.create(is_staff=True, is_superuser=True), language="es")
+    assert "El comando terminó con el código de retorno 7." in words(
+        reader.get(f"/admin/jobs/job/{job.pk}/change/")
+    )
+
+
 def test_approvals_and_traps_of_hidden_environments_are_not_there(staff: Reader, jobs: list[Job]) -> None:
     for job in jobs:
         place = {

@@ -8,10 +8,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from jobs.actions.base import actions
+from jobs.actions.base import every_action
 from jobs.actions.cancel import CancelJob
 from jobs.api import bulk as api_bulk
-from jobs.models import AuditRecord, Job
+from jobs.models import AuditRecord, Job, JobHold
 from permissions.models import Environment
 from tests.api import Answer, Api
 from tests.factories import EnvironmentFactory, JobFactory, grant, user_with
@@ -209,10 +209,19 @@ def test_bad_input_is_named_and_nothing_is_done(
 
 
 def test_every_action_is_there_and_takes_what_it_takes_alone() -> None:
-    assert set(api_bulk.ACTIONS) == set(actions())
+    assert set(api_bulk.ACTIONS) == set(every_action())
     own = set(api_bulk.BulkSerializer().fields)
     for key in api_bulk.ACTIONS:
         assert set(api_bulk.parameters(key)) <= own, key
+
+
+def test_several_jobs_are_held_and_released(api: Api, dev: Environment) -> None:
+    jobs = [at(dev, "END", "finished") for _ in range(2)]
+    for action, is_held in (("hold", True), ("release", False)):
+        answer = ask(api, action, *jobs, comment="the auditors ask")
+        assert [each["id"] for each in answer.json["done"]] == [job.pk for job in jobs], answer.json
+        assert JobHold.objects.filter(job__in=jobs).count() == (len(jobs) if is_held else 0)
+        assert AuditRecord.objects.filter(action=action, job__in=jobs).count() == len(jobs)
 
 
 def test_numbers_no_job_can_have_are_not_found(api: Api) -> None:

@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
+from django.db import transaction
+from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from jobs.lifecycle import Event
+from jobs import transitions
+from jobs.lifecycle import Event, Step
 from jobs.log.writer import append_entries
 from jobs.models import Job, OperationRun
+from jobs.transitions import Change
 from permissions.models import Environment, User
 from tests.browser.fitting import too_wide
 from tests.factories import (
@@ -183,19 +187,19 @@ def test_a_line_can_be_linked(page: Page, live_server: LiveServer, ana: User, jo
     expect(page.locator("#L1502")).to_have_class(re.compile("is-marked"))
 
 
-def test_a_dashboard_follows_the_job_to_its_end(
+def test_a_dashboard_follows_the_job_to_its_end_and_into_a_rerun(
     page: Page, live_server: LiveServer, ana: User, job: Job, complaints: Complaints
 ) -> None:
     sign_in(page, live_server, f"/jobs/{job.pk}/")
     for event in (Event.STEP_OK, Event.START, Event.STEP_OK):
         happen(job, event)
-    expect(page.get_by_role("list", name="Pasos").locator("[aria-current=step]")).to_contain_text(
-        "END hecho", timeout=10_000
-    )
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.wait_for_function("() => document.querySelector('[data-poll]') === null")
-    assert asked == []
+    current = page.get_by_role("list", name="Pasos").locator("[aria-current=step]")
+    expect(current).to_contain_text("END hecho", timeout=10_000)
+    with transaction.atomic():
+        change = Change(Event.RERUN, timezone.now(), asked_step=Step.RUN)
+        transitions.apply(transitions.lock(job.pk), change)
+    # An ended job is asked for every fifteen seconds.
+    expect(current).to_contain_text("RUN", timeout=25_000)
 
 
 PART: Final = """<div id="part"><p>{}</p><details><summary>more</summary><p>{}</p></details>

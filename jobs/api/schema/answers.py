@@ -20,6 +20,9 @@ ACTIONS = (
     "rerun", "reschedule", "run_now", "cancel", "approve", "reject", "retry", "skip", "abort", "pause", "resume",
     "rollback", "delete", "comment",
 )  # fmt: skip
+APART = ("hold", "release")
+"""What does not move a job on: for several jobs, not among what a job offers."""
+
 BLOCKERS = ("schedule", "approval", "trap", "semaphore", "worker", "daemon")
 BASES = ("environment", "rule", "tree")
 
@@ -319,7 +322,7 @@ class BulkRefusedAnswer(serializers.Serializer[Any]):
 class BulkAnswer(serializers.Serializer[Any]):
     """What an action did to several jobs."""
 
-    action = Word(ACTIONS, component="Action")
+    action = Word((*ACTIONS, *APART), component="BulkAction")
     dry_run = serializers.BooleanField()
     done = BulkDoneAnswer(many=True)
     refused = BulkRefusedAnswer(many=True)
