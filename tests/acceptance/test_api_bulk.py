@@ -221,7 +221,9 @@ def test_several_jobs_are_held_and_released(api: Api, dev: Environment) -> None:
         answer = ask(api, action, *jobs, comment="the auditors ask")
         assert [each["id"] for each in answer.json["done"]] == [job.pk for job in jobs], answer.json
         assert JobHold.objects.filter(job__in=jobs).count() == (len(jobs) if is_held else 0)
-        assert AuditRecord.objects.filter(action=action, job__in=jobs).count() == len(jobs)
+        assert AuditRecord.objects.filter(action=action, job_id__in=[job.pk for job in jobs]).count() == len(
+            jobs
+        )
 
 
 def test_numbers_no_job_can_have_are_not_found(api: Api) -> None:
