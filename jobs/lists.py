@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from django.core.exceptions import EmptyResultSet
@@ -28,6 +29,9 @@ from permissions.models import Environment
 
 MOST_PLACES: Final = 400
 """So many walks at most; each costs some microseconds. With more the planner is left to choose."""
+
+FEW_OF_A_DATE: Final = 1000
+"""So many rows of an index of dates are read to see where a range begins."""
 
 USUAL_ENVIRONMENTS: Final = 20
 """So many there are where nobody counted."""
@@ -108,17 +112,51 @@ def page(wanted: Wanted, ordering: Ordering, cursor: Cursor | None, limit: int) 
     if wanted.but == _NOTHING:
         return page_of(lambda _count: [], _cursor_at, cursor, limit)
     # A word that is not rare is met soon in some environment, and in another one perhaps never.
-    is_walked = ordering.column == "id" and not wanted.filter.text
+    if ordering.column == "id" and not wanted.filter.text:
+        return page_of(partial(_walked, wanted, ordering, cursor), _cursor_at, cursor, limit)
     if ordering.column == "id":
         wanted = _within_dates(wanted)
 
     def read(count: int) -> list[Place]:
-        if is_walked:
-            return [Place(number, number) for number in _first(wanted, ordering, cursor, count)]
         found = read_rows(_everywhere(wanted).values_list("pk", ordering.column), ordering, cursor, count)
         return [Place(*row) for row in found]
 
     return page_of(read, _cursor_at, cursor, limit)
+
+
+def _walked(wanted: Wanted, ordering: Ordering, cursor: Cursor | None, count: int) -> list[Place]:
+    """Return the places of at most ``count`` jobs by their numbers, beyond ``cursor``."""
+    lowest = None if _is_ascending(ordering, cursor) else _probable_first(wanted.filter)
+    found: list[int] = []
+    if lowest is not None:
+        probable = replace(wanted, but=(wanted.but or Q()) & Q(pk__gte=lowest))
+        found = _first(probable, ordering, cursor, count)
+    if lowest is None or len(found) < count:
+        found = _first(_within_dates(wanted), ordering, cursor, count)
+    return [Place(number, number) for number in found]
+
+
+def _probable_first(narrowed: JobFilter) -> int | None:
+    """Return a number below which there are hardly any jobs of the wanted dates, ``None`` where all are looked at anyway.
+
+    Whoever walks down from the newest job and fills the page above it has missed none: what is below comes later.
+    """
+    given = [name for name in DATE_FIELDS if narrowed.after.get(name) or narrowed.before.get(name)]
+    if len(given) != 1 or narrowed.before.get(given[0]):
+        return None
+    column, moment = DATE_FIELDS[given[0]], narrowed.after[given[0]]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT min(oldest.id), count(*) FROM "
+            f"(SELECT id FROM jobs_job WHERE {column} >= %s ORDER BY {column} LIMIT %s) AS oldest",
+            [moment, FEW_OF_A_DATE],
+        )
+        lowest, looked_at = cursor.fetchone()
+    return lowest if looked_at == FEW_OF_A_DATE else None
+
+
+def _is_ascending(ordering: Ordering, cursor: Cursor | None) -> bool:
+    return ordering.descending is (cursor is not None and cursor.backward)
 
 
 def _cursor_at(row: Place, backward: bool) -> Cursor:
@@ -200,7 +238,7 @@ def _with_natures(codes: Sequence[str]) -> QuerySet[Any, Any]:
 
 def _first(wanted: Wanted, ordering: Ordering, cursor: Cursor | None, count: int) -> list[int]:
     """Return the numbers of at most ``count`` jobs beyond ``cursor``, in the direction in which it walks."""
-    ascending = ordering.descending is (cursor is not None and cursor.backward)
+    ascending = _is_ascending(ordering, cursor)
     narrowed = flipped(wanted.filter.positive())
     driver = next((each for each in _DRIVERS if _drives(each, narrowed, wanted.environments)), None)
     handled = ("environment", driver.name) if driver else ("environment",)

@@ -100,6 +100,21 @@ def compare(user: User, query: str) -> None:
         same(back)
 
 
+def test_where_many_jobs_have_a_date_their_list_is_the_same(
+    administrator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "FEW_OF_A_DATE", 5)
+    for field in ("created", "scheduled", "started", "finished"):
+        query = f"{field}_after=2026-06-01T00:00:00Z"
+        compare(administrator, query)
+        narrowed, ordering = read(query)
+        wanted = lists.Wanted(None, narrowed)
+        last = lists.page(wanted, read(f"{query}&ordering=id")[1], None, LIMIT)
+        assert last.rows, query
+        here = lists.page(wanted, ordering, None, 1000)
+        assert [row.number for row in here.rows[-LIMIT:]] == [row.number for row in last.rows[::-1]], query
+
+
 def test_what_else_must_hold_narrows_a_list(reader: User) -> None:
     narrowed, ordering = read("status=error")
     first = lists.page(lists.Wanted(selectors.seen_environments(reader), narrowed), ordering, None, 1).rows[0]
