@@ -13,10 +13,10 @@ from django.db.models import ForeignObjectRel, Q, QuerySet
 
 from jobs.audit import together
 from jobs.exceptions import JobError
-from jobs.models import Approval, ApprovalSignature, Job, Semaphore, SemaphoreRequest
+from jobs.models import Approval, ApprovalSignature, Job, Project, Semaphore, SemaphoreRequest, Subscription
 from permissions import policy
 from permissions.catalog import Right
-from permissions.models import User
+from permissions.models import Environment, User
 from permissions.policy import AnyUser
 from permissions.rights import Rights
 from rules import selectors as rules
@@ -141,7 +141,13 @@ def _referring(thing: models.Model) -> Iterator[QuerySet[Any]]:
         # Jobs keep the versions of the rules that theirs called when they were created.
         yield Job.objects.filter(rule_pins__has_key=thing.slug)
         yield Rule.objects.filter(pk__in=rules.callers(thing.slug)).exclude(pk=thing.pk)
+    elif isinstance(thing, Environment):
+        yield Subscription.objects.filter(environments__contains=[thing.code])
+    elif isinstance(thing, Project):
+        yield Subscription.objects.filter(projects__contains=[thing.code])
     elif isinstance(thing, User | Group):
+        column, own = ("users", thing.get_username()) if isinstance(thing, User) else ("groups", thing.name)
+        yield Subscription.objects.filter(**{f"{column}__contains": [own]})
         name = f"user:{thing.username}" if isinstance(thing, User) else f"group:{thing.name}"
         yield Approval.objects.filter(closed_at=None, approvers__contains=[name])
         yield Rule.objects.filter(pk__in=rules.asking(name))
@@ -160,6 +166,9 @@ def _relations(thing: models.Model) -> list[Any]:
 
 def _by_visibility(rows: QuerySet[Any], rights: Rights) -> tuple[QuerySet[Any], bool]:
     """Return the rows that may be named, and whether there are others."""
+    if rows.model is Subscription and not rights.everything:
+        # They name people and programs of all environments.
+        return rows.none(), rows.exists()
     path = _path(rows.model)
     at = f"{path}__environment" if path else "environment"
     if rights.everything or not (path or _has(rows.model, "environment")):

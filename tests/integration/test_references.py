@@ -28,6 +28,7 @@ from jobs.models import (
     ProjectEnvironment,
     Secret,
     Semaphore,
+    Subscription,
 )
 from permissions import policy
 from permissions.catalog import Right
@@ -238,6 +239,28 @@ def test_schedules_refer_to_what_they_create_jobs_of() -> None:
     assert references(
         schedule.rule, user_with("view_monitor", environments=[EnvironmentFactory.create()])
     ) == (module.References((), True))
+
+
+def test_subscriptions_refer_to_what_they_are_about() -> None:
+    asker = user_with("view_monitor", username="asks")
+    environment, project = EnvironmentFactory.create(), ProjectFactory.create()
+    user, group = UserFactory.create(), Group.objects.create(name="night")
+    told = Subscription.objects.create(
+        name="night",
+        environments=[environment.code],
+        projects=[project.code],
+        users=[user.username],
+        groups=[group.name],
+    )
+    for thing in (environment, project, user, group):
+        assert references(thing).named == (Reference("subscription", told.pk, "night"),)
+        with pytest.raises(Referenced, match="subscription night refers to it"):
+            delete(thing, "It")
+        found = references(thing, asker)
+        assert (found.named, found.others) == ((), True), "who may not see subscriptions learns no name"
+    told.delete()
+    for thing in (project, user, group, environment):
+        delete(thing, "It")
 
 
 def test_words_of_several() -> None:
