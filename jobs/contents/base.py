@@ -18,6 +18,7 @@ class Base:
         sha: The first revision of the job that brought it; empty when nothing is there.
         job_id: That job.
         job_name: Its name.
+        others: Its other revisions, for a job of several.
         takes_back: The job's revisions go, and this is what stays: what the revisions have beyond it is backed out.
     """
 
@@ -25,6 +26,12 @@ class Base:
     job_id: int | None = None
     job_name: str = ""
     takes_back: bool = False
+    others: tuple[str, ...] = ()
+
+    @property
+    def shas(self) -> tuple[str, ...]:
+        """All revisions that are there, none when nothing is."""
+        return (self.sha, *self.others) if self.sha else ()
 
 
 def base_of(job: Job, shas: Sequence[str]) -> Base:
@@ -43,7 +50,8 @@ def base_of(job: Job, shas: Sequence[str]) -> Base:
     if found is None or not own:
         return Base(takes_back=is_there and job.type == JobType.DEMOTE)
     name = Job.objects.filter(pk=found).values_list("name", flat=True).first()
-    return Base(own[0], found, name or "", is_there and job.type == JobType.DEMOTE)
+    takes_back = is_there and job.type == JobType.DEMOTE
+    return Base(own[0], found, name or "", takes_back, tuple(own[1:]))
 
 
 def _shas(job_id: int | None) -> list[str]:

@@ -53,7 +53,7 @@ class History:
         are_all: They are all files of the revisions.
         brought: Commits of the revisions that are not there; ``None`` when that cannot be known.
         lacking: Commits that are there and not in the revisions; ``None`` likewise.
-        is_base_gone: What is there is no longer in the repository.
+        gone: A commit that is there and not, or no longer, in the repository; empty when there is none.
         is_shallow: The repository has not all of its history, so commits may be missing.
     """
 
@@ -61,8 +61,13 @@ class History:
     are_all: bool
     brought: Commits | None
     lacking: Commits | None
-    is_base_gone: bool = False
+    gone: str = ""
     is_shallow: bool = False
+
+    @property
+    def is_base_gone(self) -> bool:
+        """Whether something that is there is not in the repository."""
+        return bool(self.gone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +107,12 @@ def _names(ref: str) -> tuple[str, ...]:
     return (ref,) if ref.startswith("refs/") else (f"refs/tags/{ref}", f"refs/heads/{ref}", f"refs/{ref}")
 
 
-def read(repository: Repository, base: str, shas: Sequence[str], *, seconds: float) -> History:
-    """Return what lies between ``base`` and the revisions.
+def read(repository: Repository, bases: Sequence[str], shas: Sequence[str], *, seconds: float) -> History:
+    """Return what the revisions have that none of ``bases`` has.
 
     Args:
         repository: Of the project.
-        base: The commit that is there; empty when nothing is.
+        bases: The commits that are there, none when nothing is.
         shas: Commits of the revisions, at least one.
         seconds: How long all of it may take.
 
@@ -116,31 +121,33 @@ def read(repository: Repository, base: str, shas: Sequence[str], *, seconds: flo
         GitStopped: The time was over, or the runner asked to stop.
         RepositoryError: The repository cannot be read.
     """
-    with repository.held([*shas, base] if base else shas, seconds=seconds) as mirror:
+    with repository.held([*shas, *bases], seconds=seconds) as mirror:
         for sha in shas:
             if sha not in mirror.known:
                 raise UnknownRef(f"The commit {sha} is no longer in {repository.public}.")
         try:
-            return _read(mirror, base, shas)
+            return _read(mirror, bases, shas)
         except GitStopped:
             raise
         except RepositoryError:
             # What the mirror promised it does not hold: it was damaged, and is made anew.
             mirror.renew()
-            return _read(mirror, base, shas)
+            return _read(mirror, bases, shas)
 
 
-def _read(mirror: Held, base: str, shas: Sequence[str]) -> History:
-    is_base_gone = bool(base) and base not in mirror.known
-    known = "" if is_base_gone else base
+def _read(mirror: Held, bases: Sequence[str], shas: Sequence[str]) -> History:
+    gone = next((sha for sha in bases if sha not in mirror.known), "")
+    known = [] if gone else bases
     paths: set[str] = set()
     for sha in shas:
-        paths.update(_changed(mirror, known, sha) if known else _all(mirror, sha))
-    if is_base_gone:
-        return History(frozenset(paths), True, None, None, True, mirror.is_shallow)
-    brought = commits(mirror, shas, [base] if base else [])
-    lacking = commits(mirror, [base], shas) if base else Commits()
-    return History(frozenset(paths), not base, brought, lacking, False, mirror.is_shallow)
+        # What one of several that are there has just so is not brought.
+        changed = [set(_changed(mirror, base, sha)) for base in known]
+        paths.update(set.intersection(*changed) if changed else _all(mirror, sha))
+    if gone:
+        return History(frozenset(paths), True, None, None, gone, mirror.is_shallow)
+    brought = commits(mirror, shas, bases)
+    lacking = commits(mirror, bases, shas) if bases else Commits()
+    return History(frozenset(paths), not bases, brought, lacking, "", mirror.is_shallow)
 
 
 def _changed(mirror: Held, base: str, sha: str) -> Iterator[str]:

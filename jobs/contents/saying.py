@@ -16,9 +16,11 @@ def problems(history: History, base: Base, refs_unknown: str) -> list[Entry]:
     """Return why the contents are known in part only, if so."""
     found = []
     if history.is_base_gone:
+        why = "which has not all of its history" if history.is_shallow else "its history was rewritten"
         said = (
-            f"The commit {base.sha}, which {base.job_name} brought here, is no longer in the repository: its history was "
-            "rewritten. The commits are not known, and the natures are looked for in all files."
+            f"The commit {history.gone}, which {base.job_name} brought here, is {'not' if history.is_shallow else 'no longer'} "
+            f"in the repository{',' if history.is_shallow else ':'} {why}. The commits are not known, and the natures are looked "
+            "for in all files."
         )
         found.append(("error", said))
     elif history.is_shallow:

@@ -113,7 +113,7 @@ def _find(job: Job, keeper: LeaseKeeper, revisions: Sequence[tuple[str, str]], b
     git = GitRunner(marker, lambda: keeper.lost or draining.is_draining())
     repository = Repository(job.project.repository, naming.mirrors(), git)
     moved, unknown = _moved(repository, revisions, history.left(until))
-    found = history.read(repository, base.sha, [sha for _ref, sha in revisions], seconds=history.left(until))
+    found = history.read(repository, base.shas, [sha for _ref, sha in revisions], seconds=history.left(until))
     rows = retrying(lambda: list(Nature.objects.order_by("code")), keeper)
     matchers, unusable = _matchers(rows)
     try:

@@ -251,6 +251,11 @@ def test_several_revisions_are_one_content(world: World) -> None:
     job = world.run("s1", "m1")
     assert natures_of(job) == ["python", "sql"]
     assert {each["sha"] for each in job.contents.commits} == {world.shas["s1"], world.shas["m1"]}
+    world.commit("m2", {"c.txt": "x"})
+    job = world.run("m2")
+    assert natures_of(job) == [], "what m1 brought is there"
+    assert [each["sha"] for each in job.contents.commits] == [world.shas["m2"]]
+    assert [each["sha"] for each in job.contents.backed_out] == [world.shas["s1"]]
 
 
 def test_a_crash_before_the_write_leaves_nothing_and_the_next_runner_settles(

@@ -50,7 +50,7 @@ def head(origin: Path, name: str = "HEAD") -> str:
 
 
 def between(repository: Repository, base: str, *shas: str) -> History:
-    return history.read(repository, base, shas, seconds=30)
+    return history.read(repository, [base] if base else [], shas, seconds=30)
 
 
 def subjects(commits: history.Commits | None) -> list[str]:
@@ -276,7 +276,7 @@ def test_a_remote_that_hangs_is_left_in_time(silent: str, tmp_path: Path) -> Non
     begun = time.monotonic()
     repository = Repository(silent, tmp_path / "mirrors")
     with pytest.raises(GitStopped, match="git took longer than 1 seconds"):
-        history.read(repository, "", ["a" * 40], seconds=1)
+        history.read(repository, [], ["a" * 40], seconds=1)
     assert time.monotonic() - begun < 10
 
 
@@ -288,7 +288,7 @@ def test_a_fetch_that_is_killed_half_way_is_made_again(origin: Path, silent: str
 
     def read() -> None:
         try:
-            history.read(hanging, "", ["a" * 40], seconds=60)
+            history.read(hanging, [], ["a" * 40], seconds=60)
         except RepositoryError as error:
             errors.append(error)
 
