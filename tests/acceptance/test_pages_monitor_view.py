@@ -287,6 +287,7 @@ def test_groups_cost_the_same_queries_with_any_number_of_rows(
 def test_csv_is_the_view(reader: Reader, make: Callable[..., Job], dev: Environment) -> None:
     make("=1+1", comment='says "hi", é', revisions=["v1", "v2"], urgent=True)
     JobFactory.at("PRE", "ready", environment=dev, name="B")
+    JobFactory.at("END", "finished", environment=EnvironmentFactory.create(code="HIDDEN"), name="hidden")
     answer = reader.get(
         "/?format=csv&columns=name,comment,revisions,finished_at,urgent,id,outcome&status=finished&group=status"
     )
@@ -309,6 +310,7 @@ def test_json_has_every_page_once_in_order(
 ) -> None:
     for number in range(5):
         make(f"J{number}")
+    make("J9", environment=EnvironmentFactory.create(code="HIDDEN"))
     monkeypatch.setattr(export, "ROWS", 2)
     found = json.loads(file_of(reader.get("/?format=json&columns=name,natures,project&ordering=name")))
     assert [each["name"] for each in found] == ["J0", "J1", "J2", "J3", "J4"]

@@ -64,6 +64,7 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     done: bool = False
+    touched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +91,18 @@ def is_admin(door: Door) -> bool:
 def cells(door: Door, row: Row) -> Iterator[Cell]:
     """Yield who tries a door: who holds its right in every way, who holds all others, and who they are otherwise.
 
-    Programs come with a token, so the API is tried with one; a session there is the same person with another key,
-    which a few show. The administration asks for staff first: all ways to be staff, and a few who are not.
+    Programs come with a token, so the API is tried with one; a session there is the same person with another key: who is
+    nobody, who may do everything, and who holds the right here, elsewhere, through a group, on ``*`` or no more. The
+    administration asks for staff first: all ways to be staff, and a few who are not.
     """
     if is_admin(door):
         yield from (Cell(person, SESSION) for person in [OTHERS[0], SUPERUSER, *_staff(door, row)])
     elif is_api(door):
         tried = [*_people(door, row), *STAFF[:1], *limited()]
         yield from (Cell(person, TOKEN) for person in tried if person.has_account)
-        yield from (Cell(person, SESSION) for person in [OTHERS[0], *HOLDERS[row.access.right][:2]])
+        yield from (
+            Cell(person, SESSION) for person in [OTHERS[0], SUPERUSER, *HOLDERS[row.access.right][:5]]
+        )
         return
     else:
         yield from (Cell(person, SESSION) for person in [*_people(door, row), *STAFF[:1]])
@@ -202,9 +206,11 @@ def answer(found: World, ask: Ask, cell: Cell, action: str = "") -> Answer:
         else:
             response = _client.post(ask.address, ask.data, headers=headers)
         content = response.getvalue() if isinstance(response, StreamingHttpResponse) else response.content
-        done = bool(action) and AuditRecord.objects.filter(pk__gt=found.newest_record, action=action).exists()
+        newer = AuditRecord.objects.filter(pk__gt=found.newest_record)
+        done = bool(action) and newer.filter(action=action).exists()
+        touched = ask.method != "GET" and newer.exists()
         transaction.set_rollback(True)
-    return Answer(response.status_code, dict(response.items()), content, done)
+    return Answer(response.status_code, dict(response.items()), content, done, touched)
 
 
 def mistake(door: Door, row: Row, want: str, got: Answer, nothing: Answer | None) -> str:
@@ -219,6 +225,8 @@ def mistake(door: Door, row: Row, want: str, got: Answer, nothing: Answer | None
     """
     if got.done != (bool(row.done) and want == access.OK):
         return f"{want}, and the audit says that it was {'' if got.done else 'not '}done"
+    if want != access.OK and got.touched:
+        return f"{want}, and the audit says that something was done"
     if want == access.OK:
         return "" if got.status in row.success else f"{want} {row.success}, not {got.status}"
     if want == access.SIGN_IN:
@@ -270,7 +278,7 @@ def plain(one: Answer, asks: tuple[Ask, Ask], person: Person) -> Answer:
     for repeated in sorted(told, key=len, reverse=True):
         body = body.replace(repeated.encode(), b"?")
     headers = {name: value.replace(str(NOBODY), "?") for name, value in one.headers.items()}
-    return Answer(one.status, headers, body)
+    return Answer(one.status, headers, body, one.done, one.touched)
 
 
 def leaks(cell: Cell, ask: Ask, got: Answer) -> list[str]:

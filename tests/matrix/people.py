@@ -88,6 +88,7 @@ they may read something of an environment."""
 STAFF_WITH: Final = {
     right: [
         Person(f"staff with {right.value} here", is_staff=True, here=VIEW | {right}),
+        Person(f"staff with {right.value} through a group", is_staff=True, group=VIEW | {right}),
         Person(f"staff with {right.value} on *", is_staff=True, everywhere=VIEW | {right}),
         Person(f"staff with all but {right.value} here", is_staff=True, here=ALL - {right}),
     ]
