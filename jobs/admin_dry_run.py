@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from jobs import selectors
-from jobs.actions.create import mistakes_in_variables
+from jobs.actions.lookup import mistakes_in_variables
 from jobs.choices import JobType
 from jobs.dry_run import (
     Imagined,

@@ -16,7 +16,8 @@ from typing import Any, Final
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from jobs import audit, durations, runner, transitions, variables, workers
-from jobs.actions.create import Found, ask, find, request_of
+from jobs.actions.create import ask, request_of
+from jobs.actions.lookup import Found, find
 from jobs.audit import Actor
 from jobs.bundle import Bundle
 from jobs.execution.database import recalled
@@ -52,7 +53,8 @@ def create_job(wish: Wish, *, actor: Actor, now: datetime) -> Job:
         now: The present.
 
     Raises:
-        JobError: As ``jobs.actions.create.create_job``.
+        InvalidInput: Something in the wish is unknown or makes no sense; also an environment the actor may not see.
+        JobError: As ``jobs.actions.create.ask``.
         RightMissing: The actor sees the environment but may not create jobs there.
     """
     found = find(wish, actor, now)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from jobs import variables
-from jobs.actions.create import layers_of
+from jobs.actions.lookup import layers_of
 from jobs.models import Project
 from jobs.secrets import vault
 from jobs.secrets.masking import Mask

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import uuid
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 from django.utils import timezone
 
 from jobs import creation, runner
-from jobs.actions.create import create_job, make_plan
+from jobs.actions.create import ask, request_for
+from jobs.actions.lookup import make_plan
 from jobs.audit import Actor
 from jobs.lifecycle import ENDED
 from jobs.log.reader import read_entries
@@ -40,7 +42,8 @@ def setting() -> tuple[Environment, Actor]:
 
 def create(rule_slug: str, actor: Actor, **wish: Any) -> Job:
     """Create a job in DEV and return it as the asker gets it."""
-    return create_job(Wish(rule=rule_slug, environment="DEV", **wish), actor=actor, now=timezone.now())
+    wanted = Wish(rule=rule_slug, environment="DEV", **wish)
+    return ask(request_for(wanted, actor, timezone.now(), uuid.uuid4()))
 
 
 def ended(job: Job, seconds: float = 30) -> Job:

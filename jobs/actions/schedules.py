@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from jobs import dispatch
 from jobs.actions import rows
 from jobs.actions.catalogue import note_in_history
-from jobs.actions.create import make_plan, mistakes_in_words
+from jobs.actions.lookup import make_plan, mistakes_in_words
 from jobs.actions.people import NameTaken
 from jobs.audit import Actor, together
 from jobs.exceptions import InvalidInput

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from jobs.actions.base import MOST_COMMENT
-from jobs.actions.create import MOST_REVISIONS
+from jobs.actions.lookup import MOST_REVISIONS
 from jobs.api.catalogue_bodies import Duration
 from jobs.api.parsing import Choice, Flag, Moment, PlainObject, StrictSerializer, Text
 from jobs.api.serializers import RevisionSerializer

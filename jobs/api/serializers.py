@@ -12,7 +12,7 @@ from rest_framework import serializers
 
 from jobs import waits
 from jobs.actions.base import MOST_COMMENT
-from jobs.actions.create import MOST_REVISIONS
+from jobs.actions.lookup import MOST_REVISIONS
 from jobs.addresses import shown_address
 from jobs.api.parsing import Choice, Flag, Moment, PlainObject, StrictSerializer, Text
 from jobs.blockers import Blocker

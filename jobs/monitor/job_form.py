@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from jobs import selectors, variables
-from jobs.actions.create import layers_of
+from jobs.actions.lookup import layers_of
 from jobs.choices import JobType
 from jobs.models import Project
 from jobs.monitor import job_variables, times

@@ -11,7 +11,7 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 
 from jobs import deployments, dispatch, dry_run, durations, planning, selectors, transitions, workers
-from jobs.actions.create import lacks_guards
+from jobs.actions.lookup import lacks_guards
 from jobs.contents import offering
 from jobs.contents.history import Commits
 from jobs.dry_run import STATUS_LABELS, Imagined, Subject, sentence

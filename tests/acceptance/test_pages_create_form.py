@@ -13,7 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs.actions.create import make_plan
+from jobs.actions.lookup import make_plan
 from jobs.audit import Actor, Author
 from jobs.contents import offering
 from jobs.exceptions import InvalidInput, NoWorker

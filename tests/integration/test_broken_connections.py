@@ -11,7 +11,7 @@ from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
 from jobs import creation, runner
-from jobs.actions.create import make_plan
+from jobs.actions.lookup import make_plan
 from jobs.execution import naming
 from jobs.log.reader import read_entries
 from jobs.models import CreationRequest, Job, OperationRun

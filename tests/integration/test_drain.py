@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs import creation, fleet, runner, workers
-from jobs.actions.create import make_plan
+from jobs.actions.lookup import make_plan
 from jobs.audit import Author
 from jobs.blockers import blockers
 from jobs.exceptions import UnknownWorker

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobs.actions.create import make_plan
+from jobs.actions.lookup import make_plan
 from jobs.audit import Actor
 from jobs.exceptions import InvalidInput
 from jobs.models import AuditRecord

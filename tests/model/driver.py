@@ -20,7 +20,7 @@ from django.db.models import Model
 
 from jobs import creation, daemon, runner
 from jobs.actions import base
-from jobs.actions.create import make_plan
+from jobs.actions.lookup import make_plan
 from jobs.audit import Actor
 from jobs.execution import draining
 from jobs.execution.leases import LeaseKeeper
