@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
@@ -28,6 +27,7 @@ from jobs.models import (
     WorkerSeen,
 )
 from jobs.wishes import Wish
+from tests.breaking import break_commit
 from tests.engine import rule, setting
 from tests.life import work
 from tests.waiting import until
@@ -181,17 +181,7 @@ def test_a_connection_that_breaks_at_the_commit_makes_one_job(
     monkeypatch: pytest.MonkeyPatch, made: bool
 ) -> None:
     request = ask()
-    wrapper: Any = connections["default"]
-    commit: Callable[[], None] = wrapper._commit
-
-    def broken() -> None:
-        monkeypatch.undo()
-        if made:
-            commit()
-        wrapper.connection.close()
-        raise OperationalError("the connection is lost")
-
-    monkeypatch.setattr(wrapper, "_commit", broken)
+    break_commit(monkeypatch, made=made)
     creation.serve(str(request.pk), "a@h/1")
     request.refresh_from_db()
     assert (request.state, Job.objects.count()) == (State.DONE, 1)
@@ -294,17 +284,7 @@ def test_an_asker_whose_connection_breaks_at_the_commit_gets_the_job_or_an_error
     actor = setting()[1]
     staff()
     wanted = wish()
-    wrapper: Any = connections["default"]
-    commit: Callable[[], None] = wrapper._commit
-
-    def broken() -> None:
-        monkeypatch.undo()
-        if made:
-            commit()
-        wrapper.connection.close()
-        raise OperationalError("the connection is lost")
-
-    monkeypatch.setattr(wrapper, "_commit", broken)
+    break_commit(monkeypatch, made=made)
     with nullcontext() if made else pytest.raises(OperationalError):
         assert create(wanted, actor).pk == Job.objects.get().pk
     assert (Job.objects.count(), CreationRequest.objects.count()) == (made, 0)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, connections
+from django.db import connection
 from django.utils import timezone
 
 from jobs import creation, runner
@@ -16,6 +15,7 @@ from jobs.execution import naming
 from jobs.log.reader import read_entries
 from jobs.models import CreationRequest, Job, OperationRun
 from jobs.wishes import Wish
+from tests.breaking import break_commit
 from tests.engine import rule, setting
 from tests.factories import JobFactory
 from tests.life import Cast, work
@@ -29,34 +29,12 @@ def end_session() -> None:
         cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
-@pytest.fixture
-def break_commit(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool, Callable[[], bool]], None]:
-    """Break the connection at one commit, before or after the server has made it."""
-    wrapper: Any = connections["default"]
-    commit = wrapper._commit
-
-    def arrange(made: bool, now: Callable[[], bool]) -> None:
-        def broken() -> None:
-            if not now():
-                commit()
-                return
-            monkeypatch.undo()
-            if made:
-                commit()
-            wrapper.connection.close()
-            raise OperationalError("the connection is lost")
-
-        monkeypatch.setattr(wrapper, "_commit", broken)
-
-    return arrange
-
-
 @pytest.mark.parametrize("made", [True, False])
 def test_a_job_whose_claim_was_committed_before_the_connection_broke_is_run(
-    break_commit: Callable[..., None], made: bool
+    monkeypatch: pytest.MonkeyPatch, made: bool
 ) -> None:
     job = JobFactory.at("RUN", "ready")
-    break_commit(made, lambda: True)
+    break_commit(monkeypatch, made=made)
     taken = runner.take_due("test")
     job.refresh_from_db()
     if made:
@@ -70,11 +48,11 @@ def test_a_job_whose_claim_was_committed_before_the_connection_broke_is_run(
 
 @pytest.mark.parametrize("made", [True, False])
 def test_a_step_keeps_what_is_recorded_of_it_when_the_connection_breaks_at_its_end(
-    break_commit: Callable[..., None], made: bool
+    monkeypatch: pytest.MonkeyPatch, made: bool
 ) -> None:
     job = Cast().job("RUN:\n  - log: one\n  - log: two")
     while (taken := runner.take_due("test")) is not None:
-        break_commit(made, OperationRun.objects.filter(job=job).exists)
+        break_commit(monkeypatch, made=made, now=OperationRun.objects.filter(job=job).exists)
         runner.run(taken)
     job.refresh_from_db()
     assert (job.status, job.operations_done, job.percent) == ("finished", 2, 100)
@@ -109,10 +87,10 @@ def ask(slug: str) -> CreationRequest:
 
 
 def test_a_job_that_was_committed_before_the_connection_broke_gets_its_init(
-    break_commit: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     request = ask(rule("made", "INIT:\n  - set: {answer: 42}\nRUN:\n  - log: x"))
-    break_commit(True, Job.objects.exists)
+    break_commit(monkeypatch, made=True, now=Job.objects.exists)
     creation.serve(str(request.pk), "test")
     request.refresh_from_db()
     assert request.state == "done"
@@ -120,9 +98,9 @@ def test_a_job_that_was_committed_before_the_connection_broke_gets_its_init(
     assert (job.step, job.status, job.stash["variables"]) == ("PRE", "ready", {"answer": 42})
 
 
-def test_a_request_that_lost_the_database_is_nobody_s_mistake(break_commit: Callable[..., None]) -> None:
+def test_a_request_that_lost_the_database_is_nobody_s_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     request = ask(rule("not-made", "CHECK:\n  - log: x\nRUN:\n  - log: x"))
-    break_commit(False, Job.objects.exists)
+    break_commit(monkeypatch, made=False, now=Job.objects.exists)
     creation.serve(str(request.pk), "test")
     request.refresh_from_db()
     assert (request.state, request.refusal) == ("checking", {})
