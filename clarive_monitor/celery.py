@@ -4,7 +4,8 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, task_prerun
+from django.db import close_old_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clarive_monitor.settings")
 
@@ -16,3 +17,9 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def keep_django_logging(**_arguments: Any) -> None:
     """Leave logging as Django has set it up; that somebody listens keeps Celery from replacing it."""
+
+
+@task_prerun.connect
+def look_at_connections(**_arguments: Any) -> None:
+    """Have connections that the worker has kept looked at before their first use by a task, as Django does for requests."""
+    close_old_connections()

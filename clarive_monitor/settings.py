@@ -342,6 +342,10 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_RESULT_EXPIRES = None
+# Otherwise a worker closes its connection to the database before and after each task, and pays for a new one, whose
+# server process knows no table yet, in each. A broken one is found by ``clarive_monitor.celery``. Now and then it gets
+# a new one all the same, since a server process keeps what it has learned.
+CELERY_DB_REUSE_MAX = 10_000
 CELERY_TASK_DEFAULT_QUEUE = "jobs"
 CELERY_TASK_ROUTES = {
     "jobs.work": {"queue": "jobs"},
