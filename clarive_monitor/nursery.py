@@ -6,6 +6,7 @@ the heir of orphans, is their parent from then on. A process that falls later is
 """
 
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -49,6 +50,9 @@ def load() -> None:
     for module in SHARED:
         importlib.import_module(module)
     app.loader.import_default_modules()
+    # What is garbage goes now; what is left is shared by all, see ``clarive_monitor.celery.share_what_is_loaded``.
+    gc.collect()
+    gc.freeze()
 
 
 def fork_each(wanted: list[dict[str, Any]], *, heir: int) -> NoReturn:
