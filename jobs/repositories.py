@@ -3,8 +3,8 @@
 Git itself does the work, in a hardened environment, as a command of the launcher: it ends with its worker, and with
 its job when that is cancelled or taken over.
 
-An address may hold a password. Git is told the address without it, and asks for it through its environment, so that
-neither its messages nor its command lines nor what it stores can hold it.
+An address may hold a password, or the project names a secret. Git is told the address without it, and is lent it for the
+commands that go there (``jobs.lending``), so that neither its messages nor its command lines nor what it stores can hold it.
 
 Each machine keeps one bare mirror per repository under ``<home>/repositories``; a file lock keeps two processes from
 fetching into it at once. Whoever gets the lock mends what a killed git left behind.
@@ -25,6 +25,7 @@ from typing import IO, Final
 
 from jobs.addresses import Account, public_address
 from jobs.git import Git, GitRunner, GitStopped, RepositoryError, Sink, UnknownRef
+from jobs.lending import Credential
 
 __all__ = ["GitRunner", "GitStopped", "Held", "Repository", "RepositoryError", "UnknownRef", "public_address"]
 
@@ -43,16 +44,19 @@ class Repository:
         address: Path or URL, as the project says; it may hold a password.
         mirrors: Folder of all mirrors on this machine.
         runner: For whom git runs.
+        credential: What opens it, when the project names a secret.
     """
 
     address: str
     mirrors: Path
     runner: GitRunner = field(default_factory=GitRunner)
+    credential: Credential | None = None
 
     @property
     def mirror(self) -> Path:
-        """Where this machine's mirror is, or will be."""
-        return self.mirrors / hashlib.sha256(self.address.encode()).hexdigest()[:24]
+        """Where this machine's mirror is, or will be: what one project's secret opened is no other project's."""
+        told = self.address if self.credential is None else f"{self.address}\0{self.credential.identity}"
+        return self.mirrors / hashlib.sha256(told.encode()).hexdigest()[:24]
 
     @property
     def public(self) -> str:
@@ -78,7 +82,7 @@ class Repository:
             for full in ([ref] if whole else [space + ref for space in _SPACES])
             for name in (f"{full}^{{}}", full)
         ]
-        listing = git("ls-remote", "--", self.public, *names)
+        listing = git.abroad("ls-remote", "--", self.public, *names)
         found = {name: sha for sha, _, name in (line.partition("\t") for line in listing.splitlines())}
         for name in names:
             if name in found:
@@ -94,7 +98,7 @@ class Repository:
             RepositoryError: The repository cannot be read.
         """
         asked = [each for name in names for each in (name, f"{name}^{{}}")]
-        listing = self._git(seconds)("ls-remote", "--", self.public, *asked)
+        listing = self._git(seconds).abroad("ls-remote", "--", self.public, *asked)
         rows = sorted(line.partition("\t")[::2] for line in listing.splitlines())
         found = {name: sha for sha, name in rows}
         return {name: found.get(f"{name}^{{}}", found[name]) for name in names if name in found}
@@ -119,7 +123,7 @@ class Repository:
             answer.extend(data[:room])
 
         wanted = ("HEAD", "refs/heads/*", "refs/tags/*")
-        self._git(seconds)("ls-remote", "--", self.public, *wanted, sink=keep)
+        self._git(seconds).abroad("ls-remote", "--", self.public, *wanted, sink=keep)
         lines = answer.decode(errors="replace").split("\n")[:-1]
         found = dict(line.partition("\t")[::-2] for line in lines)
         spaces = ("refs/heads/", "refs/tags/")
@@ -154,12 +158,14 @@ class Repository:
         return frozenset(done.stdout.split() if done.ended.returncode == 0 else ())
 
     def _git(self, seconds: float | None) -> Git:
-        account = Account.of(self.address)
-        if account is not None and not account.is_sayable():
+        opens = self.credential.opens if self.credential else Account.of(self.address)
+        if isinstance(opens, Account) and not opens.is_sayable():
             raise RepositoryError(
                 "The user or the password in the repository's address holds a control character."
             )
-        return Git.within(seconds, self.runner, account)
+        deadline = None if seconds is None else time.monotonic() + seconds
+        lending = self.mirrors.with_name("lent")
+        return Git(self.runner, opens, self.credential, lending, seconds, deadline)
 
     def _resolve_commit(self, git: Git, sha: str) -> str:
         """Return the whole number of a commit that may be abbreviated; an ambiguous one is unknown."""
@@ -246,7 +252,7 @@ class Repository:
             raise _unusable(error) from error
 
     def _fetch_into(self, git: Git, mirror: Path) -> None:
-        git(
+        git.abroad(
             "--git-dir", str(mirror), "fetch", "--quiet", "--prune", "--force", "--update-shallow",
             "--no-write-fetch-head", "--", self.public, "+refs/*:refs/*",
         )  # fmt: skip

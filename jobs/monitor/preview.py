@@ -18,10 +18,10 @@ from jobs.deployments import Brought
 from jobs.dry_run import STATUS_LABELS, Imagined, Subject, sentence
 from jobs.eta.shape import STEPS
 from jobs.eta.survival import range_of
+from jobs.execution.origins import repository_of
 from jobs.models import Job
 from jobs.monitor import refusals, times
 from jobs.monitor.job_form import Chosen, JobForm
-from jobs.monitor.revisions import repository_of
 from jobs.repositories import RepositoryError
 from jobs.wording import translated
 from permissions import principals
