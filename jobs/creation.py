@@ -114,7 +114,7 @@ def _create(request: CreationRequest, plan: Plan, worker: str, secrets: vault.Op
 
 
 def _resolve(plan: Plan, request: CreationRequest) -> list[dict[str, str]]:
-    if not plan.revisions:
+    if not plan.revisions or plan.project_id is None:
         return []
     found, errors = [], {}
     runner_of_git = GitRunner(marker_of(naming.scope(), str(request.pk)))

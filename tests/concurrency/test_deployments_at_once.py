@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Event as Flag
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from django.db import close_old_connections, connection, transaction
@@ -21,7 +21,7 @@ LONGEST: Final = 10
 
 @pytest.mark.django_db(transaction=True)
 def test_who_commits_last_does_not_win_by_that_and_who_is_undone_meanwhile_is_gone() -> None:
-    place = {"environment": EnvironmentFactory.create(), "project": ProjectFactory.create()}
+    place: dict[str, Any] = {"environment": EnvironmentFactory.create(), "project": ProjectFactory.create()}
     undone = JobFactory.at("END", "finished", **place)
     first, second = (JobFactory.at("POST", "running", **place) for _ in range(2))
     has_finished, others_are_done = Flag(), Flag()
@@ -39,7 +39,7 @@ def test_who_commits_last_does_not_win_by_that_and_who_is_undone_meanwhile_is_go
 
     def there() -> Job | None:
         found = deployments.deployed(place["environment"].pk, place["project"].pk)
-        return found and Job.objects.get(pk=found.job)
+        return Job.objects.get(pk=found.job) if found else None
 
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(finish_first)

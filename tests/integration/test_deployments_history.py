@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
 from random import Random
+from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -158,18 +159,15 @@ def test_what_was_said_of_an_instant_is_said_ever_after(seed: int) -> None:
 
 def test_what_was_there_before_the_table_is_made_from_the_jobs() -> None:
     """All but what was undone: when that had been brought nobody knows any more."""
-    place = {"environment": EnvironmentFactory.create(), "project": ProjectFactory.create()}
+    place: dict[str, Any] = {"environment": EnvironmentFactory.create(), "project": ProjectFactory.create()}
     kept = JobFactory.at("END", "finished", revisions=[("v1", SHAS[0]), ("w1", SHAS[1])], **place)
     back = JobFactory.at("END", "finished", type=JobType.DEMOTE, **place)
     undone = JobFactory.at("END", "finished", **place)
     happen(undone, Event.ASK_ROLLBACK)
     happen(undone, Event.ASKED_UNDONE)
-    for status, step, more in (
-        ("error", "END", {}),
-        ("cancelled", "RUN", {}),
-        ("finished", "END", {"revisions": []}),
-    ):
-        JobFactory.at(step, status, **place, **more)
+    JobFactory.at("END", "error", **place)
+    JobFactory.at("RUN", "cancelled", **place)
+    JobFactory.at("END", "finished", revisions=[], **place)
     fields = ("environment", "project", "at", "kind", "job_number", "job_name", "revisions", "shas")
     written = list(Deployment.objects.exclude(job_number=undone.pk).order_by("pk").values(*fields))
     assert [each["job_number"] for each in written] == [kept.pk, back.pk]

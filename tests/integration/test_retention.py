@@ -127,7 +127,7 @@ def test_an_active_job_is_never_removed(step: str, status: str) -> None:
 def there(environment: Environment, project: Project) -> int | None:
     """Return the number of the job that brought what is deployed there."""
     found = deployments.deployed(environment.pk, project.pk)
-    return found and found.job
+    return found.job if found else None
 
 
 def test_what_ended_less_than_a_day_ago_stays() -> None:
