@@ -59,6 +59,11 @@ class Repository:
         return self.mirrors / hashlib.sha256(told.encode()).hexdigest()[:24]
 
     @property
+    def _fresh(self) -> Path:
+        """Where a new one is made."""
+        return self.mirror.with_suffix(".new")
+
+    @property
     def public(self) -> str:
         """The address that people and git get."""
         return public_address(self.address)
@@ -196,7 +201,7 @@ class Repository:
     def _clone(self, git: Git, sha: str, directory: Path) -> None:
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            _remove_locks(directory / ".git")
+            _remove_left(directory / ".git")
         except OSError as error:
             raise RepositoryError(f"{directory} cannot be written: {error.strerror}.") from error
         git("init", "--quiet", str(directory))
@@ -224,9 +229,11 @@ class Repository:
 
     def _fetch(self, git: Git) -> None:
         """Bring the mirror up to date; one that cannot be, or is not there, is made anew."""
+        # Half of a new one, as a git that was killed or cut leaves it.
+        shutil.rmtree(self._fresh, ignore_errors=True)
         if (self.mirror / "HEAD").is_file():
             try:
-                _remove_locks(self.mirror)
+                _remove_left(self.mirror)
             except OSError as error:
                 raise _unusable(error) from error
             try:
@@ -240,7 +247,7 @@ class Repository:
 
     def _renew(self, git: Git) -> None:
         """Make the mirror anew beside the old one, which goes only when the new one is whole."""
-        fresh = self.mirror.with_suffix(".new")
+        fresh = self._fresh
         shutil.rmtree(fresh, ignore_errors=True)
         git("init", "--quiet", "--bare", str(fresh))
         git("--git-dir", str(fresh), "config", "uploadpack.allowAnySHA1InWant", "true")
@@ -331,7 +338,10 @@ def _lock(file: IO[str]) -> bool:
     return True
 
 
-def _remove_locks(repository: Path) -> None:
-    """Remove the locks of a git that was killed here; nobody else's can be there, as we hold ours."""
+def _remove_left(repository: Path) -> None:
+    """Remove what a git that was killed left here, locks and half packs; nobody else's can be there, as we hold our lock."""
     for lock in repository.rglob("*.lock"):
         lock.unlink(missing_ok=True)
+    for half in (repository / "objects").rglob("tmp_*"):
+        if half.is_file():
+            half.unlink(missing_ok=True)
