@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from permissions.models import User
 
-BIG: Final = frozenset({"jobs_job", "jobs_jobrevision", "jobs_jobnature"})
+BIG: Final = frozenset({"jobs_job", "jobs_jobrevision", "jobs_jobnature", "jobs_deployment"})
 """Tables that grow with each job."""
 
 LISTS: Final = {
@@ -109,7 +109,8 @@ def statements(ask: Callable[[], object]) -> list[str]:
 
     with CaptureQueriesContext(connection) as captured:
         ask()
-    return [query["sql"] for query in captured.captured_queries if "jobs_job" in query["sql"]]
+    told = [query["sql"] for query in captured.captured_queries]
+    return [sql for sql in told if any(name in sql for name in BIG)]
 
 
 def explain(sql: str) -> Plan:
@@ -138,6 +139,24 @@ def plans_of_list(user: User, query: str, limit: int = 50) -> list[Plan]:
         return list_rows.represented([place.number for place in page.rows])
 
     return [explain(sql) for sql in statements(ask)]
+
+
+def plans_of_usual(rule_id: int, environment_id: int) -> list[Plan]:
+    """Return the plans of how many operations a new job of a rule expects: by its finished jobs, there and anywhere."""
+    from jobs import selectors
+
+    return [
+        explain(sql)
+        for place in (environment_id, 0)
+        for sql in statements(lambda place=place: selectors.usual_operations(rule_id, place))  # type: ignore[misc]
+    ]
+
+
+def plans_of_place(environment_id: int, project_id: int) -> list[Plan]:
+    """Return the plan of what is deployed of a project in an environment."""
+    from jobs import deployments
+
+    return [explain(sql) for sql in statements(lambda: deployments.deployed(environment_id, project_id))]
 
 
 def rows_shown(plans: Sequence[Plan]) -> int:
@@ -178,6 +197,15 @@ def _document(user: User) -> str:
         parts.append(f"## List: {name}\n\n```text\n" + "\n".join(written(found)) + "\n```\n")
         last = others[-1] if others else found
     parts.append("## The rows of a page\n\n```text\n" + "\n".join(written(last)) + "\n```\n")
+    common = Job.objects.filter(status="finished", project__isnull=False).order_by("-id").first()
+    if common is not None and common.project_id is not None:
+        asked = {
+            "What a new job expects": plans_of_usual(common.rule_id, common.environment_id),
+            "What is deployed in one place": plans_of_place(common.environment_id, common.project_id),
+        }
+        for name, plans in asked.items():
+            text = "\n\n".join("\n".join(written(plan)) for plan in plans)
+            parts.append(f"## {name}\n\n```text\n{text}\n```\n")
     return "\n".join(parts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote
 
@@ -84,27 +84,55 @@ def _split(url: re.Match[str]) -> tuple[str, str]:
     return f"{scheme}://{kept}{host}{rest[end:]}", information
 
 
+def is_ssh(address: str) -> bool:
+    """Return whether git goes there by ssh: by such an address, or as ``user@host:path``."""
+    url = _WHOLE.fullmatch(address)
+    if url is not None:
+        return url["scheme"].lower() in _SSH
+    host, colon, _path = address.partition(":")
+    return bool(host and colon) and "/" not in host
+
+
+def is_web(address: str) -> bool:
+    """Return whether git goes there by http or https."""
+    url = _WHOLE.fullmatch(address)
+    return url is not None and url["scheme"].lower() in {"http", "https"}
+
+
+def user_of(address: str) -> str:
+    """Return the user in a web address, an empty text when there is none."""
+    found = Account.of(address)
+    return found.user if found else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The user information of a web address, for its host alone."""
+    """A user and a password for the host of a web address alone."""
 
     place: str
     user: str
-    password: str
+    password: str = field(repr=False)
 
     @classmethod
     def of(cls, address: str) -> Account | None:
         """Return that of ``address``, ``None`` when there is none, or git has no use for it."""
         url = _WHOLE.fullmatch(address)
-        if url is None or url["scheme"].lower() not in {"http", "https"}:
+        if url is None or not is_web(address):
             return None
-        public, information = _split(url)
+        information = _split(url)[1]
         if not information:
             return None
         user, _, password = information.partition(":")
-        place = re.match(r"[^/]*//[^/?#]*", public)
+        return cls.at(address, unquote(user), unquote(password))
+
+    @classmethod
+    def at(cls, address: str, user: str, password: str) -> Account | None:
+        """Return one for the host of ``address``, ``None`` when that is no web address."""
+        if not is_web(address):
+            return None
+        place = re.match(r"[^/]*//[^/?#]*", public_address(address))
         assert place is not None
-        return cls(place.group(), unquote(user), unquote(password))
+        return cls(place.group(), user, password)
 
     def is_sayable(self) -> bool:
         """Return whether git's way of asking can carry it: line by line."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Exists, ForeignKey, JSONField, Model, OuterRef, Q, QuerySet
 from django.forms import ModelChoiceField, ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 from jobs import admin_beat, admin_dry_run, admin_schedules, audit, semaphores
 from jobs.admin_audit import AuditRecordAdmin
@@ -37,6 +39,7 @@ from jobs.models import (
     Trap,
     WorkerSeen,
 )
+from jobs.secrets import credentials
 from permissions import policy
 from permissions.admin_shown import KeepsWhatOthersChanged
 from permissions.fields import VariablesField
@@ -68,7 +71,14 @@ class ProjectForm(ModelForm[Project]):
 
     class Meta:
         model = Project
-        fields = ("code", "name", "repository", "variables")
+        fields = ("code", "name", "repository", "credential", "username", "variables")
+
+    def clean_credential(self) -> str:
+        """Refuse the name of a secret that is not there."""
+        name = str(self.cleaned_data["credential"])
+        if name and credentials.secret_of(name, self.instance.pk) is None:
+            raise ValidationError(_("There is no such secret for all environments."))
+        return name
 
 
 class ProjectEnvironmentForm(ModelForm[ProjectEnvironment]):
@@ -115,6 +125,13 @@ class ProjectAdmin(KeepsWhatOthersChanged[Project]):
     list_display = ("code", "name", "repository")
     search_fields = ("code", "name", "repository")
     inlines = (ProjectEnvironmentInline,)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        """Let only those who see all environments say where a secret is taken: it is for all of them."""
+        if policy.rights_of(request.user).sees_all:
+            return ()
+        own = ("credential", "username")
+        return ("repository", *own) if isinstance(obj, Project) and obj.credential else own
 
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False

@@ -50,7 +50,13 @@ def answer_trap(job: Job, trap: Trap, answer: Trap.Answer, now: datetime) -> Non
         event = failure_of(step, has_undoable=records.has_undoable(job, DEPLOYING))
         transitions.apply(job, Change(event, now, reason=trap.error, fields={"stash": trap.stash}))
     else:
+        _count(job)
         transitions.apply(job, Change(Event(answer.value), now))
+
+
+def _count(job: Job) -> None:
+    """Let the progress of a locked job count the operation that was answered: when it is the last of its step, no walk does."""
+    job.operations_done = records.done(job.pk, job.attempt, [step.value for step in records.STEPS])
 
 
 def let_time_run_out(job: Job, trap: Trap, now: datetime) -> Trap.Answer:
@@ -75,6 +81,7 @@ def approve(job: Job, approval: Approval, now: datetime) -> None:
     record = records.waiting_record(job, approval.path)
     records.write(job, approval.path, engine.approved(record, now, list(signatures)))
     waits.close_approval(job, approval, Approval.Result.APPROVED, now)
+    _count(job)
     transitions.apply(job, Change(Event.APPROVE, now))
 
 

@@ -23,12 +23,14 @@ from jobs.execution import naming
 from jobs.execution.check_host import CheckHost
 from jobs.execution.database import recalled
 from jobs.execution.leases import LeaseKeeper
+from jobs.execution.origins import repository_of
 from jobs.making import Refused, draft, name_of, number, require_asker, rule_of, settle_run
-from jobs.models import CreationRequest, Job, JobRevision, StepRun
+from jobs.models import CreationRequest, Job, JobRevision, Project, StepRun
 from jobs.notifications import outbox
 from jobs.notifications.events import NoticeEvent
 from jobs.repositories import GitRunner, Repository, RepositoryError, UnknownRef
 from jobs.secrets import vault
+from jobs.secrets.credentials import credential_of
 from jobs.wishes import Plan, wake_channel
 from rules.engine.call import Deadline
 from rules.engine.context import Stash
@@ -112,9 +114,14 @@ def _create(request: CreationRequest, plan: Plan, worker: str, secrets: vault.Op
 
 
 def _resolve(plan: Plan, request: CreationRequest) -> list[dict[str, str]]:
-    runner_of_git = GitRunner(marker_of(naming.scope(), str(request.pk)))
-    repository = Repository(plan.repository, naming.mirrors(), runner_of_git)
+    if not plan.revisions or plan.project_id is None:
+        return []
     found, errors = [], {}
+    runner_of_git = GitRunner(marker_of(naming.scope(), str(request.pk)))
+    project = Project.objects.filter(pk=plan.project_id).first()
+    if project is None:
+        raise Refused("invalid", errors={"project": ["It was deleted meanwhile."]})
+    repository = repository_of(project, runner_of_git)
     for index, ref in enumerate(plan.revisions):
         try:
             seconds = max(0.1, (request.deadline - runner.now()) / timedelta(seconds=1))
@@ -154,6 +161,7 @@ def _facts(job: Job, plan: Plan, revisions: list[dict[str, str]], secrets: vault
         environment=job.environment.code,
         project=job.project.code if job.project else None,
         repository=plan.repository,
+        credential=credential_of(job.project, naming.known_hosts()) if job.project else None,
         revisions=tuple(revisions),
         step="CHECK",
         attempt=1,

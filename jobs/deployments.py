@@ -1,40 +1,51 @@
-"""What is deployed where: environment × project → the job that brought it.
+"""What is deployed where, at any instant: environment × project → what was brought there, and by which job.
 
-That is the last job that finished there and brought revisions, unless it was rolled back, or a later job of type ``demote``
-that finished backs one of its revisions out; then it is the one before. It is read from the jobs that are there, so a job that
-was deleted, rerun or rolled back since counts for no moment.
+That is what the last job brought that finished there, unless it was undone since, or a later job of type ``demote`` that
+finished backs one of its revisions out; then it is what was brought before. It is read from ``Deployment``, to which the
+database adds a row when a job finishes or is undone, and in which nothing changes: what is said of an instant that has passed is
+said ever after, also when a job of then is rerun, undone or deleted.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 
-from jobs.models import Job
 from permissions import policy
 from permissions.policy import AnyUser
 
+_COLUMNS: Final = "brought.job_number, brought.job_name, brought.revisions, brought.at, brought.id"
+# Of the same instant the one written later is the later one.
 _FOUND: Final = """
-SELECT job.id FROM jobs_job job
-WHERE job.environment_id = {environment} AND job.project_id = {project}
-AND job.status = 'finished' AND job.type <> 'demote' AND job.rollback <> 'succeeded' {job_at}
-AND EXISTS (SELECT FROM jobs_jobrevision revision WHERE revision.job_id = job.id)
+SELECT {columns} FROM jobs_deployment brought
+WHERE brought.environment_id = {environment} AND brought.project_id = {project} AND brought.kind = 'brought' {until} {more}
 AND NOT EXISTS (
-    SELECT FROM jobs_job back
-    JOIN jobs_jobrevision gone ON gone.job_id = back.id
-    JOIN jobs_jobrevision brought ON brought.sha = gone.sha
-    WHERE back.environment_id = {environment} AND back.project_id = {project}
-    AND back.status = 'finished' AND back.type = 'demote' AND back.rollback <> 'succeeded' {back_at}
-    AND back.finished_at > job.finished_at AND brought.job_id = job.id
+    SELECT FROM jobs_deployment undone
+    WHERE undone.environment_id = {environment} AND undone.project_id = {project} AND undone.kind = 'undone'
+    AND undone.job_number = brought.job_number
+    AND undone.at >= brought.at AND (undone.at, undone.id) > (brought.at, brought.id) {undone_until}
 )
-ORDER BY job.finished_at DESC, job.id DESC LIMIT {most}
+AND NOT EXISTS (
+    SELECT FROM jobs_deployment back
+    WHERE back.environment_id = {environment} AND back.project_id = {project} AND back.kind = 'backed_out'
+    AND back.shas && brought.shas
+    AND back.at >= brought.at AND (back.at, back.id) > (brought.at, brought.id) {back_until}
+    AND NOT EXISTS (
+        SELECT FROM jobs_deployment undone
+        WHERE undone.environment_id = {environment} AND undone.project_id = {project} AND undone.kind = 'undone'
+        AND undone.job_number = back.job_number
+        AND undone.at >= back.at AND (undone.at, undone.id) > (back.at, back.id) {undone_until}
+    )
+)
+ORDER BY brought.at DESC, brought.id DESC LIMIT {most}
 """
 _PLACES: Final = """
-SELECT environment.code, project.code, found.id
+SELECT environment.code, project.code, found.*
 FROM permissions_environment environment CROSS JOIN jobs_project project CROSS JOIN LATERAL ({found}) found
 WHERE environment.id = ANY(%(visible)s)
 AND (%(environments)s::text[] IS NULL OR environment.code = ANY(%(environments)s::text[]))
@@ -42,24 +53,51 @@ AND (%(projects)s::text[] IS NULL OR project.code = ANY(%(projects)s::text[])) {
 ORDER BY environment.code {way}, project.code {way} LIMIT %(count)s
 """
 _NEWEST: Final = """
-SELECT found.id FROM (
+SELECT found.job_number FROM (
     SELECT DISTINCT environment_id, project_id FROM jobs_job WHERE id = ANY(%(jobs)s) AND project_id IS NOT NULL
 ) place CROSS JOIN LATERAL ({found}) found
 """
-_WITHOUT: Final = "AND NOT EXISTS (SELECT FROM jobs_jobrevision own WHERE own.job_id = job.id AND own.sha = ANY(%(without)s))"
+_WITHOUT: Final = "AND NOT brought.shas && %(without)s::varchar[] AND brought.job_number <> %(besides)s"
+_ONCE: Final = """AND NOT EXISTS (
+    SELECT FROM jobs_deployment again WHERE again.job_number = brought.job_number AND again.kind = 'brought'
+    AND (again.at, again.id) > (brought.at, brought.id))"""
 _BEYOND: Final = "AND (environment.code, project.code) {sign} (%(environment)s, %(project)s)"
 
 
 @dataclass(frozen=True, slots=True)
+class Brought:
+    """What is in one place.
+
+    Attributes:
+        job: Number of the job that brought it, which may be gone.
+        job_name: Its name.
+        revisions: What it brought, ref and commit each, at least one.
+        since: When the job finished.
+        row: Key of the row that says so: of the same instant, a higher one came later.
+    """
+
+    job: int
+    job_name: str
+    revisions: tuple[tuple[str, str], ...]
+    since: datetime
+    row: int
+
+    @property
+    def shas(self) -> tuple[str, ...]:
+        """The commits, in the order of the revisions."""
+        return tuple(sha for _ref, sha in self.revisions)
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
-    """An environment and a project, by code, with the key of the job that brought what is deployed there.
+    """An environment and a project, by code, with what is deployed there.
 
     As text it tells places apart: no code holds a blank.
     """
 
     environment: str
     project: str
-    job_id: int
+    brought: Brought
 
     def __str__(self) -> str:
         return f"{self.environment} {self.project}"
@@ -72,7 +110,7 @@ class Wanted:
     Attributes:
         environments: Codes; ``None`` for all.
         projects: Codes; ``None`` for all.
-        at: What was deployed then, as the jobs that are there tell; ``None`` for now.
+        at: What was deployed then; ``None`` for now.
     """
 
     environments: Collection[str] | None = None
@@ -110,49 +148,36 @@ def places(
         "project": project,
         "count": count,
     }
+    found = _found("environment.id", "project.id", has_end=wanted.at is not None)
     beginning = _BEYOND.format(sign=sign) if beyond else ""
-    query = _query(wanted, beginning, way="DESC" if backward else "ASC")
+    query = _PLACES.format(found=found, beyond=beginning, way="DESC" if backward else "ASC")
     with connection.cursor() as cursor:
         cursor.execute(query, values)
-        return [Place(*row) for row in cursor.fetchall()]
+        return [Place(row[0], row[1], _brought(row[2:])) for row in cursor.fetchall()]
 
 
-def _query(wanted: Wanted, beginning: str, *, way: str) -> str:
-    """Return the statement for places from ``beginning`` on, a condition or empty, in the order ``way``."""
-    found = _FOUND.format(
-        environment="environment.id",
-        project="project.id",
-        job_at="" if wanted.at is None else "AND job.finished_at <= %(at)s",
-        back_at="" if wanted.at is None else "AND back.finished_at <= %(at)s",
-        most=1,
-    )
-    return _PLACES.format(found=found, beyond=beginning, way=way)
-
-
-def deployed(environment_id: int, project_id: int, *, without: Collection[str] = ()) -> int | None:
-    """Return the key of the job that brought what is in one place now, ``None`` when nothing is there.
+def deployed(
+    environment_id: int, project_id: int, *, without: Collection[str] = (), besides: int = 0
+) -> Brought | None:
+    """Return what is in one place now, ``None`` when nothing is there.
 
     Args:
         environment_id: Where.
         project_id: Of what.
-        without: As if jobs that brought one of these commits had never been.
+        without: As if nobody had brought one of these commits.
+        besides: As if the job of this number had never been.
     """
-    query = _FOUND.format(
-        environment="%(environment)s",
-        project="%(project)s",
-        job_at=_WITHOUT if without else "",
-        back_at="",
-        most=1,
-    )
-    values: dict[str, int | list[str]] = {
+    more = _WITHOUT if without or besides else ""
+    values: dict[str, Any] = {
         "environment": environment_id,
         "project": project_id,
         "without": list(without),
+        "besides": besides,
     }
     with connection.cursor() as cursor:
-        cursor.execute(query, values)
+        cursor.execute(_found("%(environment)s", "%(project)s", more=more), values)
         row = cursor.fetchone()
-    return None if row is None else int(row[0])
+    return None if row is None else _brought(row)
 
 
 def newest_of(job_ids: Collection[int], deep: int) -> set[int]:
@@ -162,20 +187,36 @@ def newest_of(job_ids: Collection[int], deep: int) -> set[int]:
         job_ids: Whose environments and projects are meant.
         deep: How many of each place: 1 for what is there now, 2 also for what was there before.
     """
-    found = _FOUND.format(
-        environment="place.environment_id", project="place.project_id", job_at="", back_at="", most=deep
-    )
+    found = _found("place.environment_id", "place.project_id", more=_ONCE, most=deep)
     with connection.cursor() as cursor:
         cursor.execute(_NEWEST.format(found=found), {"jobs": list(job_ids)})
         return {row[0] for row in cursor.fetchall()}
 
 
-def jobs_of(found: Sequence[Place]) -> list[Job]:
-    """Return the jobs of places in their order, with their revisions; what was deleted meanwhile is left out."""
-    jobs = (
-        Job.objects.select_related("environment", "project")
-        .defer("stash", "rule_pins", "environment__variables", "project__repository", "project__variables")
-        .prefetch_related("revisions")
-        .in_bulk([place.job_id for place in found])
+def _found(environment: str, project: str, *, has_end: bool = False, more: str = "", most: int = 1) -> str:
+    """Return the query of what is in a place.
+
+    Args:
+        environment: SQL of its environment's key.
+        project: SQL of its project's key.
+        has_end: What happened after the parameter ``at`` does not count.
+        more: Another condition.
+        most: So many, the newest first.
+    """
+    until = {name: f"AND {name}.at <= %(at)s" if has_end else "" for name in ("brought", "undone", "back")}
+    return _FOUND.format(
+        columns=_COLUMNS,
+        environment=environment,
+        project=project,
+        until=until["brought"],
+        undone_until=until["undone"],
+        back_until=until["back"],
+        more=more,
+        most=most,
     )
-    return [jobs[place.job_id] for place in found if place.job_id in jobs]
+
+
+def _brought(row: Sequence[Any]) -> Brought:
+    number, name, revisions, since, key = row
+    pairs = tuple((each["ref"], each["sha"]) for each in json.loads(revisions))
+    return Brought(number, name, pairs, since, key)

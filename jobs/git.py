@@ -10,17 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from jobs.addresses import Account, public_text
+from jobs.lending import Credential, Key, Lent, lent
 from rules.processes.capturing import Captured, capture
 from rules.processes.client import Command, CommandNotStarted, LauncherLost
 
 Sink = Callable[[bytes], object]
 """Takes an answer of any length, piece by piece."""
 
-_ANSWER: Final = (
-    '!f() { test "$1" = get || return 0; '
-    'printf "username=%s\\npassword=%s\\n" "$CLARIVE_GIT_USER" "$CLARIVE_GIT_PASSWORD"; }; f'
-)
-"""A credential helper of git: the user and password are in the environment, which only their own user can read."""
 _OPTIONS: Final = {
     # The mirror belongs to us even when the repository it copies belongs to somebody else.
     "safe.directory": "*",
@@ -30,6 +26,10 @@ _OPTIONS: Final = {
     "gc.autoDetach": "false",
     "maintenance.autoDetach": "false",
 }
+
+
+_OF_SSH: Final = ("ssh: ", "Host key verification failed")
+_DENIED: Final = ": Permission denied ("
 
 
 class RepositoryError(Exception):
@@ -69,17 +69,33 @@ class GitRunner:
 
 @dataclass(frozen=True, slots=True)
 class Git:
-    """Git for one use of a repository, which may take until ``deadline`` in all."""
+    """Git for one use of a repository, which may take until ``deadline`` in all.
+
+    Attributes:
+        runner: For whom it runs.
+        opens: What opens the repository, ``None`` for nothing.
+        credential: Where that is from, when a project names it.
+        lending: Folder of what is lent to git.
+        seconds: How long it may take in all.
+        deadline: On the clock of ``time.monotonic``.
+    """
 
     runner: GitRunner
-    account: Account | None
+    opens: Account | Key | None
+    credential: Credential | None
+    lending: Path
     seconds: float | None
     deadline: float | None
 
-    @classmethod
-    def within(cls, seconds: float | None, runner: GitRunner, account: Account | None) -> Git:
-        """Return git that may take ``seconds`` from now."""
-        return cls(runner, account, seconds, None if seconds is None else time.monotonic() + seconds)
+    def abroad(self, *arguments: str, sink: Sink | None = None) -> str:
+        """Run git where it goes to the repository itself, with what opens it; see ``__call__``.
+
+        Raises:
+            RepositoryError: It refused, or was refused.
+        """
+        if self.credential is not None and self.credential.problem:
+            raise RepositoryError(self.credential.problem)
+        return self._answer(self.attempt(*arguments, sink=sink, opens=self.opens))
 
     def __call__(self, *arguments: str, sink: Sink | None = None) -> str:
         """Run git and return its answer, or hand it to ``sink`` piece by piece.
@@ -87,15 +103,27 @@ class Git:
         Raises:
             RepositoryError: It refused.
         """
-        done = self.attempt(*arguments, sink=sink)
+        return self._answer(self.attempt(*arguments, sink=sink))
+
+    def _answer(self, done: Captured) -> str:
         if not done.is_whole:
             raise RepositoryError("The repository answers more than can be read.")
         if done.ended.returncode != 0:
-            raise RepositoryError(self._public(_complaint(done.stderr)) or _end_of(done))
+            complaint = self._public(_complaint(done.stderr)) or _end_of(done)
+            if self.credential is not None:
+                complaint = self.credential.refused(complaint, done.stderr)
+            raise RepositoryError(complaint)
         return done.stdout
 
-    def attempt(self, *arguments: str, sink: Sink | None = None) -> Captured:
+    def attempt(
+        self, *arguments: str, sink: Sink | None = None, opens: Account | Key | None = None
+    ) -> Captured:
         """Run git and return how it ended, well or badly.
+
+        Args:
+            arguments: Of git.
+            sink: See ``__call__``.
+            opens: What it gets to open a repository with.
 
         Raises:
             GitStopped: It was stopped before.
@@ -103,8 +131,11 @@ class Git:
         """
         self.check()
         try:
-            command = Command(["git", *arguments], Path.cwd(), _environment(self.account))
-            done = self.runner.run(command, self.deadline, sink)
+            with lent(opens, self.lending) as what:
+                command = Command(["git", *arguments], Path.cwd(), _environment(what))
+                done = self.runner.run(command, self.deadline, sink)
+        except OSError as error:
+            raise RepositoryError(f"This machine cannot lend git what opens it: {error.strerror}.") from error
         except CommandNotStarted as error:
             raise RepositoryError(f"git could not be started on the worker's machine: {error}") from error
         except LauncherLost as error:
@@ -132,24 +163,20 @@ class Git:
 
     def _public(self, text: str) -> str:
         """Return what git said without what a server may have made it repeat."""
-        if self.account is not None and self.account.password:
-            text = text.replace(self.account.password, "***")
+        if isinstance(self.opens, Account) and self.opens.password:
+            text = text.replace(self.opens.password, "***")
         return public_text(text)
 
     def _too_late(self) -> GitStopped:
         return GitStopped(f"git took longer than {self.seconds or 0.0:.0f} seconds.")
 
 
-def _environment(account: Account | None) -> dict[str, str]:
+def _environment(what: Lent) -> dict[str, str]:
     """Return an environment in which git asks nobody and reads no one's configuration but the repository's."""
     kept = {
         name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "SSH_AUTH_SOCK") if name in os.environ
     }
-    options = dict(_OPTIONS)
-    if account is not None:
-        # Only for this host: a server that sends git elsewhere does not learn it.
-        options[f"credential.{account.place}.helper"] = _ANSWER
-        kept |= {"CLARIVE_GIT_USER": account.user, "CLARIVE_GIT_PASSWORD": account.password}
+    options = {**_OPTIONS, **what.options}
     kept["GIT_CONFIG_COUNT"] = str(len(options))
     for number, (name, value) in enumerate(options.items()):
         kept |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
@@ -162,6 +189,7 @@ def _environment(account: Account | None) -> dict[str, str]:
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
         "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
+        **what.variables,
     }
 
 
@@ -174,6 +202,9 @@ def _end_of(done: Captured) -> str:
 def _complaint(said: str) -> str:
     """Return the sentence in git's words that says what is wrong; the lines after it are general advice."""
     lines = said.strip().splitlines()
+    if "fatal: Could not read from remote repository." in lines:
+        # That is what git knows; ssh has said why.
+        lines = [line for line in lines if line.startswith(_OF_SSH) or _DENIED in line] or lines
     for line in lines:
         for prefix in ("fatal: ", "error: ", "remote: "):
             if line.startswith(prefix):

@@ -3,8 +3,8 @@
 Git itself does the work, in a hardened environment, as a command of the launcher: it ends with its worker, and with
 its job when that is cancelled or taken over.
 
-An address may hold a password. Git is told the address without it, and asks for it through its environment, so that
-neither its messages nor its command lines nor what it stores can hold it.
+An address may hold a password, or the project names a secret. Git is told the address without it, and is lent it for the
+commands that go there (``jobs.lending``), so that neither its messages nor its command lines nor what it stores can hold it.
 
 Each machine keeps one bare mirror per repository under ``<home>/repositories``; a file lock keeps two processes from
 fetching into it at once. Whoever gets the lock mends what a killed git left behind.
@@ -25,6 +25,7 @@ from typing import IO, Final
 
 from jobs.addresses import Account, public_address
 from jobs.git import Git, GitRunner, GitStopped, RepositoryError, Sink, UnknownRef
+from jobs.lending import Credential
 
 __all__ = ["GitRunner", "GitStopped", "Held", "Repository", "RepositoryError", "UnknownRef", "public_address"]
 
@@ -43,16 +44,24 @@ class Repository:
         address: Path or URL, as the project says; it may hold a password.
         mirrors: Folder of all mirrors on this machine.
         runner: For whom git runs.
+        credential: What opens it, when the project names a secret.
     """
 
     address: str
     mirrors: Path
     runner: GitRunner = field(default_factory=GitRunner)
+    credential: Credential | None = None
 
     @property
     def mirror(self) -> Path:
-        """Where this machine's mirror is, or will be."""
-        return self.mirrors / hashlib.sha256(self.address.encode()).hexdigest()[:24]
+        """Where this machine's mirror is, or will be: what one project's secret opened is no other project's."""
+        told = self.address if self.credential is None else f"{self.address}\0{self.credential.identity}"
+        return self.mirrors / hashlib.sha256(told.encode()).hexdigest()[:24]
+
+    @property
+    def _fresh(self) -> Path:
+        """Where a new one is made."""
+        return self.mirror.with_suffix(".new")
 
     @property
     def public(self) -> str:
@@ -78,7 +87,7 @@ class Repository:
             for full in ([ref] if whole else [space + ref for space in _SPACES])
             for name in (f"{full}^{{}}", full)
         ]
-        listing = git("ls-remote", "--", self.public, *names)
+        listing = git.abroad("ls-remote", "--", self.public, *names)
         found = {name: sha for sha, _, name in (line.partition("\t") for line in listing.splitlines())}
         for name in names:
             if name in found:
@@ -94,7 +103,7 @@ class Repository:
             RepositoryError: The repository cannot be read.
         """
         asked = [each for name in names for each in (name, f"{name}^{{}}")]
-        listing = self._git(seconds)("ls-remote", "--", self.public, *asked)
+        listing = self._git(seconds).abroad("ls-remote", "--", self.public, *asked)
         rows = sorted(line.partition("\t")[::2] for line in listing.splitlines())
         found = {name: sha for sha, name in rows}
         return {name: found.get(f"{name}^{{}}", found[name]) for name in names if name in found}
@@ -119,7 +128,7 @@ class Repository:
             answer.extend(data[:room])
 
         wanted = ("HEAD", "refs/heads/*", "refs/tags/*")
-        self._git(seconds)("ls-remote", "--", self.public, *wanted, sink=keep)
+        self._git(seconds).abroad("ls-remote", "--", self.public, *wanted, sink=keep)
         lines = answer.decode(errors="replace").split("\n")[:-1]
         found = dict(line.partition("\t")[::-2] for line in lines)
         spaces = ("refs/heads/", "refs/tags/")
@@ -154,12 +163,14 @@ class Repository:
         return frozenset(done.stdout.split() if done.ended.returncode == 0 else ())
 
     def _git(self, seconds: float | None) -> Git:
-        account = Account.of(self.address)
-        if account is not None and not account.is_sayable():
+        opens = self.credential.opens if self.credential else Account.of(self.address)
+        if isinstance(opens, Account) and not opens.is_sayable():
             raise RepositoryError(
                 "The user or the password in the repository's address holds a control character."
             )
-        return Git.within(seconds, self.runner, account)
+        deadline = None if seconds is None else time.monotonic() + seconds
+        lending = self.mirrors.with_name("lent")
+        return Git(self.runner, opens, self.credential, lending, seconds, deadline)
 
     def _resolve_commit(self, git: Git, sha: str) -> str:
         """Return the whole number of a commit that may be abbreviated; an ambiguous one is unknown."""
@@ -190,7 +201,7 @@ class Repository:
     def _clone(self, git: Git, sha: str, directory: Path) -> None:
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            _remove_locks(directory / ".git")
+            _remove_left(directory / ".git")
         except OSError as error:
             raise RepositoryError(f"{directory} cannot be written: {error.strerror}.") from error
         git("init", "--quiet", str(directory))
@@ -218,9 +229,11 @@ class Repository:
 
     def _fetch(self, git: Git) -> None:
         """Bring the mirror up to date; one that cannot be, or is not there, is made anew."""
+        # Half of a new one, as a git that was killed or cut leaves it.
+        shutil.rmtree(self._fresh, ignore_errors=True)
         if (self.mirror / "HEAD").is_file():
             try:
-                _remove_locks(self.mirror)
+                _remove_left(self.mirror)
             except OSError as error:
                 raise _unusable(error) from error
             try:
@@ -234,7 +247,7 @@ class Repository:
 
     def _renew(self, git: Git) -> None:
         """Make the mirror anew beside the old one, which goes only when the new one is whole."""
-        fresh = self.mirror.with_suffix(".new")
+        fresh = self._fresh
         shutil.rmtree(fresh, ignore_errors=True)
         git("init", "--quiet", "--bare", str(fresh))
         git("--git-dir", str(fresh), "config", "uploadpack.allowAnySHA1InWant", "true")
@@ -246,7 +259,7 @@ class Repository:
             raise _unusable(error) from error
 
     def _fetch_into(self, git: Git, mirror: Path) -> None:
-        git(
+        git.abroad(
             "--git-dir", str(mirror), "fetch", "--quiet", "--prune", "--force", "--update-shallow",
             "--no-write-fetch-head", "--", self.public, "+refs/*:refs/*",
         )  # fmt: skip
@@ -325,7 +338,10 @@ def _lock(file: IO[str]) -> bool:
     return True
 
 
-def _remove_locks(repository: Path) -> None:
-    """Remove the locks of a git that was killed here; nobody else's can be there, as we hold ours."""
+def _remove_left(repository: Path) -> None:
+    """Remove what a git that was killed left here, locks and half packs; nobody else's can be there, as we hold our lock."""
     for lock in repository.rglob("*.lock"):
         lock.unlink(missing_ok=True)
+    for half in (repository / "objects").rglob("tmp_*"):
+        if half.is_file():
+            half.unlink(missing_ok=True)

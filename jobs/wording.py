@@ -147,6 +147,21 @@ _WITH_WORDS: Final = (
     gettext_noop("The job was not created: %(reason)s"),
     gettext_noop("There is no active user %(word)s to send mail to."),
     gettext_noop("There is no group %(word)s to send mail to."),
+    gettext_noop("The project %(word)s names the secret %(name)s, which is not set."),
+    gettext_noop(
+        "The secret %(name)s, which the project %(word)s names, cannot be decrypted with the present keys: set it again."
+    ),
+    gettext_noop(
+        "The secret %(name)s, which the project %(word)s names, is no private key, as an ssh address needs it."
+    ),
+    gettext_noop(
+        "The secret %(name)s, which the project %(word)s names, opens nothing: the repository has no address by https, http or "
+        "ssh."
+    ),
+    gettext_noop(
+        "The secret %(name)s, which the project %(word)s names, holds a control character, so it can be no password."
+    ),
+    gettext_noop("The secret %(name)s, which the project %(word)s names, was not accepted: %(reason)s"),
     gettext_noop("The secret %(name)s cannot be decrypted with the present keys: set it again."),
     gettext_noop("There is no %(name)s in the job's directory."),
     gettext_noop("The connection with %(host)s broke: %(error)s."),
@@ -228,6 +243,7 @@ _WITH_WORDS: Final = (
     gettext_noop("Internal error: %(error)s"),
     gettext_noop("The repository cannot be read: %(reason)s"),
     gettext_noop("This machine cannot keep a copy of the repository: %(error)s."),
+    gettext_noop("This machine cannot lend git what opens it: %(error)s."),
     gettext_noop("The rule cannot run: %(reason)s"),
     gettext_noop(
         "Version %(number)s of the rule lacks approvals or checks that version %(newest)s has: only administrators "

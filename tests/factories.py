@@ -186,7 +186,8 @@ class ScheduleFactory(DjangoModelFactory[Schedule]):
 class JobFactory(DjangoModelFactory[Job]):
     """A job at INIT / running, as CHECK leaves it; ``JobFactory.at("RUN", "ready")`` leads it further.
 
-    Pass ``revisions=["v1.0.0"]`` for refs (a commit is made up for each) and ``natures=[nature]``.
+    Pass ``revisions=["v1.0.0"]`` for refs (a commit is made up for each that comes without, as in ``("v1.0.0", sha)``) and
+    ``natures=[nature]``.
     With ``project=None`` it has no revisions.
     """
 
@@ -211,16 +212,17 @@ class JobFactory(DjangoModelFactory[Job]):
     operations_expected = 3
 
     @post_generation
-    def revisions(self: Job, create: bool, refs: list[str] | None, **_extra: Any) -> None:
+    def revisions(self: Job, create: bool, refs: list[str | tuple[str, str]] | None, **_extra: Any) -> None:
         """Give the job its revisions, one by default."""
         if not create or self.project is None:
             return
-        for position, ref in enumerate(["v1.0.0"] if refs is None else refs):
+        for position, each in enumerate(["v1.0.0"] if refs is None else refs):
+            ref, sha = each if isinstance(each, tuple) else (each, uuid.uuid4().hex + "0" * 8)
             JobRevision.objects.create(
                 job=self,
                 position=position,
                 ref=ref,
-                sha=uuid.uuid4().hex + "0" * 8,
+                sha=sha,
                 project=self.project,
                 environment=self.environment,
             )

@@ -13,7 +13,17 @@ from django.db.models import ForeignObjectRel, Q, QuerySet
 
 from jobs.audit import together
 from jobs.exceptions import JobError
-from jobs.models import Approval, ApprovalSignature, Job, Project, Semaphore, SemaphoreRequest, Subscription
+from jobs.models import (
+    Approval,
+    ApprovalSignature,
+    Job,
+    Project,
+    Secret,
+    Semaphore,
+    SemaphoreRequest,
+    Subscription,
+)
+from jobs.secrets import credentials
 from permissions import policy
 from permissions.catalog import Right
 from permissions.models import Environment, User
@@ -145,6 +155,8 @@ def _referring(thing: models.Model) -> Iterator[QuerySet[Any]]:
         yield Subscription.objects.filter(environments__contains=[thing.code])
     elif isinstance(thing, Project):
         yield Subscription.objects.filter(projects__contains=[thing.code])
+    elif isinstance(thing, Secret):
+        yield Project.objects.filter(pk__in=[each.pk for each in credentials.naming(thing)])
     elif isinstance(thing, User | Group):
         column, own = ("users", thing.get_username()) if isinstance(thing, User) else ("groups", thing.name)
         yield Subscription.objects.filter(**{f"{column}__contains": [own]})

@@ -13,6 +13,8 @@ from jobs import natures
 from jobs.addresses import is_usable, shown_address
 from jobs.api.parsing import Line, PlainObject, StrictSerializer, Text
 from jobs.models import Project
+from jobs.models.project import credential_mistakes
+from jobs.secrets import credentials
 from permissions.models import code_validator, colour_validator
 from permissions.variables import bad_names
 from rules import durations
@@ -106,9 +108,11 @@ class ProjectEnvironmentSerializer(StrictSerializer):
 
 
 class ProjectSerializer(CatalogueSerializer):
-    """``{code, name, repository, variables, environments: {CODE: {variables}}}``."""
+    """``{code, name, repository, credential, username, variables, environments: {CODE: {variables}}}``."""
 
     repository = Text(max_length=500, required=False, allow_blank=True)
+    credential = Line(max_length=64, required=False, allow_blank=True)
+    username = Line(max_length=150, required=False, allow_blank=True)
     variables = PlainObject(required=False)
     environments = PlainObject(required=False, each=ProjectEnvironmentSerializer)
 
@@ -124,6 +128,24 @@ class ProjectSerializer(CatalogueSerializer):
         if "***@" in repository:
             raise ValidationError("Write user and password in full; *** stands for them in answers.")
         return repository
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a secret that is not there, or has nothing to open."""
+        names = ("repository", "credential", "username")
+        if not given.keys() & set(names):
+            return given
+        repository, credential, username = (
+            str(given.get(name, getattr(self.instance, name, ""))) for name in names
+        )
+        errors = {
+            name: [str(text)] for name, text in credential_mistakes(repository, credential, username).items()
+        }
+        key = self.instance.pk if isinstance(self.instance, Project) else None
+        if not errors and credential and credentials.secret_of(credential, key) is None:
+            errors["credential"] = [f"There is no secret {credential} for all environments."]
+        if errors:
+            raise ValidationError(errors)
+        return given
 
     def validate_environments(self, environments: Mapping[str, Any]) -> dict[str, Any]:
         """Return the variables by code."""

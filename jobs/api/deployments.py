@@ -16,7 +16,6 @@ from jobs.api.views import query_of, user_of
 from jobs.deployments import Place, Wanted
 from jobs.exceptions import InvalidInput
 from jobs.keyset import BadCursor, Cursor, Ordering
-from jobs.models import Job
 from jobs.representation import instant
 
 BY_PLACE: Final = Ordering("place", "place", "str", tie="place")
@@ -44,22 +43,22 @@ class DeploymentsView(APIView):
         return pagination.written_out(request, BY_PLACE, read, str, _represented)
 
 
-def represent_deployment(job: Job) -> dict[str, Any]:
-    """Return what ``job`` brought, which comes with its revisions read already."""
-    revisions = [{"ref": revision.ref, "sha": revision.sha} for revision in job.revisions.all()]
+def represent_deployment(place: Place) -> dict[str, Any]:
+    """Return what is in a place."""
+    revisions = [{"ref": ref, "sha": sha} for ref, sha in place.brought.revisions]
     return {
-        "environment": job.environment.code,
-        "project": job.project.code if job.project else None,
-        "revision": revisions[0] if revisions else None,
+        "environment": place.environment,
+        "project": place.project,
+        "revision": revisions[0],
         "revisions": revisions,
-        "job": job.pk,
-        "job_name": job.name,
-        "since": instant(job.finished_at),
+        "job": place.brought.job,
+        "job_name": place.brought.job_name,
+        "since": instant(place.brought.since),
     }
 
 
 def _represented(found: Sequence[Place]) -> list[Any]:
-    return [represent_deployment(job) for job in deployments.jobs_of(found)]
+    return [represent_deployment(place) for place in found]
 
 
 def _codes(place: str) -> tuple[str, str]:

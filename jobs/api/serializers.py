@@ -106,6 +106,8 @@ def represent_project(project: Project, environments: dict[int, str]) -> dict[st
         "code": project.code,
         "name": project.name,
         "repository": shown_address(project.repository),
+        "credential": project.credential,
+        "username": project.username,
         "variables": project.variables,
         "environments": {
             environments[each.environment_id]: {"variables": each.variables}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from jobs import deployments
 from jobs.choices import JobType
-from jobs.models import Job, JobRevision
+from jobs.models import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +37,17 @@ class Base:
 def base_of(job: Job, shas: Sequence[str]) -> Base:
     """Return with what ``job``, which brings or takes back ``shas``, is to be compared.
 
-    A promotion is compared with what is there, whatever that is. A static job that brings what is there once more, and one that
-    backs it out, carry what made the difference when it came: they are compared with what was there before.
+    A promotion is compared with what others have brought, whatever that is: one that is rerun carries what it carried before. A
+    static job that brings what is there once more, and one that backs it out, carry what made the difference when it came: they
+    are compared with what was there before.
     """
     assert job.project_id is not None
-    found = deployments.deployed(job.environment_id, job.project_id)
-    own = _shas(found)
-    is_there = bool(set(own) & set(shas))
+    found = deployments.deployed(job.environment_id, job.project_id, besides=job.pk)
+    is_there = found is not None and bool(set(found.shas) & set(shas))
     if is_there and job.type != JobType.PROMOTE:
-        found = deployments.deployed(job.environment_id, job.project_id, without=shas)
-        own = _shas(found)
-    if found is None or not own:
-        return Base(takes_back=is_there and job.type == JobType.DEMOTE)
-    name = Job.objects.filter(pk=found).values_list("name", flat=True).first()
+        found = deployments.deployed(job.environment_id, job.project_id, without=shas, besides=job.pk)
     takes_back = is_there and job.type == JobType.DEMOTE
-    return Base(own[0], found, name or "", takes_back, tuple(own[1:]))
-
-
-def _shas(job_id: int | None) -> list[str]:
-    if job_id is None:
-        return []
-    return list(JobRevision.objects.filter(job_id=job_id).values_list("sha", flat=True))
+    if found is None:
+        return Base(takes_back=takes_back)
+    first, *others = found.shas
+    return Base(first, found.job, found.job_name, takes_back, tuple(others))

@@ -104,15 +104,22 @@ _kept: Final[dict[str, tuple[float, Refs | RepositoryError]]] = {}
 _paused: Final[dict[str, float]] = {}
 
 
+def _key(repository: Repository) -> str:
+    """Return what answers are kept by: what one project's secret opened is no other project's."""
+    return repository.mirror.name
+
+
 def refs_of(repository: Repository, *, seconds: float = LOOK_SECONDS) -> Refs:
     """Return what the repository's refs name now, or did a moment ago.
 
     Raises:
         RepositoryError: It cannot be read, or could not a moment ago.
     """
+    if repository.credential is not None and repository.credential.problem:
+        raise RepositoryError(repository.credential.problem)
     now = time.monotonic()
     with _lock:
-        until, known = _kept.get(repository.address, (0.0, None))
+        until, known = _kept.get(_key(repository), (0.0, None))
     if known is None or until < now:
         known = _asked(repository, seconds)
     if isinstance(known, RepositoryError):
@@ -141,7 +148,7 @@ def _asked(repository: Repository, seconds: float) -> Refs | RepositoryError:
     with _lock:
         if len(_kept) >= _MOST_KEPT:
             _kept.clear()
-        _kept[repository.address] = (time.monotonic() + _KEPT_SECONDS, found)
+        _kept[_key(repository)] = (time.monotonic() + _KEPT_SECONDS, found)
     return found
 
 
@@ -186,7 +193,7 @@ class _Mirror:
     """Holds a mirror; one that could not be brought up to date in time is left as it is for a while."""
 
     def __init__(self, repository: Repository, wanted: Sequence[str], seconds: float) -> None:
-        self._address = repository.address
+        self._address = _key(repository)
         is_paused = _paused.get(self._address, 0.0) > time.monotonic()
         self._held = repository.held([] if is_paused else list(dict.fromkeys(wanted)), seconds=seconds)
 

@@ -22,6 +22,7 @@ from jobs.execution import checkpoints, draining, naming
 from jobs.execution.database import retrying
 from jobs.execution.endings import is_undone
 from jobs.execution.leases import LeaseKeeper
+from jobs.execution.origins import repository_of
 from jobs.lifecycle import Step
 from jobs.log.writer import LogWriter
 from jobs.models import Contents, Job, Nature
@@ -111,7 +112,8 @@ def _find(job: Job, keeper: LeaseKeeper, revisions: Sequence[tuple[str, str]], b
     until = history.deadline(seconds)
     marker = marker_of(naming.scope(), str(job.claim))
     git = GitRunner(marker, lambda: keeper.lost or draining.is_draining())
-    repository = Repository(job.project.repository, naming.mirrors(), git)
+    project = job.project
+    repository = retrying(lambda: repository_of(project, git), keeper)
     moved, unknown = _moved(repository, revisions, history.left(until))
     found = history.read(repository, base.shas, [sha for _ref, sha in revisions], seconds=history.left(until))
     rows = retrying(lambda: list(Nature.objects.order_by("code")), keeper)

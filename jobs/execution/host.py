@@ -53,7 +53,8 @@ def check_out(facts: naming.JobFacts, directory: Path, seconds: float | None, ru
         raise OperationFailed("The job has no revision of a project with a repository.")
     sha = facts.revisions[0]["sha"]
     try:
-        Repository(facts.repository, naming.mirrors(), runner).checkout(sha, directory, seconds=seconds)
+        repository = Repository(facts.repository, naming.mirrors(), runner, facts.credential)
+        repository.checkout(sha, directory, seconds=seconds)
     except RepositoryError as error:
         raise OperationFailed(str(error)) from error
     return sha

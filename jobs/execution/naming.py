@@ -12,7 +12,9 @@ from typing import Any, Final
 
 from django.conf import settings
 
+from jobs.lending import Credential
 from jobs.models import Job
+from jobs.secrets.credentials import credential_of
 from jobs.secrets.vault import NONE, Opened
 
 _INHERITED: Final = (
@@ -45,6 +47,7 @@ class JobFacts:
         attempt: From 1.
         outcome: Result so far.
         repository: Of the project.
+        credential: What opens it, when the project names a secret.
         secrets: What the job may read, and what hides it.
     """
 
@@ -57,6 +60,7 @@ class JobFacts:
     natures: tuple[str, ...] = ()
     outcome: str | None = None
     repository: str = ""
+    credential: Credential | None = field(default=None, repr=False)
     secrets: Opened = field(default=NONE, repr=False)
 
     def names(self) -> dict[str, Any]:
@@ -98,6 +102,7 @@ def facts_of(job: Job, secrets: Opened = NONE) -> JobFacts:
         environment=job.environment.code,
         project=job.project.code if job.project else None,
         repository=job.project.repository if job.project else "",
+        credential=credential_of(job.project, known_hosts()) if job.project else None,
         revisions=revisions,
         natures=natures,
         step=job.step,

@@ -3,6 +3,7 @@
 from jobs.models.audit import AuditRecord
 from jobs.models.content import Contents, JobNature, JobRevision, Nature
 from jobs.models.creation import CreationRequest
+from jobs.models.deployment import Deployment
 from jobs.models.event import Event
 from jobs.models.fleet import DaemonState, WorkerDrain, WorkerSeen
 from jobs.models.idempotency import IdempotencyKey
@@ -27,6 +28,7 @@ __all__ = [
     "CreationRequest",
     "DaemonState",
     "Delivery",
+    "Deployment",
     "Estimate",
     "Event",
     "IdempotencyKey",

@@ -167,14 +167,6 @@ class Job(models.Model):
             models.Index(
                 F("rule"), F("id").desc(), name="job_finished_of_rule", condition=Q(status="finished")
             ),
-            models.Index(
-                F("environment"),
-                F("project"),
-                F("finished_at").desc(),
-                F("id").desc(),
-                name="job_deployed_newest",
-                condition=Q(status="finished", project__isnull=False),
-            ),
             models.Index("created_at", "id", name="job_created"),
             models.Index("scheduled_at", "id", name="job_scheduled"),
             models.Index("max_start_at", "id", name="job_max_start"),

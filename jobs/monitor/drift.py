@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from jobs import selectors
 from jobs.contents import offering
 from jobs.contents.history import Commits
-from jobs.execution import naming
+from jobs.execution.origins import repository_of
 from jobs.models import Project
 from jobs.monitor import places
 from jobs.monitor.gate import reader, signed_in
@@ -79,7 +79,7 @@ def sides(project: Project, cells: Sequence[Cell | None]) -> list[Side]:
     first, second = cells
     if first is None or second is None or first.commits == second.commits:
         return []
-    repository = Repository(project.repository, naming.mirrors()) if project.repository else None
+    repository = repository_of(project) if project.repository else None
     return [
         Side(cell, other, _between(repository, cell, other))
         for cell, other in ((first, second), (second, first))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from jobs import deployments, filters, selectors
-from jobs.deployments import Wanted
-from jobs.models import Job, JobRevision, Project
+from jobs.deployments import Brought, Wanted
+from jobs.models import Job, Project
 from jobs.monitor.gate import reader, signed_in
 from permissions import policy
 from permissions.models import Environment, User
@@ -33,20 +33,20 @@ class Cell:
 
     Attributes:
         environment: Where.
-        job: The job that brought it.
-        revisions: What it brought, at least one.
+        brought: What it has.
+        has_job: The job that brought it is still there.
         newest_in: Code of the environment that got something else later; empty when this is the newest, or the same.
     """
 
     environment: Environment
-    job: Job
-    revisions: Sequence[JobRevision]
+    brought: Brought
+    has_job: bool
     newest_in: str = ""
 
     @property
     def commits(self) -> frozenset[str]:
         """The commits of what it has."""
-        return frozenset(revision.sha for revision in self.revisions)
+        return frozenset(self.brought.shas)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,21 +159,22 @@ def rows_of(
     wanted = Wanted([each.code for each in environments], [each.code for each in projects], at)
     most = len(environments) * len(projects)
     found = deployments.places(user, wanted, beyond=None, backward=False, inclusive=False, count=most)
-    by_place = {(job.environment_id, job.project_id): job for job in deployments.jobs_of(found)}
+    kept = set(Job.objects.filter(pk__in=[place.brought.job for place in found]).values_list("pk", flat=True))
+    by_place = {(place.environment, place.project): place.brought for place in found}
     rows = []
     for project in projects:
-        cells = [_cell(each, by_place.get((each.pk, project.pk))) for each in environments]
+        cells = [_cell(each, by_place.get((each.code, project.code)), kept) for each in environments]
         rows.append(Row(project, list(zip(environments, _compared(cells), strict=True))))
     return rows
 
 
-def _cell(environment: Environment, job: Job | None) -> Cell | None:
-    return None if job is None else Cell(environment, job, list(job.revisions.all()))
+def _cell(environment: Environment, brought: Brought | None, kept: Collection[int]) -> Cell | None:
+    return None if brought is None else Cell(environment, brought, brought.job in kept)
 
 
 def _compared(cells: Sequence[Cell | None]) -> Iterable[Cell | None]:
     """Return the cells, each of which knows where something else arrived later."""
-    newest = max(filter(None, cells), key=lambda cell: (cell.job.finished_at, cell.job.pk), default=None)
+    newest = max(filter(None, cells), key=lambda cell: (cell.brought.since, cell.brought.row), default=None)
     for cell in cells:
         if cell is None or newest is None or cell.commits == newest.commits:
             yield cell

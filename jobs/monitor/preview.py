@@ -14,13 +14,14 @@ from jobs import deployments, dispatch, dry_run, durations, planning, selectors,
 from jobs.actions.lookup import lacks_guards
 from jobs.contents import offering
 from jobs.contents.history import Commits
+from jobs.deployments import Brought
 from jobs.dry_run import STATUS_LABELS, Imagined, Subject, sentence
 from jobs.eta.shape import STEPS
 from jobs.eta.survival import range_of
+from jobs.execution.origins import repository_of
 from jobs.models import Job
 from jobs.monitor import refusals, times
 from jobs.monitor.job_form import Chosen, JobForm
-from jobs.monitor.revisions import repository_of
 from jobs.repositories import RepositoryError
 from jobs.wording import translated
 from permissions import principals
@@ -105,13 +106,13 @@ class There:
     """What is deployed in the environment now.
 
     Attributes:
-        job: The job that brought it.
-        refs: Its revisions, name and commit.
+        brought: What it is.
+        has_job: The job that brought it is still there.
         commits: What would come to it; ``None`` when that is not known.
     """
 
-    job: Job
-    refs: Sequence[tuple[str, str]]
+    brought: Brought
+    has_job: bool
     commits: Commits | None
 
 
@@ -133,7 +134,7 @@ def panel(form: JobForm, user: User, now: datetime) -> dict[str, Any] | None:
     warnings += _of_revisions(chosen, shas, user)
     context: dict[str, Any] = {"chosen": chosen, "warnings": warnings, "refs": refs}
     context |= {"dates": _dates(chosen.environment, data, now), "there": _there(chosen, shas, data)}
-    if context["there"] is not None and set(shas.values()) & {sha for _ref, sha in context["there"].refs}:
+    if context["there"] is not None and set(shas.values()) & set(context["there"].brought.shas):
         warnings.append(_("This revision is deployed there already."))
     subject = dry_run.published(chosen.version.rule, chosen.version)
     if subject.tree is None:
@@ -232,18 +233,14 @@ def _dates(environment: Environment, data: Mapping[str, Any], now: datetime) -> 
 def _there(chosen: Chosen, shas: Mapping[str, str], data: Mapping[str, Any]) -> There | None:
     if chosen.environment is None or chosen.project is None:
         return None
-    job_id = deployments.deployed(chosen.environment.pk, chosen.project.pk)
-    found = Job.objects.only("id", "name", "finished_at").filter(pk=job_id).first() if job_id else None
+    found = deployments.deployed(chosen.environment.pk, chosen.project.pk)
     if found is None:
         return None
-    refs = list(found.revisions.values_list("ref", "sha"))
     commits = None
-    if shas and refs and data.get("type") == "promote" and chosen.project.repository:
+    if shas and data.get("type") == "promote" and chosen.project.repository:
         repository, wanted = repository_of(chosen.project), list(shas.values())
-        commits = offering.brought(
-            repository, [sha for _ref, sha in refs], wanted, most=MOST_COMMITS, seconds=GIT_SECONDS
-        )
-    return There(found, refs, commits)
+        commits = offering.brought(repository, found.shas, wanted, most=MOST_COMMITS, seconds=GIT_SECONDS)
+    return There(found, Job.objects.filter(pk=found.job).exists(), commits)
 
 
 def _rows(operations: Iterable[PlannedOperation], depth: int = 0, turn: int | None = None) -> list[Row]:

@@ -16,10 +16,10 @@ from django.views.decorators.http import require_safe
 from jobs import selectors
 from jobs.contents import offering
 from jobs.contents.offering import Choice
-from jobs.execution import naming
+from jobs.execution.origins import repository_of
 from jobs.models import Project
 from jobs.monitor.gate import reader, signed_in
-from jobs.repositories import Repository, RepositoryError
+from jobs.repositories import RepositoryError
 from jobs.wording import translated
 from permissions import policy
 from permissions.catalog import Right
@@ -78,11 +78,6 @@ def revisions(request: HttpRequest) -> HttpResponse:
         raise Http404
     context: dict[str, Any] = {"found": look_up(project, request.GET.get("q", ""))}
     return render(request, "monitor/_revisions.html", context)
-
-
-def repository_of(project: Project) -> Repository:
-    """Return the repository of a project, with the mirrors of this machine."""
-    return Repository(project.repository, naming.mirrors())
 
 
 def look_up(project: Project, text: str) -> Found:

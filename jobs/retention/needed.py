@@ -30,10 +30,10 @@ ORDER BY id DESC OFFSET %(before)s LIMIT 1
 
 
 def by_deployments(jobs: Collection[int]) -> set[int]:
-    """Return which jobs tell what is deployed where.
+    """Return which jobs are the reason for what is deployed where.
 
-    These are the job that brought what is there, the one before it, and those that back out what another job brought: without
-    them that one would count as deployed again.
+    These are the job that brought what is there, the one before it, and those that back out what another job brought, as long
+    as that one is there. What is where would be known without them; what they did, and how to undo it, would not.
     """
     if not jobs:
         return set()

@@ -13,7 +13,7 @@ from typing import Final
 from django.conf import settings
 from django.db import InternalError, ProgrammingError, connection, transaction
 
-from jobs.models import Job
+from jobs.models import Deployment, Job
 from jobs.seeding import details, rows
 from jobs.seeding.copying import Table
 from jobs.seeding.details import Details
@@ -26,6 +26,19 @@ BATCH: Final = 20_000
 _EVENT_TRIGGERS: Final = r"""
 SELECT tgrelid::regclass::text, quote_ident(tgname) FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
 WHERE tgrelid = ANY(%s::regclass[]) AND tgparentid = 0 AND proname LIKE 'jobs\_event\_%%'
+"""
+# As migration 0028 makes them of jobs that were there before.
+_BROUGHT: Final = """
+INSERT INTO jobs_deployment (environment_id, project_id, at, kind, job_number, job_name, revisions, shas)
+SELECT job.environment_id, job.project_id, job.finished_at, CASE job.type WHEN 'demote' THEN 'backed_out' ELSE 'brought' END,
+       job.id, job.name, own.brought, own.commits
+FROM jobs_job job CROSS JOIN LATERAL (
+    SELECT jsonb_agg(jsonb_build_object('ref', ref, 'sha', sha) ORDER BY position) AS brought,
+           array_agg(sha ORDER BY position) AS commits
+    FROM jobs_jobrevision WHERE job_id = job.id
+) own
+WHERE job.id >= %s AND job.id < %s AND job.status = 'finished' AND own.commits IS NOT NULL
+ORDER BY job.finished_at, job.id
 """
 _TABLES: Final = (
     rows.JOBS, rows.REVISIONS, rows.NATURES, rows.APPROVALS, rows.TRAPS, details.STEPS, details.OPERATIONS,
@@ -74,8 +87,8 @@ def tidy() -> None:
     # VACUUM cannot run inside of a transaction, as in a test.
     verb = "ANALYZE" if connection.in_atomic_block else "VACUUM (ANALYZE)"
     with connection.cursor() as cursor:
-        for table in _TABLES:
-            cursor.execute(f"{verb} {table.name}")
+        for name in (*(table.name for table in _TABLES), Deployment._meta.db_table):
+            cursor.execute(f"{verb} {name}")
 
 
 def _batches(wish: Wish, world: World, first: int) -> Iterator[int]:
@@ -114,6 +127,8 @@ def _fill(wish: Wish, writer: Rows, more: Details, first: int, done: int, batch:
             more.note_timing(key, life)
     for table in _TABLES:
         table.fill(lines[table])
+    with connection.cursor() as cursor:
+        cursor.execute(_BROUGHT, [first + done, first + done + len(batch)])
 
 
 def _reserve(count: int) -> int:

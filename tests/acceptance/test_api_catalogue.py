@@ -92,6 +92,7 @@ def test_projects_are_for_those_who_see_an_environment(
     assert [project["code"] for project in found] == ["app", "shop"]
     assert found[1] == {
         "code": "shop", "name": "The shop", "repository": "https://***@git.example.org/shop.git",
+            "credential": "", "username": "",
         "variables": {"a": 1}, "environments": {"DEV": {"variables": {"at": "DEV"}}},
     }  # fmt: skip
     assert vera.get("projects/shop/").json == found[1]

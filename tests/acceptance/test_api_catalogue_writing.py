@@ -28,7 +28,8 @@ WHOLE: dict[str, dict[str, Any]] = {
         "variables": {"port": 1, "deep": {"a": [None, True, 1.5]}},
     },
     "projects": {
-        "code": "shop", "name": "The shop", "repository": "https://git.example.org/shop.git", "variables": {"a": 1},
+        "code": "shop", "name": "The shop", "repository": "https://git.example.org/shop.git", "credential": "",
+        "username": "", "variables": {"a": 1},
         "environments": {"DEV": {"variables": {"b": 2}}},
     },
     "natures": {"code": "python", "name": "Python", "include": ["*.py"], "exclude": ["tests/"]},

@@ -8,11 +8,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs.models import Job, JobRevision, Project
+from jobs.lifecycle import Event
+from jobs.models import Job, Project
 from permissions.models import Environment
 from tests.api import Api
 from tests.cases import in_one_test
-from tests.factories import EnvironmentFactory, JobFactory, ProjectFactory, UserFactory, user_with
+from tests.factories import EnvironmentFactory, JobFactory, ProjectFactory, UserFactory, happen, user_with
 
 pytestmark = pytest.mark.django_db
 
@@ -34,12 +35,21 @@ def root(dev: Environment, shop: Project) -> Api:
     return Api(UserFactory.create(is_superuser=True))
 
 
-def finished(where: Environment, what: Project | None, ref: str, hours: float, **fields: Any) -> Job:
+def finished(
+    where: Environment, what: Project | None, ref: str, hours: float, sha: str = "", **fields: Any
+) -> Job:
     """Return a job that finished so many hours after the beginning."""
     at = NOW + timedelta(hours=hours)
+    revision = (ref, sha) if sha else ref
     return JobFactory.at(
-        "END", "finished", now=at, environment=where, project=what, revisions=[ref], **fields
+        "END", "finished", now=at, environment=where, project=what, revisions=[revision], **fields
     )
+
+
+def undo(job: Job, hours: float, outcome: Event = Event.ASKED_UNDONE) -> None:
+    """Let somebody ask for the rollback of a job, which ends so many hours after the beginning."""
+    for event in (Event.ASK_ROLLBACK, outcome):
+        happen(job, event, now=NOW + timedelta(hours=hours))
 
 
 def refs(api: Api, query: str = "") -> dict[tuple[str, str], str]:
@@ -75,22 +85,25 @@ def test_what_was_rolled_back_restores_the_one_before(root: Api, dev: Environmen
     finished(dev, shop, "v1", 1)
     second = finished(dev, shop, "v2", 2)
     assert refs(root) == {("DEV", "shop"): "v2"}
-    Job.objects.filter(pk=second.pk).update(rollback="succeeded")
+    undo(second, 3, Event.ASKED_UNDO_FAILED)
+    assert refs(root) == {("DEV", "shop"): "v2"}, "who failed to take it away left it there"
+    undo(second, 4)
     assert refs(root) == {("DEV", "shop"): "v1"}
-    Job.objects.filter(pk=second.pk).update(rollback="failed")
-    assert refs(root) == {("DEV", "shop"): "v2"}
 
 
 def test_what_was_backed_out_restores_the_one_before(root: Api, dev: Environment, shop: Project) -> None:
     finished(dev, shop, "v1", 1)
     second = finished(dev, shop, "v2", 2)
-    back = finished(dev, shop, "v2", 3, type="demote")
+    finished(dev, shop, "v2", 2.5, type="demote")
     assert refs(root) == {("DEV", "shop"): "v2"}, "another commit is another revision"
-    JobRevision.objects.filter(job=back).update(sha=second.revisions.get().sha)
+    sha = second.revisions.get().sha
+    back = finished(dev, shop, "v2", 3, sha, type="demote")
     assert refs(root) == {("DEV", "shop"): "v1"}
-    assert refs(root, f"?at={moment(2.5)}") == {("DEV", "shop"): "v2"}
-    again = finished(dev, shop, "v2", 4)
-    JobRevision.objects.filter(job=again).update(sha=second.revisions.get().sha)
+    assert refs(root, f"?at={moment(2.7)}") == {("DEV", "shop"): "v2"}
+    undo(back, 3.5)
+    assert refs(root) == {("DEV", "shop"): "v2"}, "what was undone backs nothing out"
+    finished(dev, shop, "v2", 3.6, sha, type="demote")
+    finished(dev, shop, "v2", 4, sha)
     assert refs(root) == {("DEV", "shop"): "v2"}, "what is backed out may come again"
 
 

@@ -106,3 +106,29 @@ def test_the_page_says_what_is_wrong(ana: User, job: Job, state: str) -> None:
     problem = f"The commit {'a' * 40} is no longer in /srv/shop.git."
     carries(job, state=state, problem=problem, commits_count=None, backed_out_count=None, base_sha="a" * 40)
     assert problem in words(Reader(ana, "en").get(f"/jobs/{job.pk}/"))
+
+
+def test_the_monitor_is_narrowed_by_natures_and_shows_them(dev: Environment, ana: User, job: Job) -> None:
+    sql, both = NatureFactory.create(code="sql"), job.natures.get()
+    other = JobFactory.at("RUN", "ready", environment=dev, natures=[sql])
+    mixed = JobFactory.at("RUN", "ready", environment=dev, natures=[sql, both])
+    none = JobFactory.at("RUN", "ready", environment=dev)
+    hidden = JobFactory.at("RUN", "ready", environment=EnvironmentFactory.create(), natures=[sql, both])
+    reader = Reader(ana, "en")
+
+    def shown(query: str) -> set[str]:
+        page = text(reader.get(f"/?{query}"))
+        return {each.name for each in (job, other, mixed, none, hidden) if f">{each.name}<" in page}
+
+    assert shown("") == {job.name, other.name, mixed.name, none.name}
+    assert shown("nature=python") == {job.name, mixed.name}
+    assert reader.get("/?search=nature:python")["Location"].endswith("?nature=python")
+    assert shown("nature=python&nature=sql") == {job.name, other.name, mixed.name}
+    assert shown("exclude_nature=sql") == {job.name, none.name}
+    assert shown("nature=nowhere") == set()
+    row = words(reader.get(f"/?q={mixed.name}"))
+    assert "python" in row
+    assert "sql" in row
+    answer: Any = reader.get("/?nature=python&format=json&columns=name,natures")
+    exported = b"".join(answer.streaming_content).decode()
+    assert [name in exported for name in (job.name, mixed.name, other.name)] == [True, True, False]

@@ -17,6 +17,7 @@ from jobs.actions.lookup import make_plan
 from jobs.audit import Actor, Author
 from jobs.contents import offering
 from jobs.exceptions import InvalidInput, NoWorker
+from jobs.lifecycle import Event
 from jobs.models import CreationRequest, DaemonState, Job, Project, ProjectEnvironment, Timing, WorkerSeen
 from jobs.monitor import creation
 from jobs.repositories import Repository
@@ -25,7 +26,15 @@ from jobs.wishes import Wish
 from permissions.models import Environment, User
 from rules.models import Rule
 from tests.engine import rule
-from tests.factories import EnvironmentFactory, GroupFactory, JobFactory, ProjectFactory, publish, user_with
+from tests.factories import (
+    EnvironmentFactory,
+    GroupFactory,
+    JobFactory,
+    ProjectFactory,
+    happen,
+    publish,
+    user_with,
+)
 from tests.pages import HTMX, Reader, text, words
 from tests.repositories import git, make_repository
 
@@ -368,10 +377,9 @@ def test_the_preview_knows_what_is_there_and_who_is_on_the_way(
 ) -> None:
     publish(RICH)
     made: dict[str, Any] = {"environment": dev, "project": _project(), "rule": Rule.objects.get()}
-    there = JobFactory.at("END", "finished", **made)
-    there.revisions.update(ref="v1.0.0", sha=shop["v1.0.0"])
+    there = JobFactory.at("END", "finished", revisions=[("v1.0.0", shop["v1.0.0"])], **made)
     page = said(ask(reader))
-    assert f"There now v1.0.0 {there.name}" in page
+    assert f"There now v1.0.0 {there.name} " in page
     assert "1 commit would go" in page
     assert "Version v1.1.0 Ana" in page
     assert "deployed there already" in said(ask(reader, revisions="v1.0.0"))
@@ -379,6 +387,9 @@ def test_the_preview_knows_what_is_there_and_who_is_on_the_way(
     active = JobFactory.at("RUN", "running", **made)
     active.revisions.update(ref="v1.2.0", sha=shop["v1.2.0"])
     assert f"is in the active job {active.name} already" in said(ask(reader, revisions="v1.2.0"))
+    # What is there is there also without the job that brought it.
+    happen(there, Event.DELETE)
+    assert f"There now v1.0.0 {there.name}, deleted since" in said(ask(reader))
 
 
 def test_how_long_it_takes_comes_with_its_basis(

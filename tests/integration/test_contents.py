@@ -188,8 +188,9 @@ def test_a_revision_that_is_gone_fails_pre_and_says_so(world: World) -> None:
 
 def test_rewritten_history_is_said_and_never_a_wrong_diff(world: World) -> None:
     world.commit("v2", {"a.py": "x"})
-    before = world.run("v2")
-    JobRevision.objects.filter(job=before).update(sha="b" * 40)
+    before = JobFactory.at(
+        "END", "finished", project=world.project, environment=world.environment, revisions=[("v2", "b" * 40)]
+    )
     world.commit("v3", {"b.sql": "x"})
     job = world.run("v3")
     assert job.status == "finished"

@@ -6,6 +6,7 @@ from datetime import timedelta
 from io import StringIO
 from random import Random
 from statistics import median_low
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -14,14 +15,16 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
-from jobs import durations, making, transitions
+from jobs import creation, durations, making, transitions
+from jobs.actions.create import make_plan
+from jobs.audit import Actor
 from jobs.execution import checkpoints
 from jobs.lifecycle import Event, Step
-from jobs.models import Estimate, Job, Timing
-from jobs.monitor import times
+from jobs.models import CreationRequest, Estimate, Job, Timing
+from jobs.monitor import preview, times
 from jobs.representation import represent_job
 from jobs.transitions import Change
-from jobs.wishes import Plan
+from jobs.wishes import Plan, Wish
 from rules import selectors as rules
 from tests.engine import job_of, rule, run_all, serve
 from tests.factories import EnvironmentFactory, JobFactory, happen, user_with
@@ -163,6 +166,48 @@ def _accuracy(**options: str) -> str:
     out = StringIO()
     call_command("eta_accuracy", stdout=out, **options)
     return out.getvalue()
+
+
+def test_the_command_says_how_good_the_estimates_and_the_three_rivals_were() -> None:
+    job = JobFactory.at("END", "finished")
+    for number, actual in enumerate((100.0, 200.0)):
+        Estimate.objects.create(
+            job_id=job.pk, rule_id=job.rule_id, environment_id=job.environment_id, attempt=1, step="RUN",
+            at=timezone.now() + timedelta(seconds=number), p50=actual * 1.1, p90=actual * 1.5,
+            rivals=[actual * 1.2, actual * 0.7, actual * 2], actual=actual,
+        )  # fmt: skip
+    first, second, _blank, head, *rows = _accuracy().splitlines()
+    assert (first, second) == ("2 answers", "p90 was enough for 100.0%, p50 for 100.0%")
+    assert head.split() == ["median", "error", "of", "what", "was", "left", "in", "seconds"]
+    assert [" ".join(row.split()) for row in rows] == [
+        "p50 10.0% 15.0", "mean of all 20.0% 30.0", "last run 30.0% 45.0", "operation count 100.0% 150.0",
+    ]  # fmt: skip
+
+
+def test_what_the_form_says_before_there_is_a_job_is_what_is_recorded_of_the_job_that_it_makes(
+    broker: str,
+) -> None:
+    """Nobody can say how good it was without a job; with one it is that job's first estimate."""
+    slug = rule("foreseen", "PRE:\n  - log: build\nRUN:\n  - log: deploy")
+    like = job_of(serve(slug))
+    _kept(like, {"PRE/0": 60.0, "RUN/0": 240.0}, 2)
+    _kept(like, {"PRE/0": 100.0, "RUN/0": 900.0}, 2)
+    run_all()
+    tree = rules.linked_tree(like.rule_version_id, like.rule_pins)
+    said = preview._usual(SimpleNamespace(environment=like.environment, version=like.rule_version), tree)
+    assert said is not None
+    now, actor = timezone.now(), Actor(like.created_by, "api")
+    request = CreationRequest.objects.create(
+        wish=make_plan(Wish(slug, environment="DEV"), actor, now).to_data(), actor=like.created_by, source="api",
+        created_at=now, deadline=now + timedelta(seconds=30),
+    )  # fmt: skip
+    creation.serve(str(request.pk), "test")
+    request.refresh_from_db()
+    job = job_of(request)
+    run_all()
+    first = Estimate.objects.filter(job_id=job.pk).order_by("at")[0]
+    assert said.span == times.between(first.p50, first.p90)
+    assert (fresh(job).status, first.actual is not None) == ("finished", True)
 
 
 def test_three_samples_are_asked_for_and_read_in_one_query(broker: str) -> None:

@@ -175,6 +175,24 @@ def test_a_list_reads_no_table_as_a_whole_and_sorts_a_few_rows_of_each_place(rea
             assert plan.rows_sorted() <= len(SEEN) * (LIMIT + 1) * 12, said
 
 
+def test_what_a_new_job_expects_is_read_from_the_last_twenty_whatever_has_finished(
+    past: None, db: None
+) -> None:
+    model = Job.objects.filter(status="finished").earliest("id")
+    Job.objects.filter(status="finished").update(rule=model.rule_id, environment=model.environment_id)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE jobs_job")
+    assert Job.objects.filter(status="finished").count() > 20 * 20
+    here, *anywhere = plans.plans_of_usual(model.rule_id, model.environment_id)
+    # Where none has finished it is one look more, at those of all environments.
+    assert len(anywhere) == 2
+    for plan in (here, *anywhere):
+        said = "\n".join(plans.written(plan))
+        assert plan.whole_scans() == [], said
+        assert plan.rows_read() <= 20, said
+        assert plan.rows_sorted() <= 20, said
+
+
 def test_the_number_of_statements_does_not_depend_on_the_rows(reader: User) -> None:
     narrowed, ordering = read("")
     wanted = lists.Wanted(selectors.seen_environments(reader), narrowed)

@@ -26,6 +26,7 @@ from jobs.models import (
     JobRevision,
     JobTrim,
     LogChunk,
+    Project,
     RetentionPolicy,
     RetentionState,
     StepRun,
@@ -123,6 +124,12 @@ def test_an_active_job_is_never_removed(step: str, status: str) -> None:
     assert going() == set()
 
 
+def there(environment: Environment, project: Project) -> int | None:
+    """Return the number of the job that brought what is deployed there."""
+    found = deployments.deployed(environment.pk, project.pk)
+    return found.job if found else None
+
+
 def test_what_ended_less_than_a_day_ago_stays() -> None:
     policy(keep_jobs=1)
     rule, environment = RuleFactory.create(), EnvironmentFactory.create()
@@ -138,14 +145,14 @@ def test_what_is_deployed_and_what_was_before_stay() -> None:
     jobs = [
         ended(100 - n, "finished", rule=rule, environment=environment, project=project) for n in range(30)
     ]
-    assert deployments.deployed(environment.pk, project.pk) == jobs[-1].pk
+    assert there(environment, project) == jobs[-1].pk
     # The twenty by which progress is measured keep nothing but themselves.
     assert going() == {job.pk for job in jobs[:10]}
     for job in jobs:
         append_entry(job.pk, 1, "RUN", "info", "There.")
     assert going("log") == {job.pk for job in jobs[10:-2]}
     Job.objects.filter(pk=jobs[-1].pk).update(rollback=RollbackState.SUCCEEDED)
-    assert deployments.deployed(environment.pk, project.pk) == jobs[-2].pk
+    assert there(environment, project) == jobs[-2].pk
     assert not going("log") & {jobs[-2].pk, jobs[-3].pk}
 
 
@@ -153,13 +160,12 @@ def test_a_job_that_backs_another_out_stays_as_long_as_that_one() -> None:
     policy(keep_days=1)
     environment, project = EnvironmentFactory.create(), ProjectFactory.create()
     first = ended(100, "finished", environment=environment, project=project)
-    back = ended(50, "finished", environment=environment, project=project, type=JobType.DEMOTE)
-    sha = JobRevision.objects.get(job=first).sha
-    JobRevision.objects.filter(job=back).update(sha=sha)
+    own = [("v1.0.0", JobRevision.objects.get(job=first).sha)]
+    back = ended(50, "finished", environment=environment, project=project, type=JobType.DEMOTE, revisions=own)
     for days in (90, 2):
         for _ in range(25):
             ended(days, "finished", rule=back.rule, environment=environment)
-    assert deployments.deployed(environment.pk, project.pk) is None
+    assert there(environment, project) is None
     assert back.pk not in going()
     Job.objects.filter(pk=first.pk).delete()
     assert back.pk in going()

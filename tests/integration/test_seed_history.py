@@ -12,7 +12,17 @@ from jobs import selectors
 from jobs.api.views import detail
 from jobs.lifecycle import ACTIVE, ENDED
 from jobs.log.reader import iter_text
-from jobs.models import Approval, Event, Job, JobRevision, OperationRun, StepRun, Timing, Trap
+from jobs.models import (
+    Approval,
+    Deployment,
+    Event,
+    Job,
+    JobRevision,
+    OperationRun,
+    StepRun,
+    Timing,
+    Trap,
+)
 from permissions.models import Environment
 from tests.factories import JobFactory, user_with
 
@@ -64,6 +74,9 @@ def test_what_is_made_is_whole_and_writes_no_event() -> None:
         Job.objects.filter(status__startswith="trap").count() == Trap.objects.filter(closed_at=None).count()
     )
     assert all(table.objects.exists() for table in (StepRun, OperationRun, Timing))
+    assert set(Deployment.objects.values_list("job_number", flat=True)) == set(
+        Job.objects.filter(status="finished", project__isnull=False).values_list("pk", flat=True)
+    )
     # The next job of somebody has a number of its own.
     assert JobFactory.create().pk > 150
 

@@ -280,6 +280,10 @@ class ProjectAnswer(serializers.Serializer[Any]):
     code = serializers.CharField()
     name = serializers.CharField()
     repository = serializers.CharField(help_text="*** stands for user and password.")
+    credential = serializers.CharField(help_text="Name of the secret that opens it; empty for none.")
+    username = serializers.CharField(
+        help_text="Whom that secret belongs to; empty for the one in the address."
+    )
     variables = serializers.DictField()
     environments = serializers.DictField(child=ProjectEnvironmentAnswer(), help_text="By code.")
 

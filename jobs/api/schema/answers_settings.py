@@ -133,10 +133,12 @@ class DeploymentAnswer(serializers.Serializer[Any]):
     """What a project has in an environment."""
 
     environment = serializers.CharField()
-    project = serializers.CharField(allow_null=True)
-    revision = RevisionAnswer(allow_null=True)
+    project = serializers.CharField()
+    revision = RevisionAnswer()
     revisions = RevisionAnswer(many=True)
-    job = serializers.IntegerField(min_value=1, help_text="Number of the job that brought it.")
+    job = serializers.IntegerField(
+        min_value=1, help_text="Number of the job that brought it, also when it was deleted since."
+    )
     job_name = serializers.CharField()
     since = serializers.DateTimeField()
 

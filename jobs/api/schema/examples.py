@@ -146,7 +146,9 @@ ANSWERS: Final[dict[str, Any]] = {
     "Project": {
         "code": "shop",
         "name": "Shop",
-        "repository": "https://***@git.example.com/shop.git",
+        "repository": "https://git.example.com/shop.git",
+        "credential": "git_token",
+        "username": "deploy",
         "variables": {"service": "shop"},
         "environments": {"PROD": {"variables": {"replicas": 3}}},
     },

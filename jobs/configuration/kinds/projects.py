@@ -1,4 +1,4 @@
-"""``projects {code, name, repository, variables, environments: {CODE: {variables}}}``."""
+"""``projects {code, name, repository, credential, username, variables, environments: {CODE: {variables}}}``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from jobs.configuration.kinds.base import Kind, Run, in_order, put, remove, same
 from jobs.configuration.kinds.environments import Environments
 from jobs.configuration.problems import Place, did_you_mean
 from jobs.models import Project, ProjectEnvironment
+from jobs.secrets import credentials
 from permissions.models import Environment, check_variables
 
 
@@ -26,6 +27,8 @@ class ProjectSpec:
         code: Which project.
         name: For people.
         repository: Path or URL.
+        credential: Name of the secret that opens it; empty for none.
+        username: Whom that belongs to.
         variables: Of the project everywhere.
         environments: Place and variables by environment code.
     """
@@ -34,6 +37,8 @@ class ProjectSpec:
     code: str
     name: str | None
     repository: str | None
+    credential: str | None
+    username: str | None
     variables: dict[str, Any] | None
     environments: Mapping[str, tuple[Place, dict[str, Any]]] | None
 
@@ -42,13 +47,16 @@ class Projects(Kind[ProjectSpec]):
     """What jobs deploy revisions of."""
 
     key, noun = "projects", "project"
-    keys = ("code", "name", "repository", "variables", "environments")
+    keys = ("code", "name", "repository", "credential", "username", "variables", "environments")
 
     def parse(self, item: Item, run: Run) -> tuple[str, ProjectSpec] | None:
         """Read one project."""
         code = item.identity("code")
-        name, repository, variables = item.text("name"), item.text("repository"), item.data("variables")
-        spec = ProjectSpec(item, code or "", name, repository, variables, _environments(item))
+        name, repository, credential, username = (
+            item.text(key) for key in ("name", "repository", "credential", "username")
+        )
+        variables, environments = item.data("variables"), _environments(item)
+        spec = ProjectSpec(item, code or "", name, repository, credential, username, variables, environments)
         return (code, spec) if code else None
 
     def save(self, spec: ProjectSpec, run: Run) -> None:
@@ -61,9 +69,15 @@ class Projects(Kind[ProjectSpec]):
             "code": ("code", spec.code),
             "name": ("name", spec.name),
             "repository": ("repository", self._repository(spec, found, run)),
+            "credential": ("credential", spec.credential),
+            "username": ("username", spec.username),
             "variables": ("variables", spec.variables),
         }
         row = put(run, spec.item, found, Project(name=spec.code), spec.code, values)
+        if row is not None and row.credential and credentials.secret_of(row.credential, row.pk) is None:
+            run.notes.append(
+                f"project {spec.code}: its secret {row.credential} has no value: manage.py set_secret {row.credential}"
+            )
         for code, (place, variables) in (spec.environments or {}).items():
             self._save_variables(row, code, place, variables, run)
 
@@ -90,6 +104,8 @@ class Projects(Kind[ProjectSpec]):
                 "code": row.code,
                 "name": row.name,
                 "repository": masked_address(row.repository),
+                "credential": row.credential,
+                "username": row.username,
                 "variables": in_order(row.variables),
                 "environments": {
                     each.environment.code: {"variables": in_order(each.variables)}

@@ -10,8 +10,9 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand, CommandError, no_translations
 from django.utils import timezone
 
+from jobs.actions.references import Referenced, references
 from jobs.audit import Author
-from jobs.models import AuditRecord, Project
+from jobs.models import AuditRecord, Project, Secret
 from jobs.secrets import vault
 from permissions.models import Environment
 
@@ -48,6 +49,11 @@ class Command(BaseCommand):
         scope = vault.Scope(_environment(environment), _project(project))
         now = timezone.now()
         if delete:
+            found = Secret.objects.filter(
+                name=name, environment=scope.environment, project=scope.project
+            ).first()
+            if found and (named := references(found)):
+                raise CommandError(str(Referenced(f"The secret {name}{scope}", named)))
             if not vault.forget(name, scope, by=_AUTHOR, now=now):
                 raise CommandError(f"There is no secret {name}{scope}.")
             self.stdout.write(f"deleted {name}{scope}")
