@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -20,6 +19,7 @@ from django.db import connection
 from django.db.models import Count, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
+from jobs import list_dates
 from jobs.choices import StatusChoice
 from jobs.keyset import Cursor, Ordering, Page, Value, beyond, page_of, read_rows
 from jobs.list_words import jobs_with
@@ -29,9 +29,6 @@ from permissions.models import Environment
 
 MOST_PLACES: Final = 400
 """So many walks at most; each costs some microseconds. With more the planner is left to choose."""
-
-FEW_OF_A_DATE: Final = 1000
-"""So many rows of an index of dates are read to see where a range begins."""
 
 USUAL_ENVIRONMENTS: Final = 20
 """So many there are where nobody counted."""
@@ -126,33 +123,12 @@ def page(wanted: Wanted, ordering: Ordering, cursor: Cursor | None, limit: int) 
 
 def _walked(wanted: Wanted, ordering: Ordering, cursor: Cursor | None, count: int) -> list[Place]:
     """Return the places of at most ``count`` jobs by their numbers, beyond ``cursor``."""
-    lowest = None if _is_ascending(ordering, cursor) else _probable_first(wanted.filter)
-    found: list[int] = []
-    if lowest is not None:
-        probable = replace(wanted, but=(wanted.but or Q()) & Q(pk__gte=lowest))
-        found = _first(probable, ordering, cursor, count)
-    if lowest is None or len(found) < count:
-        found = _first(_within_dates(wanted), ordering, cursor, count)
-    return [Place(number, number) for number in found]
-
-
-def _probable_first(narrowed: JobFilter) -> int | None:
-    """Return a number below which there are hardly any jobs of the wanted dates, ``None`` where all are looked at anyway.
-
-    Whoever walks down from the newest job and fills the page above it has missed none: what is below comes later.
-    """
-    given = [name for name in DATE_FIELDS if narrowed.after.get(name) or narrowed.before.get(name)]
-    if len(given) != 1 or narrowed.before.get(given[0]):
-        return None
-    column, moment = DATE_FIELDS[given[0]], narrowed.after[given[0]]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT min(oldest.id), count(*) FROM "
-            f"(SELECT id FROM jobs_job WHERE {column} >= %s ORDER BY {column} LIMIT %s) AS oldest",
-            [moment, FEW_OF_A_DATE],
-        )
-        lowest, looked_at = cursor.fetchone()
-    return lowest if looked_at == FEW_OF_A_DATE else None
+    span, but = list_dates.span_of(wanted.filter), wanted.but or Q()
+    found = _first(replace(wanted, but=but & span.between()), ordering, cursor, count)
+    if span.strays:
+        found += _first(replace(wanted, but=but & span.apart()), ordering, cursor, count)
+        found.sort(reverse=not _is_ascending(ordering, cursor))
+    return [Place(number, number) for number in found[:count]]
 
 
 def _is_ascending(ordering: Ordering, cursor: Cursor | None) -> bool:
@@ -185,32 +161,12 @@ def _looked_up(wanted: Wanted) -> Wanted:
 
 
 def _within_dates(wanted: Wanted) -> Wanted:
-    """Return the same, narrowed to the numbers between which all jobs of the wanted dates are.
-
-    Numbers and dates grow together, but nobody promises it: the numbers are read from the index of the date. Without them
-    a walk would go through all that was created after the wanted dates, or on through all before them.
-    """
-    but = wanted.but or Q()
-    for name, column in DATE_FIELDS.items():
-        after, before = wanted.filter.after.get(name), wanted.filter.before.get(name)
-        if after is None and before is None:
-            continue
-        first, last = _numbers_of(column, after, before)
-        but &= Q(pk__gte=first, pk__lte=last)
-    return replace(wanted, but=but)
-
-
-def _numbers_of(column: str, after: datetime | None, before: datetime | None) -> tuple[int, int]:
-    """Return the first and the last number of the jobs with a date in a range, of all there are when these are nearly all."""
-    bounds = [(">=", after), ("<", before)]
-    given = [(sign, moment) for sign, moment in bounds if moment is not None]
-    condition = " AND ".join(f"{column} {sign} %s" for sign, _ in given)
-    moments = [moment for _, moment in given]
-    with connection.cursor() as cursor:
-        # Not min(id): it would be looked for along the numbers, whatever the dates.
-        cursor.execute(f"SELECT min(id + 0), max(id + 0) FROM jobs_job WHERE {condition}", moments)
-        first, last = cursor.fetchone()
-    return (1, 0) if first is None else (first, last)
+    """Return the same, narrowed to the numbers that jobs of the wanted dates may have."""
+    span = list_dates.span_of(wanted.filter)
+    if span == list_dates.EVERYTHING:
+        return wanted
+    numbers = span.between() | span.apart() if span.strays else span.between()
+    return replace(wanted, but=numbers & (wanted.but or Q()))
 
 
 def _everywhere(wanted: Wanted) -> QuerySet[Job]:
@@ -241,8 +197,8 @@ def _first(wanted: Wanted, ordering: Ordering, cursor: Cursor | None, count: int
     ascending = _is_ascending(ordering, cursor)
     narrowed = flipped(wanted.filter.positive())
     driver = next((each for each in _DRIVERS if _drives(each, narrowed, wanted.environments)), None)
-    handled = ("environment", driver.name) if driver else ("environment",)
-    jobs = _placed(driver, wanted).filter(narrowed.condition(but_for=handled))
+    handled = ("environment", *DATE_FIELDS, driver.name if driver else "")
+    jobs = _placed(driver, wanted).filter(narrowed.condition(but_for=handled), *list_dates.dated(narrowed))
     if driver is not None:
         jobs = _driven(jobs, driver, narrowed)
     if cursor is not None:

@@ -97,7 +97,7 @@ class JobFilter:
         """Return the filter as a condition on jobs.
 
         Args:
-            but_for: Names of filters whose values, wanted or not, somebody else takes care of.
+            but_for: Names of filters, also of dates, that somebody else takes care of.
         """
         found = Q()
         for name, lookup in _MULTIPLE.items():
@@ -108,10 +108,10 @@ class JobFilter:
         for name, values in self.without.items():
             if name not in but_for:
                 found &= _without(name, values)
-        for name, moment in self.after.items():
-            found &= Q(**{f"{DATE_FIELDS[name]}__gte": moment})
-        for name, moment in self.before.items():
-            found &= Q(**{f"{DATE_FIELDS[name]}__lt": moment})
+        for bounds, lookup in ((self.after, "gte"), (self.before, "lt")):
+            for name, moment in bounds.items():
+                if name not in but_for:
+                    found &= Q(**{f"{DATE_FIELDS[name]}__{lookup}": moment})
         for word in split(self.text):
             found &= _text_condition(word)
         return found

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -163,6 +164,13 @@ class Job(models.Model):
                 F("id").desc(),
                 name="job_finished_newest",
                 condition=Q(status="finished"),
+            ),
+            # What some pages of the table have, least and greatest: where a range of dates has no jobs, see ``jobs.list_dates``.
+            BrinIndex(
+                fields=["id", "created_at", "scheduled_at", "started_at", "finished_at"],
+                name="job_dates",
+                pages_per_range=16,
+                autosummarize=True,
             ),
             models.Index(
                 F("rule"), F("id").desc(), name="job_finished_of_rule", condition=Q(status="finished")

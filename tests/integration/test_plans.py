@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
 from bench import plans
-from jobs import filters, keyset, list_rows, lists, selectors
+from jobs import filters, keyset, list_dates, list_rows, lists, selectors
 from jobs.models import Job
 from jobs.representation import represent_job
 from permissions.models import Environment, User
@@ -100,10 +101,23 @@ def compare(user: User, query: str) -> None:
         same(back)
 
 
+@pytest.mark.parametrize("most_strays", [list_dates.MOST_STRAYS, 1])
 def test_where_many_jobs_have_a_date_their_list_is_the_same(
-    administrator: User, monkeypatch: pytest.MonkeyPatch
+    administrator: User, monkeypatch: pytest.MonkeyPatch, most_strays: int
 ) -> None:
-    monkeypatch.setattr(lists, "FEW_OF_A_DATE", 5)
+    monkeypatch.setattr(list_dates, "NEAR", 5)
+    monkeypatch.setattr(list_dates, "MOST_STRAYS", most_strays)
+    oldest, newest = [*Job.objects.order_by("pk")[3:9]], [*Job.objects.order_by("-pk")[2:5]]
+    for job, days in (*((each, 1000) for each in oldest), *((each, -1000) for each in newest)):
+        date = job.scheduled_at + timedelta(days=days)
+        Job.objects.filter(pk=job.pk).update(scheduled_at=date, max_start_at=date, started_at=None)
+    for query in (
+        "scheduled_before=2024-06-01T00:00:00Z",
+        "scheduled_before=2024-06-01T00:00:00Z&created_after=2026-06-01T00:00:00Z",
+        "scheduled_after=2026-06-01T00:00:00Z&created_before=2025-01-01T00:00:00Z&q=CHG",
+        "started_before=2025-01-01T00:00:00Z&status=error",
+    ):
+        compare(administrator, query)
     for field in ("created", "scheduled", "started", "finished"):
         query = f"{field}_after=2026-06-01T00:00:00Z"
         compare(administrator, query)
