@@ -52,15 +52,19 @@ class Span:
     last: int
     strays: tuple[int, ...] = ()
 
-    def between(self) -> Q:
-        """Return the condition for jobs between the two numbers; nothing is said of an end that is not there."""
-        least = Q(pk__gte=self.first) if self.first else Q()
-        return least & Q(pk__lte=self.last) if self.last < LARGEST else least
+    def between(self, number: str = "pk") -> Q:
+        """Return the condition for jobs between the two numbers; nothing is said of an end that is not there.
 
-    def apart(self) -> Q:
-        """Return the condition for strays."""
+        Args:
+            number: The column that has the job's number.
+        """
+        least = Q(**{f"{number}__gte": self.first}) if self.first else Q()
+        return least & Q(**{f"{number}__lte": self.last}) if self.last < LARGEST else least
+
+    def apart(self, number: str = "pk") -> Q:
+        """Return the condition for strays; ``number`` as for ``between``."""
         # One value: thousands take Django longer to write than PostgreSQL to look up.
-        return Q(pk__in=RawSQL("SELECT unnest(%s::bigint[])", (list(self.strays),)))
+        return Q(**{f"{number}__in": RawSQL("SELECT unnest(%s::bigint[])", (list(self.strays),))})
 
 
 EVERYTHING: Final = Span(0, LARGEST)

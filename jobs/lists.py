@@ -9,14 +9,14 @@ jobs there are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
 
 from jobs import list_dates
@@ -40,7 +40,7 @@ class _Driver:
 
     Attributes:
         name: Of the filter.
-        column: Of the job.
+        column: Of the job; natures have a table of their own.
         table: Where its codes are, empty for values that the job's own row has.
         code: The column of that table.
         common: The value that nearly all jobs have; who wants it walks the environments alone.
@@ -62,7 +62,7 @@ _DRIVERS: Final = (
     _Driver("created_by", "created_by_id", "permissions_user", "username"),
     _Driver("rule", "rule_id", "rules_rule", "slug"),
     _Driver("type", "type", common="promote", is_partial=True),
-    _Driver("nature", "jobnature__nature_id", "jobs_nature", "code"),
+    _Driver("nature", "", "jobs_nature", "code"),
 )
 """The one that keeps the fewest jobs first, as far as that can be said beforehand."""
 
@@ -123,10 +123,10 @@ def page(wanted: Wanted, ordering: Ordering, cursor: Cursor | None, limit: int) 
 
 def _walked(wanted: Wanted, ordering: Ordering, cursor: Cursor | None, count: int) -> list[Place]:
     """Return the places of at most ``count`` jobs by their numbers, beyond ``cursor``."""
-    span, but = list_dates.span_of(wanted.filter), wanted.but or Q()
-    found = _first(replace(wanted, but=but & span.between()), ordering, cursor, count)
+    span = list_dates.span_of(wanted.filter)
+    found = _first(wanted, ordering, cursor, count, span.between)
     if span.strays:
-        found += _first(replace(wanted, but=but & span.apart()), ordering, cursor, count)
+        found += _first(wanted, ordering, cursor, count, span.apart)
         found.sort(reverse=not _is_ascending(ordering, cursor))
     return [Place(number, number) for number in found[:count]]
 
@@ -192,8 +192,18 @@ def _with_natures(codes: Sequence[str]) -> QuerySet[Any, Any]:
     return JobNature.objects.filter(nature__in=keys).values("job_id")
 
 
-def _first(wanted: Wanted, ordering: Ordering, cursor: Cursor | None, count: int) -> list[int]:
-    """Return the numbers of at most ``count`` jobs beyond ``cursor``, in the direction in which it walks."""
+def _first(
+    wanted: Wanted, ordering: Ordering, cursor: Cursor | None, count: int, numbers: Callable[[str], Q]
+) -> list[int]:
+    """Return the numbers of at most ``count`` jobs beyond ``cursor``, in the direction in which it walks.
+
+    Args:
+        wanted: Of what.
+        ordering: By the number.
+        cursor: Where to begin, ``None`` for the beginning.
+        count: How many.
+        numbers: Returns the condition for what walks by the name of the column that has the job's number.
+    """
     ascending = _is_ascending(ordering, cursor)
     narrowed = flipped(wanted.filter.positive())
     driver = next((each for each in _DRIVERS if _drives(each, narrowed, wanted.environments)), None)
@@ -201,9 +211,25 @@ def _first(wanted: Wanted, ordering: Ordering, cursor: Cursor | None, count: int
     jobs = _placed(driver, wanted).filter(narrowed.condition(but_for=handled), *list_dates.dated(narrowed))
     if driver is not None:
         jobs = _driven(jobs, driver, narrowed)
+    walked: QuerySet[Any] = _along_nature(jobs) if driver is _NATURE else jobs
+    number = "job_id" if driver is _NATURE else "id"
+    walked = walked.filter(numbers(number))
     if cursor is not None:
-        jobs = jobs.filter(beyond(ordering, cursor, ascending=ascending))
-    return _merged(jobs.order_by("id" if ascending else "-id")[:count], driver, wanted, narrowed, ascending)
+        walked = walked.filter(
+            beyond(replace(ordering, column=number, tie=number), cursor, ascending=ascending)
+        )
+    found = walked.order_by(number if ascending else f"-{number}").values_list(number)[:count]
+    return _merged(found, driver, wanted, narrowed, ascending)
+
+
+def _along_nature(jobs: QuerySet[Job]) -> QuerySet[JobNature]:
+    """Return the rows of the wanted nature whose jobs are among ``jobs``.
+
+    Each job is looked up by itself: of a join the planner thinks that natures are spread evenly, and walks through the jobs of
+    a rare one.
+    """
+    fits = jobs.filter(pk=OuterRef("job_id")).order_by().values("pk")
+    return JobNature.objects.filter(nature=_WANTED).alias(fits=Subquery(fits)).filter(fits__isnull=False)
 
 
 def _placed(driver: _Driver | None, wanted: Wanted) -> QuerySet[Job]:
@@ -217,7 +243,8 @@ def _placed(driver: _Driver | None, wanted: Wanted) -> QuerySet[Job]:
 
 
 def _driven(jobs: QuerySet[Job], driver: _Driver, narrowed: JobFilter) -> QuerySet[Job]:
-    jobs = jobs.filter(**{driver.column: _WANTED})
+    if driver is not _NATURE:
+        jobs = jobs.filter(**{driver.column: _WANTED})
     if left_out := narrowed.without.get(driver.name):
         jobs = jobs.filter(JobFilter(without={driver.name: left_out}).condition())
     # The planner must see that the index has all of them.
@@ -245,13 +272,13 @@ def _environments(wanted: Wanted) -> tuple[str, tuple[Any, ...]]:
 
 
 def _merged(
-    jobs: QuerySet[Job], driver: _Driver | None, wanted: Wanted, narrowed: JobFilter, ascending: bool
+    walked: QuerySet[Any, Any], driver: _Driver | None, wanted: Wanted, narrowed: JobFilter, ascending: bool
 ) -> list[int]:
-    """Return the numbers of the first jobs of all places together."""
+    """Return the numbers of the first jobs of all places together; what walks in each gives back numbers."""
     sources: list[str] = []
     parameters: list[Any] = []
     try:
-        piece, values = jobs.values_list("pk").query.sql_with_params()
+        piece, values = walked.query.sql_with_params()
         if driver is not _NATURE:
             query, known = _environments(wanted)
             sources.append(f"({query}) AS place(id)")
@@ -265,7 +292,7 @@ def _merged(
     # A job of two wanted natures comes twice.
     statement = (
         f"SELECT DISTINCT found.id FROM {' CROSS JOIN '.join(sources)} CROSS JOIN LATERAL ({piece}) AS found(id) "
-        f"ORDER BY found.id {'ASC' if ascending else 'DESC'} LIMIT {jobs.query.high_mark:d}"
+        f"ORDER BY found.id {'ASC' if ascending else 'DESC'} LIMIT {walked.query.high_mark:d}"
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, (*parameters, *values))
