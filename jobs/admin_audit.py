@@ -60,6 +60,7 @@ _VERBS: Final[dict[str, Promise]] = {
     "set": _("Set"),
     "drain": _("Drain"),
     "resume": _("Resume"),
+    "run": _("Run now"),
     "unlock": _("Unlock"),
     "end": _("End all"),
 }
