@@ -21,6 +21,7 @@ from jobs.actions import base
 from jobs.admin_base import CappedPaginator, ReadOnlyAdmin, VisibleEnvironmentFilter
 from jobs.models import Job, OperationRun
 from jobs.monitor import standing
+from jobs.monitor.bulk import KEYS
 from jobs.wording import ACTION_LABELS
 from permissions.models import User
 
@@ -66,10 +67,10 @@ class JobAdmin(ReadOnlyAdmin):
     told = ("reason",)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Offer what people do to jobs; who may do it to which is decided job by job."""
+        """Offer what people do to several jobs on the monitor; who may do it to which is decided job by job."""
         if IS_POPUP_VAR in request.GET:
             return {}
-        names = {f"{admin_bulk.PREFIX}{key}": key for key in admin_bulk.KEYS}
+        names = {f"{admin_bulk.PREFIX}{key}": key for key in KEYS}
         return {name: (_shell(key), name, str(ACTION_LABELS[key])) for name, key in names.items()}
 
     def change_view(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import connection
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from jobs import admin_audit, admin_base, admin_bulk
@@ -133,6 +135,41 @@ def test_delete_run_now_comment_and_reject(staff: Reader, dev: Environment) -> N
         staff.post(LIST, confirmed("comment", waits, text="Hm.", level="comment"))
     )
     assert AuditRecord.objects.get(action="comment").comment == "Hm."
+
+
+def test_jobs_get_another_date_as_on_the_monitor(staff: Reader, dev: Environment, prod: Environment) -> None:
+    soon = timezone.now() + timedelta(hours=2)
+    jobs = [
+        JobFactory.at(
+            "RUN", "ready", environment=dev, scheduled_at=soon, max_start_at=soon + timedelta(hours=n)
+        )
+        for n in (1, 2)
+    ]
+    expired, running = (JobFactory.at("RUN", status, environment=dev) for status in ("expired", "running"))
+    other = JobFactory.at("RUN", "ready", environment=prod)
+    chosen_ones = (*jobs, expired, running, other)
+    page = staff.post(LIST, chosen("reschedule", *chosen_ones))
+    said = words(page)
+    assert "“Reschedule” will be done to 3 jobs. 2 jobs will be left alone." in said
+    assert "You need the right action.job.restart in PROD." in said
+    assert "Times are in your zone, Europe/Madrid." in said
+    assert "Empty: as long after the scheduled date as it was for each job." in said
+    assert {"scheduled_at", "max_start_at", "comment"} <= set(re.findall(r'name="(\w+)"', text(page)))
+    wrong = staff.post(LIST, confirmed("reschedule", *jobs, scheduled_at="", max_start_at="soon"))
+    assert 'value="soon"' in text(wrong), "what was typed stays"
+    wanted = timezone.localtime(soon + timedelta(days=1)).replace(second=0, microsecond=0)
+    past = words(staff.post(LIST, confirmed("reschedule", *jobs, scheduled_at="2020-01-01T10:00")))
+    assert "Done: 0 jobs. Refused: 2 jobs." in past
+    assert not AuditRecord.objects.exists()
+    fields = {"scheduled_at": f"{wanted:%Y-%m-%dT%H:%M}", "max_start_at": "", "comment": "The network"}
+    said = words(staff.post(LIST, confirmed("reschedule", *chosen_ones, **fields)))
+    assert "Done: 3 jobs. Refused: 2 jobs." in said
+    after = [Job.objects.get(pk=job.pk) for job in (*jobs, expired)]
+    assert {job.scheduled_at for job in after} == {wanted}
+    assert [job.max_start_at - wanted for job in after[:2]] == [timedelta(hours=1), timedelta(hours=2)]
+    assert {(job.status, job.comment.split("\n")[0]) for job in after} == {("ready", "The network")}
+    found = AuditRecord.objects.values_list("user", "action", "source", "comment", "job_id")
+    assert set(found) == {("sam", "reschedule", "admin", "The network", job.pk) for job in after}
 
 
 @pytest.mark.parametrize("seen", ["", "x:1:running", "1:x:running", "1:1:flying", "9" * 30 + ":1:running"])

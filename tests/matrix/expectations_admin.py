@@ -20,7 +20,7 @@ from tests.matrix.access import (
     Person,
     staff,
 )
-from tests.matrix.acts import ACTIONS, Act
+from tests.matrix.acts import ACTIONS, Act, on_page
 from tests.matrix.rows import CHOSEN, CODE, ENVIRONMENT, JOB, WORKER, Here, Key, Row
 
 SECTION: Final = "5, 9"
@@ -214,7 +214,11 @@ _RULES: Final[dict[Key, Row]] = {
 
 def _bulk(act: Act, key: str) -> Row:
     """Return the row of an action that is chosen for jobs in their list: the page says job by job what was done."""
-    data = {"comment": "Seen.", **act.data} | {"action": f"job_{key}", "confirmed": "1", "seen": CHOSEN}
+    data = {"comment": "Seen.", **on_page(act.data)} | {
+        "action": f"job_{key}",
+        "confirmed": "1",
+        "seen": CHOSEN,
+    }
     shown = {"_selected_action": JOB}
     return Row(
         _of_staff(act.access), SECTION, absent=200, refused=200, done=key, job=act.job, data={**data, **shown}
@@ -229,9 +233,7 @@ def _of_staff(inner: Access) -> Access:
 
 
 _BULK: Final[dict[Key, Row]] = {
-    ("admin:jobs_job_changelist", "POST", key): _bulk(act, key)
-    for key, act in ACTIONS.items()
-    if key != "reschedule"
+    ("admin:jobs_job_changelist", "POST", key): _bulk(act, key) for key, act in ACTIONS.items()
 }
 
 _SEEING_NATURES: Final = ("jobs.view_nature", "jobs.change_nature")
