@@ -159,13 +159,13 @@ _RIGHTS: Final[dict[Key, Row]] = {
         staff(*_SEEING_ENVIRONMENTS, where="here"), SECTION
     ),
     ("admin:permissions_environment_rights", "POST", ""): _grants(
-        "permissions.change_environment", "grants here", _ADDED
+        "permissions.change_environment", "grants to a user here", _ADDED
     ),
     ("admin:permissions_environment_rights_everywhere", "GET", ""): Row(
         staff(*_SEEING_ENVIRONMENTS), SECTION
     ),
     ("admin:permissions_environment_rights_everywhere", "POST", ""): _grants(
-        "permissions.change_environment", "grants everywhere", _ADDED
+        "permissions.change_environment", "grants to a user everywhere", _ADDED
     ),
     ("admin:permissions_user_rights", "GET", ""): Row(staff(*_SEEING_USERS), SECTION),
     ("admin:permissions_user_rights", "POST", ""): _grants("permissions.change_user", "grants here", _TICKED),
@@ -343,7 +343,11 @@ _JOBS: Final[dict[Key, Row]] = {
 
 _PEOPLE: Final[dict[Key, Row]] = {
     **_table("auth_group", data={"name": "new"}, changed={"name": "renamed"}),
-    **_table("permissions_user"),
+    **_table(
+        "permissions_user",
+        # As Django says: who may add users and not change them makes none, whom they could give more than they hold.
+        adds=staff(every=("permissions.add_user", "permissions.change_user")),
+    ),
     **{
         ("admin:auth_user_password_change", method, ""): Row(staff("permissions.change_user"), SECTION)
         for method in ("GET", "POST")

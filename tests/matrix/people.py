@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
+from django.db.models import QuerySet
 from django.test import Client
 
 from permissions import tokens
@@ -84,6 +85,9 @@ STAFF: Final = [
 ]
 """Those who try the administration: the first four where it does not matter who holds which right where, the first six where
 they may read something of an environment."""
+
+SEES_ELSEWHERE: Final = next(person for person in STAFF if person.elsewhere)
+"""Staff with all of Django's permissions for whom nothing here exists."""
 
 STAFF_WITH: Final = {
     right: [
@@ -164,18 +168,34 @@ class Keys:
             user.groups.add(group)
         if person.named == "group":
             user.groups.add(signers)
-        if person.permissions is None:
-            user.user_permissions.add(*_djangos())
+        if person.by_group:
+            group = GroupFactory.create(name=f"by-{username(person)}")
+            group.permissions.add(*_djangos(person.permissions))
+            user.groups.add(group)
+        else:
+            user.user_permissions.add(*_djangos(person.permissions))
         self.token = _token(user, person)
         client = Client()
         client.force_login(user)
         self.session = client.cookies
 
 
-def _djangos() -> list[Permission]:
+def djangos() -> QuerySet[Permission]:
     """Return Django's permissions; ours are granted."""
     ours = ContentType.objects.get_for_model(Environment)
-    return list(Permission.objects.exclude(content_type=ours, codename__in=tuple(BY_CODENAME)))
+    found = Permission.objects.exclude(content_type=ours, codename__in=tuple(BY_CODENAME))
+    return found.select_related("content_type")
+
+
+def name_of(permission: Permission) -> str:
+    """Return what programs call a permission of Django's: ``jobs.view_project``."""
+    return f"{permission.content_type.app_label}.{permission.codename}"
+
+
+def _djangos(names: frozenset[str] | None) -> list[Permission]:
+    if names is not None and not names:
+        return []
+    return [each for each in djangos() if names is None or name_of(each) in names]
 
 
 def _token(user: User, person: Person) -> str:
