@@ -116,6 +116,10 @@ class ProjectAdmin(KeepsWhatOthersChanged[Project]):
     search_fields = ("code", "name", "repository")
     inlines = (ProjectEnvironmentInline,)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        """Keep the code, by which rules, subscriptions, views and programs know it."""
+        return ("code",) if obj is not None else ()
+
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> list[dict[str, dict[str, Any]]]:
