@@ -231,10 +231,14 @@ def test_a_job_shows_steps_operations_log_and_audit(dev: Environment) -> None:
         job_name=job.name,
         environment="DEV",
         source="api",
+        from_status="running",
+        to_status="cancelled",
     )
     page = Reader(user, language="en").get(f"{LIST}{job.pk}/change/")
     assert "RUN/0 Deploy it Failed" in words(page)
-    assert "ana Cancel" in words(page)
+    assert "ana Cancel Running Cancelled" in words(page)
+    assert "Capturado" in words(Reader(user, language="es").get(f"{LIST}{job.pk}/change/"))
+    assert "Last ran" not in words(page), "what the engine keeps for itself is no field for people"
     for address in (f"/jobs/{job.pk}/log/", f"/jobs/{job.pk}/log/download/"):
         assert f'href="{address}"' in text(page)
     assert "job_id__exact" not in text(page)
