@@ -46,7 +46,7 @@ class Case:
 
 
 def _usual(noun: str, first: str, second: str, name: str, said: str) -> Case:
-    return Case(first, second, name, *(f"{verb}_{noun}" for verb in ("create", "change", "delete")), said)
+    return Case(first, second, name, f"create_{noun}", f"change_{noun}", f"delete_{noun}", said)
 
 
 _RULE: Final = '{{source: "name: web\\nsteps: {{RUN: [{{log: {}}}]}}\\n"}}'

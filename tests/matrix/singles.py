@@ -6,7 +6,7 @@ table tries them as well, so that none of its doors opens for a permission of an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Final
 
 from django.contrib import admin
@@ -100,7 +100,7 @@ def _own(table: str) -> frozenset[str]:
     return frozenset(name_of(each) for each in djangos().filter(content_type=kind))
 
 
-def _person(name: str, permissions: set[str] | frozenset[str], *, by_group: bool = False) -> Person:
+def _person(name: str, permissions: Set[str], *, by_group: bool = False) -> Person:
     held = frozenset(permissions)
     return Person(name, is_staff=True, everywhere=ALL, permissions=held, by_group=by_group)
 

@@ -146,7 +146,7 @@ def test_one_permission_of_djangos_opens_what_it_is_for(
     table: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(create, "_wait", _worker)
-    wrong = []
+    wrong: list[str] = []
     for person, tried in singles.holders(table, singles.doors_of(table, TRIED)):
         with _let_in(world, person):
             wrong += filter(None, [singles.problem_at_door(world, door, person) for door in tried])
@@ -160,7 +160,7 @@ def test_every_action_on_chosen_rows_has_an_expectation(world: World) -> None:
 @pytest.mark.parametrize("table", sorted({table for table, _name in singles.CHOSEN}))
 def test_chosen_rows(table: str, world: World) -> None:
     choices = [choice for choice in singles.CHOSEN if choice[0] == table]
-    wrong = []
+    wrong: list[str] = []
     for person in singles.choosers(table):
         with _let_in(world, person):
             wrong += filter(None, [singles.problem_with_chosen(world, choice, person) for choice in choices])
