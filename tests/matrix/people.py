@@ -100,6 +100,9 @@ STAFF_WITH: Final = {
 }
 """Those who try an action of the administration beside them."""
 
+SINGLE: Final = Person("staff with all rights on *", is_staff=True, everywhere=ALL)
+"""The account of those who come with a few of Django's permissions, one after the other."""
+
 LIMITED: Final = [
     Person(
         "token limited to view_monitor", here=ALL, limits=Limits(rights=VIEW)
@@ -125,6 +128,7 @@ def everybody() -> list[Person]:
         *OTHERS,
         *(person for ways in (*HOLDERS.values(), *STAFF_WITH.values()) for person in ways),
         *STAFF,
+        SINGLE,
         *limited(),
     ]
 
@@ -168,16 +172,21 @@ class Keys:
             user.groups.add(group)
         if person.named == "group":
             user.groups.add(signers)
-        if person.by_group:
-            group = GroupFactory.create(name=f"by-{username(person)}")
-            group.permissions.add(*_djangos(person.permissions))
-            user.groups.add(group)
-        else:
-            user.user_permissions.add(*_djangos(person.permissions))
+        self.permit(person)
         self.token = _token(user, person)
         client = Client()
         client.force_login(user)
         self.session = client.cookies
+
+    def permit(self, person: Person) -> None:
+        """Give the account Django's permissions of a person."""
+        found = _djangos(person.permissions)
+        if person.by_group:
+            group = GroupFactory.create(name="permitted")
+            group.permissions.add(*found)
+            self.user.groups.add(group)
+        elif found:
+            self.user.user_permissions.add(*found)
 
 
 def djangos() -> QuerySet[Permission]:

@@ -68,30 +68,31 @@ TABLES: Final = sorted(_MODELS)
 
 
 def doors_of(table: str, doors: list[Door]) -> list[Door]:
-    """Return the doors of a table."""
+    """Return the doors of a table, but for the short address of a row, which leads everybody to its page."""
     meta = _MODELS[table]._meta
     start = f"admin/{meta.app_label}/{meta.model_name}/"
-    return [door for door in doors if door.route.startswith(start)]
+    return [
+        door for door in doors if door.route.startswith(start) and not door.name.endswith("<path:object_id>/")
+    ]
 
 
 def holders(table: str, doors: list[Door]) -> Iterator[tuple[Person, list[Door]]]:
     """Yield those who hold permissions of a table, or all others, each with the doors of the table to try.
 
     A table for superusers is tried by who holds all of its permissions: less opens no more. What a group gives is looked at
-    as what somebody holds themselves, so that it is tried where something is sent, and in the list.
+    as what somebody holds themselves, so that it is tried where rows are written, and in the list.
     """
     everything = frozenset(map(name_of, djangos()))
     own = _own(table)
-    accesses = {
-        ROWS[door.name, door.method, door.action].access for door in doors if "<path:" not in door.route
-    }
-    sent = [door for door in doors if door.method != "GET" or door.name.endswith("_changelist")]
+    accesses = {ROWS[door.name, door.method, door.action].access for door in doors}
+    plain = [door for door in doors if door.name.endswith(("_changelist", "_add", "_change", "_delete"))]
+    written = [door for door in plain if door.method == "POST" or door.name.endswith("_changelist")]
     if accesses <= {NEVER, SUPERUSERS}:
         yield _person(f"staff with all of {table}", own, by_group=True), doors
     else:
         for name in sorted(own):
             yield _person(f"staff with {name}", {name}), doors
-            yield _person(f"staff with {name} through a group", {name}, by_group=True), sent
+            yield _person(f"staff with {name} through a group", {name}, by_group=True), written
     yield _person(f"staff with all but those of {table}", everything - own), doors
 
 
@@ -123,14 +124,11 @@ def choosers(table: str) -> Iterator[Person]:
     app, _sign, model = table.rpartition("_")
     view, change, delete = (f"{app}.{verb}_{model}" for verb in ("view", "change", "delete"))
     own = _own(table)
-    alone = [{name} for name in own]
-    for held in (
-        *alone,
-        {view, delete},
-        {change, delete},
-        own - {delete},
-        frozenset(map(name_of, djangos())) - own,
-    ):
+    if all(access is SUPERUSERS for choice, access in CHOSEN.items() if choice[0] == table):
+        yield _person(f"staff with all of {table}", own)
+        return
+    others = frozenset(map(name_of, djangos())) - own
+    for held in ({delete}, {view, delete}, {change, delete}, own - {delete}, others):
         said = " and ".join(sorted(held)) if held <= own else f"all but those of {table}"
         yield _person(f"staff with {said}", held)
 

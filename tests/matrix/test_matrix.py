@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from difflib import ndiff
 
 import pytest
-from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -24,7 +23,7 @@ from tests.matrix.acts import ACTIONS
 from tests.matrix.doors import Door, doors
 from tests.matrix.expectations import PENDING, ROWS
 from tests.matrix.expectations_admin import BEYOND_REACH
-from tests.matrix.people import SEES_ELSEWHERE, Keys
+from tests.matrix.people import SEES_ELSEWHERE, SINGLE
 from tests.matrix.rows import Key, Row
 from tests.matrix.world import World, build
 
@@ -169,14 +168,13 @@ def test_chosen_rows(table: str, world: World) -> None:
 
 @contextmanager
 def _let_in(world: World, person: Person) -> Iterator[None]:
-    """Let somebody be there for a while."""
-    with transaction.atomic():
-        is_new = person.name not in world.keys
-        if is_new:
-            world.keys[person.name] = Keys(
-                person, world.here, world.elsewhere, Group.objects.get(name="signers")
-            )
+    """Give somebody an account for a while."""
+    if person.name in world.keys:
         yield
-        if is_new:
-            del world.keys[person.name]
+        return
+    with transaction.atomic():
+        keys = world.keys[person.name] = world.keys[SINGLE.name]
+        keys.permit(person)
+        yield
+        del world.keys[person.name]
         transaction.set_rollback(True)
