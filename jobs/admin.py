@@ -127,10 +127,14 @@ class ProjectAdmin(KeepsWhatOthersChanged[Project]):
     inlines = (ProjectEnvironmentInline,)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
-        """Let only those who see all environments say where a secret is taken: it is for all of them."""
+        """Keep the code, by which rules, subscriptions, views and programs know it.
+
+        Only those who see all environments say where a secret is taken: it is for all of them.
+        """
+        code = ("code",) if obj is not None else ()
         if policy.rights_of(request.user).sees_all:
-            return ()
-        own = ("credential", "username")
+            return code
+        own = (*code, "credential", "username")
         return ("repository", *own) if isinstance(obj, Project) and obj.credential else own
 
     def construct_change_message(

@@ -60,6 +60,7 @@ _VERBS: Final[dict[str, Promise]] = {
     "set": _("Set"),
     "drain": _("Drain"),
     "resume": _("Resume"),
+    "run": _("Run now"),
     "unlock": _("Unlock"),
     "end": _("End all"),
 }
@@ -190,8 +191,8 @@ class AuditRecordAdmin(ReadOnlyAdmin):
     def became(self, record: AuditRecord) -> str:
         """Show what the decision made of the job's status."""
         if record.from_status == record.to_status:
-            return _label(record.to_status)
-        return " → ".join(_label(status) for status in (record.from_status, record.to_status) if status)
+            return status_label(record.to_status)
+        return " → ".join(status_label(status) for status in (record.from_status, record.to_status) if status)
 
     def get_urls(self) -> list[URLPattern]:
         """Add the export."""
@@ -216,7 +217,8 @@ class AuditRecordAdmin(ReadOnlyAdmin):
         return answer
 
 
-def _label(status: str) -> str:
+def status_label(status: str) -> str:
+    """Return what a status is called in the reader's language."""
     return str(_STATUSES.get(status, status))
 
 

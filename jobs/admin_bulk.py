@@ -27,24 +27,6 @@ from jobs.monitor.gate import reader
 
 MOST_JOBS: Final = 100
 PREFIX: Final = "job_"
-KEYS: Final = (
-    "run_now",
-    "cancel",
-    "rerun",
-    "approve",
-    "reject",
-    "retry",
-    "skip",
-    "abort",
-    "pause",
-    "resume",
-    "rollback",
-    "comment",
-    "hold",
-    "release",
-    "delete",
-)
-"""New dates are given job by job, or on the monitor's own page."""
 
 
 def run(
@@ -113,6 +95,7 @@ def _page(
         "rows": rows,
         "fitting": fitting,
         "form": form,
+        "zone": timezone.get_current_timezone_name(),
         "n_fitting": ngettext("%(n)d job", "%(n)d jobs", len(fitting)) % {"n": len(fitting)},
         "n_refused": ngettext("%(n)d job", "%(n)d jobs", refused) % {"n": refused},
         "refused": refused,

@@ -18,15 +18,18 @@ from django.utils.translation import gettext_lazy as _
 
 from jobs import admin_bulk, selectors
 from jobs.actions import base
+from jobs.admin_audit import status_label
 from jobs.admin_base import CappedPaginator, ReadOnlyAdmin, VisibleEnvironmentFilter
 from jobs.models import Job, OperationRun
 from jobs.monitor import standing
+from jobs.monitor.bulk import KEYS
 from jobs.wording import ACTION_LABELS
 from permissions.models import User
 
 MOST_STEPS: Final = 40
 MOST_OPERATIONS: Final = 200
 MOST_RECORDS: Final = 20
+SHORT_SHA: Final = 7
 _SHOWN: Final = ("path", "identifier", "name", "key", "step", "status", "error", "started_at", "finished_at")
 
 Shell = Callable[[admin.ModelAdmin[Any], HttpRequest, QuerySet[Job]], HttpResponse | None]
@@ -61,15 +64,20 @@ class JobAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     paginator = CappedPaginator
-    exclude = ("claim", "cancelled_claim", "stash", "rule_pins", "natures")
+    # What the engine keeps for itself has no words for people.
+    fields = (
+        "name", "type", "rule", "rule_version", "environment", "project", "what", "technologies", "status", "step", "outcome",
+        "reason", "attempt", "rollback", "urgent", "comment", "variables", "created_by", "created_at", "scheduled_at",
+        "max_start_at", "started_at", "finished_at", "done", "runs_on",
+    )  # fmt: skip
     change_form_template = "admin/jobs/job/change_form.html"
     told = ("reason",)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Offer what people do to jobs; who may do it to which is decided job by job."""
+        """Offer what people do to several jobs on the monitor; who may do it to which is decided job by job."""
         if IS_POPUP_VAR in request.GET:
             return {}
-        names = {f"{admin_bulk.PREFIX}{key}": key for key in admin_bulk.KEYS}
+        names = {f"{admin_bulk.PREFIX}{key}": key for key in KEYS}
         return {name: (_shell(key), name, str(ACTION_LABELS[key])) for name, key in names.items()}
 
     def change_view(
@@ -98,6 +106,26 @@ class JobAdmin(ReadOnlyAdmin):
         if match is not None and match.url_name == "jobs_job_changelist":
             return selectors.lean_jobs(request.user)
         return selectors.visible_jobs(request.user)
+
+    @admin.display(description=_("revisions"))
+    def what(self, job: Job) -> str:
+        """Name what is deployed."""
+        return ", ".join(f"{each.ref} ({each.sha[:SHORT_SHA]})" for each in job.revisions.all()) or "–"
+
+    @admin.display(description=_("natures"))
+    def technologies(self, job: Job) -> str:
+        """Name what was found in it."""
+        return ", ".join(job.natures.order_by("code").values_list("code", flat=True)) or "–"
+
+    @admin.display(description=_("progress"))
+    def done(self, job: Job) -> str:
+        """Show how far it is."""
+        return f"{job.percent} %"
+
+    @admin.display(description=_("worker"))
+    def runs_on(self, job: Job) -> str:
+        """Name the worker that has it."""
+        return job.claimed_by or "–"
 
     @admin.display(description=_("page"))
     def page(self, job: Job) -> SafeString:
@@ -132,6 +160,14 @@ def _context(job: Job, request: HttpRequest) -> dict[str, Any]:
         "steps": list(job.step_runs.order_by("-attempt", "-started_at")[:MOST_STEPS]),
         "operations": list(operations[:MOST_OPERATIONS]),
         "most_operations": MOST_OPERATIONS,
-        "records": [(ACTION_LABELS.get(record.action, record.action), record) for record in records],
+        "records": [
+            (
+                ACTION_LABELS.get(record.action, record.action),
+                status_label(record.from_status),
+                status_label(record.to_status),
+                record,
+            )
+            for record in records
+        ],
         "sees_audit": user.has_perm("jobs.view_auditrecord"),
     }

@@ -262,6 +262,10 @@ class NatureAdmin(KeepsWhatOthersChanged[Nature]):
     change_form_template = "admin/jobs/nature/change_form.html"
     change_list_template = "admin/jobs/nature/change_list.html"
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Nature | None = None) -> tuple[str, ...]:
+        """Keep the code, by which rules know it."""
+        return ("code",) if obj is not None else ()
+
     @admin.display(description=_("include"))
     def included(self, nature: Nature) -> str:
         """Show the first patterns."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.conf import settings
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from jobs import overview, workers
 from jobs.admin_base import ReadOnlyAdmin, author_of
 from jobs.exceptions import UnknownWorker
+from jobs.models import WorkerSeen
 from jobs.monitor import times
 from jobs.monitor.gate import reader
 from jobs.overview import Level, WorkerState
@@ -42,6 +43,8 @@ LEVELS: Final[dict[str, Promise | str]] = {
 
 class WorkerAdmin(ReadOnlyAdmin):
     """The page of the daemon and the workers takes the place of a list."""
+
+    fields = readonly_fields = ("name", "place", "serves", "began", "was_seen")
 
     def get_urls(self) -> list[URLPattern]:
         """Add the pages that drain a worker and let it work again."""
@@ -82,6 +85,26 @@ class WorkerAdmin(ReadOnlyAdmin):
             return TemplateResponse(request, "admin/jobs/workerseen/_daemon.html", context)
         context = {**self.admin_site.each_context(request), **context, **(extra_context or {})}
         return TemplateResponse(request, "admin/jobs/workerseen/daemon.html", context)
+
+    @admin.display(description=_("Host and process"))
+    def place(self, worker: WorkerSeen) -> str:
+        """Say where it runs."""
+        return f"{worker.host} {worker.pid}"
+
+    @admin.display(description=_("Queues"))
+    def serves(self, worker: WorkerSeen) -> str:
+        """Name what it takes work from."""
+        return ", ".join(worker.queues)
+
+    @admin.display(description=_("Started"))
+    def began(self, worker: WorkerSeen) -> datetime:
+        """Say since when it is there."""
+        return worker.started_at
+
+    @admin.display(description=_("Last sign of life"))
+    def was_seen(self, worker: WorkerSeen) -> datetime:
+        """Say when it said so last."""
+        return worker.seen_at
 
     def drain(self, request: HttpRequest) -> HttpResponse:
         """Ask whether a worker is to be drained, or do it."""

@@ -24,6 +24,9 @@ from permissions.delegation import Reach
 from permissions.models import User
 
 MOST_MEMBERS: Final = 100
+NAME_STAYS: Final = _(
+    "The name stays as it is: rules, approvals, subscriptions and directories call users and groups by their names."
+)
 
 
 def reach_of(request: HttpRequest) -> Reach:
@@ -159,14 +162,16 @@ class UserAdmin(HolderAdmin, DjangoUserAdmin[User]):
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Ask those who are no superusers for nothing that only superusers decide."""
-        if obj is None or policy.administers(request.user):
+        if obj is None:
             return super().get_fieldsets(request, obj)
-        return self.delegated_fieldsets
+        is_all = policy.administers(request.user)
+        (title, first), *others = super().get_fieldsets(request, obj) if is_all else self.delegated_fieldsets
+        return ((title, {**first, "description": NAME_STAYS}), *others)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Keep names: rules name approvers by them."""
+        """Keep names, as the API does."""
         found = super().get_readonly_fields(request, obj)
-        return found if obj is None or policy.administers(request.user) else (*found, "username")
+        return found if obj is None else (*found, "username")
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Say no to accounts that may do more than the asker."""
@@ -199,7 +204,6 @@ class GroupAdmin(HolderAdmin):
     """Groups, with their rights and members."""
 
     view_name = "auth_group"
-    fields = ("name", "members", "permissions")
     search_fields = ("name",)
     ordering = ("name",)
     filter_horizontal = ("permissions",)
@@ -212,13 +216,15 @@ class GroupAdmin(HolderAdmin):
         more = ", …" if len(shown) > MOST_MEMBERS else ""
         return ", ".join(shown[:MOST_MEMBERS]) + more if shown else "–"
 
-    def get_fields(self, request: HttpRequest, obj: Group | None = None) -> Any:
+    def get_fieldsets(self, request: HttpRequest, obj: Group | None = None) -> Any:
         """Leave the members of a new group out."""
-        return self.fields if obj else ("name", "permissions")
+        if obj is None:
+            return ((None, {"fields": ("name", "permissions")}),)
+        return ((None, {"fields": ("name", "members", "permissions"), "description": NAME_STAYS}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> Any:
-        """Keep names: rules name approvers by them."""
-        return ("members",) if obj is None or policy.administers(request.user) else ("members", "name")
+        """Keep names, as the API does."""
+        return ("members",) if obj is None else ("members", "name")
 
     def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         """Say no to groups that give more than the asker holds."""

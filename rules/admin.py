@@ -175,6 +175,8 @@ class RuleAdmin(admin.ModelAdmin[Rule]):
             messages.info(
                 request, gettext("The source is that of the current version; nothing was published.")
             )
+        if not self.has_view_or_change_permission(request, version.rule):
+            return HttpResponseRedirect(reverse("admin:index"))  # who may only add may not look at it
         return HttpResponseRedirect(reverse("admin:rules_rule_change", args=[version.rule_id]))
 
     def check_text(self, request: HttpRequest) -> HttpResponse:

@@ -12,18 +12,19 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext
 
-from jobs import dispatch
+from jobs import audit, dispatch
 from jobs.actions import rows
 from jobs.actions.catalogue import note_in_history
 from jobs.actions.lookup import make_plan, mistakes_in_words
 from jobs.actions.people import NameTaken
-from jobs.audit import Actor, together
+from jobs.audit import Actor, Author, together
 from jobs.exceptions import InvalidInput
 from jobs.models import AuditRecord, Schedule, ScheduleRun
 from jobs.wishes import Wish
 from permissions import locks, policy
 from permissions.catalog import Right
 
+RUN: Final = "run_schedule"
 _SHOWN_AT: Final = {"scheduled_at": "delay", "max_start_at": "delay"}
 """Fields of a job, and the fields of a schedule that they come from."""
 
@@ -158,6 +159,8 @@ def check_words(schedule: Schedule, *, now: datetime) -> None:
 def run_now(schedule: Schedule, *, actor: Actor, now: datetime) -> ScheduleRun:
     """Let the schedule come now, in the name of who asks; the run says later what came of it.
 
+    The decision has its record at once: there may never be a job to have one, and runs go with their schedule.
+
     Raises:
         EnvironmentHidden: The actor may not see the environment.
         RightMissing: The actor may not create jobs there.
@@ -168,5 +171,8 @@ def run_now(schedule: Schedule, *, actor: Actor, now: datetime) -> ScheduleRun:
         run = ScheduleRun.objects.create(
             schedule=schedule, due_at=now, by_hand=True, asked_by=actor.user, look_at=now
         )
+        author = Author(actor.user.get_username(), actor.source, actor.address)
+        code = schedule.environment.code
+        audit.record_setting(author, RUN, now=now, environment=code, comment=schedule.name)
         transaction.on_commit(dispatch.send_schedules_hint)
     return run

@@ -12,7 +12,14 @@ from permissions import tokens
 from permissions.catalog import Right
 from permissions.models import Environment, User
 from permissions.policy import grant
-from tests.factories import EnvironmentFactory, GroupFactory, JobFactory, ProjectFactory, UserFactory
+from tests.factories import (
+    EnvironmentFactory,
+    GroupFactory,
+    JobFactory,
+    NatureFactory,
+    ProjectFactory,
+    UserFactory,
+)
 from tests.pages import Reader, text, words
 
 pytestmark = pytest.mark.django_db
@@ -119,3 +126,17 @@ def test_long_lists_are_cut(boss: Reader) -> None:
         user.groups.add(ops)
     assert "Membership: and 10 more" in words(boss.get(f"/admin/auth/group/{ops.pk}/delete/"))
     assert User.objects.count() == 61
+
+
+def test_codes_of_projects_and_natures_stay(boss: Reader) -> None:
+    """Subscriptions, views and rules know them."""
+    for row in (ProjectFactory.create(code="shop"), NatureFactory.create(code="shop", include=["*"])):
+        address = f"/admin/jobs/{row._meta.model_name}/{row.pk}/change/"
+        assert 'name="code"' not in text(boss.get(address))
+        sent = {
+            "code": "store", "name": "Store", "variables": "{}", "include": "*",
+            "environments-TOTAL_FORMS": "0", "environments-INITIAL_FORMS": "0",
+        }  # fmt: skip
+        assert boss.post(address, sent).status_code == 302
+        row.refresh_from_db()
+        assert (row.code, row.name) == ("shop", "Store")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import connection
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from jobs import admin_audit, admin_base, admin_bulk
@@ -135,6 +137,41 @@ def test_delete_run_now_comment_and_reject(staff: Reader, dev: Environment) -> N
     assert AuditRecord.objects.get(action="comment").comment == "Hm."
 
 
+def test_jobs_get_another_date_as_on_the_monitor(staff: Reader, dev: Environment, prod: Environment) -> None:
+    soon = timezone.now() + timedelta(hours=2)
+    jobs = [
+        JobFactory.at(
+            "RUN", "ready", environment=dev, scheduled_at=soon, max_start_at=soon + timedelta(hours=n)
+        )
+        for n in (1, 2)
+    ]
+    expired, running = (JobFactory.at("RUN", status, environment=dev) for status in ("expired", "running"))
+    other = JobFactory.at("RUN", "ready", environment=prod)
+    chosen_ones = (*jobs, expired, running, other)
+    page = staff.post(LIST, chosen("reschedule", *chosen_ones))
+    said = words(page)
+    assert "“Reschedule” will be done to 3 jobs. 2 jobs will be left alone." in said
+    assert "You need the right action.job.restart in PROD." in said
+    assert "Times are in your zone, Europe/Madrid." in said
+    assert "Empty: as long after the scheduled date as it was for each job." in said
+    assert {"scheduled_at", "max_start_at", "comment"} <= set(re.findall(r'name="(\w+)"', text(page)))
+    wrong = staff.post(LIST, confirmed("reschedule", *jobs, scheduled_at="", max_start_at="soon"))
+    assert 'value="soon"' in text(wrong), "what was typed stays"
+    wanted = timezone.localtime(soon + timedelta(days=1)).replace(second=0, microsecond=0)
+    past = words(staff.post(LIST, confirmed("reschedule", *jobs, scheduled_at="2020-01-01T10:00")))
+    assert "Done: 0 jobs. Refused: 2 jobs." in past
+    assert not AuditRecord.objects.exists()
+    fields = {"scheduled_at": f"{wanted:%Y-%m-%dT%H:%M}", "max_start_at": "", "comment": "The network"}
+    said = words(staff.post(LIST, confirmed("reschedule", *chosen_ones, **fields)))
+    assert "Done: 3 jobs. Refused: 2 jobs." in said
+    after = [Job.objects.get(pk=job.pk) for job in (*jobs, expired)]
+    assert {job.scheduled_at for job in after} == {wanted}
+    assert [job.max_start_at - wanted for job in after[:2]] == [timedelta(hours=1), timedelta(hours=2)]
+    assert {(job.status, job.comment.split("\n")[0]) for job in after} == {("ready", "The network")}
+    found = AuditRecord.objects.values_list("user", "action", "source", "comment", "job_id")
+    assert set(found) == {("sam", "reschedule", "admin", "The network", job.pk) for job in after}
+
+
 @pytest.mark.parametrize("seen", ["", "x:1:running", "1:x:running", "1:1:flying", "9" * 30 + ":1:running"])
 def test_what_the_page_carries_is_read_strictly(staff: Reader, dev: Environment, seen: str) -> None:
     job = JobFactory.at("RUN", "running", environment=dev)
@@ -194,10 +231,14 @@ def test_a_job_shows_steps_operations_log_and_audit(dev: Environment) -> None:
         job_name=job.name,
         environment="DEV",
         source="api",
+        from_status="running",
+        to_status="cancelled",
     )
     page = Reader(user, language="en").get(f"{LIST}{job.pk}/change/")
     assert "RUN/0 Deploy it Failed" in words(page)
-    assert "ana Cancel" in words(page)
+    assert "ana Cancel Running Cancelled" in words(page)
+    assert "Capturado" in words(Reader(user, language="es").get(f"{LIST}{job.pk}/change/"))
+    assert "Last ran" not in words(page), "what the engine keeps for itself is no field for people"
     for address in (f"/jobs/{job.pk}/log/", f"/jobs/{job.pk}/log/download/"):
         assert f'href="{address}"' in text(page)
     assert "job_id__exact" not in text(page)

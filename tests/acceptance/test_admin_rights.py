@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -12,6 +13,7 @@ from permissions import policy
 from permissions.catalog import Right
 from permissions.models import Environment, User
 from permissions.policy import grant, granted, set_rights
+from tests.api import Api
 from tests.factories import EnvironmentFactory, GroupFactory, UserFactory
 from tests.pages import Reader, text, words
 
@@ -233,3 +235,28 @@ def test_pages_cost_the_same_with_many_rows(
     with django_assert_max_num_queries(30):
         boss.get(f"/admin/permissions/environment/{dev.pk}/rights/")
         boss.get(address_of(ana))
+
+
+def test_nobody_renames_a_user_or_a_group_whom_rules_may_name(boss: Reader, ana: User, ops: Group) -> None:
+    """Another one of the free name could sign for them."""
+    sent = {
+        "name": "crew", "username": "anna", "is_active": "on", "theme": "system", "groups": [ops.pk],
+        "date_joined_0": "2026-01-01", "date_joined_1": "10:00",
+    }  # fmt: skip
+    for principal in (ana, ops):
+        address = address_of(principal).replace("/rights/", "/change/")
+        page = boss.get(address)
+        assert "The name stays as it is: rules, approvals" in words(page)
+        assert not re.search(r'name="(user)?name"', text(page))
+        assert boss.post(address, sent).status_code == 302
+    assert Group.objects.get().name == "ops"
+    assert User.objects.get(pk=ana.pk).username == "ana"
+    api = Api(User.objects.get(username="boss"))
+    for path, changed in (("users/ana/", {"username": "anna"}), ("groups/ops/", {"name": "crew"})):
+        refused = api.call("PATCH", path, json.dumps(changed))
+        assert (refused.status, b"cannot be changed" in refused.content) == (400, True)
+    document = "groups: [{name: crew}]\nusers: [{username: ana, groups: [ops, crew]}]"
+    api.post("apply/", {"documents": [{"text": document}]})
+    assert set(Group.objects.values_list("name", flat=True)) == {"ops", "crew"}, (
+        "another name is another group"
+    )

@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from jobs import schedules
-from jobs.models import Job, Schedule
+from jobs.models import AuditRecord, Job, Schedule
 from jobs.recurrence import next_runs
 from permissions.models import Environment, User
 from tests.factories import (
@@ -239,6 +239,8 @@ def test_run_now_makes_a_job_of_who_asks_and_the_page_says_so(staff: Reader, dev
         LIST, {"action": "run_by_hand", "_selected_action": [schedule.pk]}, follow=True
     )
     assert "1 run was asked for" in words(answer)
+    asked = AuditRecord.objects.values_list("user", "action", "environment", "comment", "source", "address")
+    assert list(asked) == [("sara", "run_schedule", "DEV", "nightly", "admin", "127.0.0.1")], "before any job"
     schedules.serve("test")
     (job,) = Job.objects.all()
     assert job.created_by.username == "sara"

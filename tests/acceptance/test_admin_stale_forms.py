@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db.models import Model
 
 from jobs.models import AuditRecord, ProjectEnvironment, Semaphore
@@ -151,7 +151,6 @@ def test_fields_that_were_not_shown_are_not_taken_for_empty(boss: Reader, ana: U
 
 
 def test_every_form_of_the_configuration_asks(boss: Reader) -> None:
-    group = Group.objects.create(name="qa")
     environment = EnvironmentFactory.create(name="old", variables={"a": 1})
     nature = NatureFactory.create(include=["*.py"])
     project = ProjectFactory.create(name="old", variables={"a": {"b": [1]}})
@@ -159,7 +158,6 @@ def test_every_form_of_the_configuration_asks(boss: Reader) -> None:
     schedule = ScheduleFactory.create(comment="old", owner=owner, delay=timedelta(minutes=5))
     semaphore = Semaphore.objects.create(name="deploy", slots=3)
     changes: list[tuple[Any, dict[str, Any]]] = [
-        (group, {"name": "qa2"}),
         (environment, {"variables": {"a": 2}}),
         (nature, {"include": ["*.js"]}),
         (project, {"variables": {"a": {"b": [2]}}}),
@@ -179,6 +177,18 @@ def test_every_form_of_the_configuration_asks(boss: Reader) -> None:
         assert boss.post(address, form_of(refused)).status_code == 302, address
         row.refresh_from_db()
         assert {name: getattr(row, name) for name in change} == change
+
+
+def test_the_form_of_a_group_asks(boss: Reader) -> None:
+    group = Group.objects.create(name="qa")
+    address, theirs = address_of(group), Permission.objects.get(codename="view_project")
+    form = form_of(boss.get(address))
+    assert boss.post(address, form).status_code == 302
+    group.permissions.add(theirs)
+    refused = boss.post(address, form)
+    assert refused.status_code == 409
+    assert boss.post(address, form_of(refused)).status_code == 302
+    assert group.permissions.get() == theirs
 
 
 def test_rows_below_a_form_ask_too(boss: Reader) -> None:

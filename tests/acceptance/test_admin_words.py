@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets, label_for_field
+from django.test import RequestFactory
 from django.utils import timezone, translation
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
@@ -94,3 +99,25 @@ def test_an_empty_name_of_a_user_has_one_mistake(root: Reader) -> None:
     said = words(root.post("/admin/permissions/user/add/", {"username": ""}))
     assert "This field is required" in said
     assert "dots" not in said
+
+
+def test_no_label_is_left_in_english() -> None:
+    """Of every list and form, whatever the administration comes to show."""
+    request = RequestFactory().get("/admin/")
+    request.user = UserFactory.create(is_superuser=True, is_staff=True)
+    same = set()
+    for model, pages in admin.site._registry.items():
+        names = {
+            *pages.get_list_display(request),
+            *flatten_fieldsets(pages.get_fieldsets(request, model(pk=1))),
+        }
+        for name in names - {"__str__"}:
+            labels = []
+            for language in ("es", "en"):
+                with translation.override(language), suppress(AttributeError):
+                    labels.append(str(label_for_field(name, model, pages)))
+            if len(set(labels)) == 1:
+                same.add(labels[0])
+    assert same == {"cron", "error", "rollback", "variables", "webhook", "worker"}, (
+        "these are called so in Spanish as well"
+    )

@@ -61,6 +61,20 @@ def test_a_new_rule_is_published(desk: Client, administrator: User) -> None:
     assert LogEntry.objects.get().object_repr == "web"
 
 
+def test_who_may_only_add_makes_new_rules_and_none_of_another(desk: Client) -> None:
+    adder = UserFactory.create(language="en", is_staff=True)
+    adder.user_permissions.add(Permission.objects.get(codename="add_rule"))
+    client = Client()
+    client.force_login(adder)
+    answer = client.post(f"{LIST}add/", {"source": source("log: a")}, follow=True)
+    assert (answer.status_code, answer.redirect_chain) == (200, [("/admin/", 302)]), (
+        "not to what it may not see"
+    )
+    assert "Published version 1." in answer.content.decode()
+    again = client.post(f"{LIST}add/", {"source": source("log: b")})
+    assert (again.status_code, RuleVersion.objects.count()) == (422, 1)
+
+
 def test_mistakes_are_shown_by_line_and_nothing_is_lost_or_published(desk: Client) -> None:
     rule = publish(source("log: a"))
     text = source("lgo: <b>", "rule: nowhere")

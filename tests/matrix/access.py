@@ -21,6 +21,9 @@ FORBIDDEN: Final = "forbidden"
 BEYOND: Final = "beyond"
 """Refused in a form, since nobody hands out more than they hold."""
 
+UNKNOWN: Final = "unknown"
+"""Refused in a form, since users do not exist for who may not look at them."""
+
 
 def forbidden(right: Right) -> str:
     """Return the answer 403 that names a right."""
@@ -46,6 +49,7 @@ class Person:
         everywhere: Rights granted on ``*``.
         group: Rights granted on the environment here, through a group.
         permissions: Django's permissions, ``jobs.view_project``; ``None`` for all of them but ours.
+        by_group: Whether a group has Django's permissions for them.
         named: Whether the approval names them: ``user``, ``group`` or not at all.
         limits: Of the token; such a person comes with a token only.
     """
@@ -60,6 +64,7 @@ class Person:
     is_staff: bool = False
     has_account: bool = True
     permissions: frozenset[str] | None = field(default_factory=frozenset)
+    by_group: bool = False
     named: str = ""
     limits: Limits | None = None
 
@@ -225,6 +230,11 @@ def _grants_to_a_superuser(person: Person) -> str:
     return OK if person.is_superuser else BEYOND
 
 
+def _grants_to_a_user(person: Person) -> str:
+    looks = person.has("permissions.view_user") or person.has("permissions.change_user")
+    return OK if looks else UNKNOWN
+
+
 def _create_here(person: Person) -> str:
     if not person.sees_here:
         return ABSENT
@@ -273,7 +283,14 @@ PLACES: Final = {
     "grants here": Place(
         "what is granted, in that environment", lambda person: OK if person.sees_here else ABSENT
     ),
-    "grants everywhere": Place("what is granted, on `*`", lambda person: OK if person.sees_all else BEYOND),
+    "grants to a user here": Place(
+        "what is granted, in that environment",
+        lambda person: _grants_to_a_user(person) if person.sees_here else ABSENT,
+    ),
+    "grants to a user everywhere": Place(
+        "what is granted, on `*`",
+        lambda person: _grants_to_a_user(person) if person.sees_all else BEYOND,
+    ),
     "holds more": Place("all that it holds", _holds_all_here),
     "superuser": Place("a superuser's", lambda person: OK if person.is_superuser else FORBIDDEN),
     "grants to a superuser": Place("being a superuser", _grants_to_a_superuser),

@@ -41,3 +41,10 @@ ACTIONS: Final[Mapping[str, Act]] = {
     "comment": Act(SEES, "finished", {"text": "Seen.", "level": "comment"}),
 }
 """Section 5, the table of what people do."""
+
+
+def on_page(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an action is told as forms of pages say it: dates without a zone."""
+    return {
+        name: value.removesuffix(":00Z") if name.endswith("_at") else value for name, value in data.items()
+    }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from typing import Any, Final
 from urllib.parse import quote
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import StreamingHttpResponse
 from django.test import Client
 from django.urls import reverse
@@ -30,7 +30,10 @@ _SECRET: Final = re.compile(
 )
 _PARAMETER: Final = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
 _NUMBER: Final = re.compile(r"(?<=/)\d+(?=/)|(?<= )\d+(?=:)")
+_DIGITS: Final = re.compile(r"\d+")
 _PLACES: Final = ("code", "environment")
+_WRITING: Final = ("INSERT ", "UPDATE ", "DELETE ")
+_OF_SESSIONS: Final = '"django_session"'
 _BORING: Final = frozenset({"Set-Cookie", "Content-Length", "Expires", "RateLimit"})
 """Headers that differ from second to second."""
 
@@ -58,13 +61,28 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back."""
+    """What came back.
+
+    Attributes:
+        status: Of HTTP.
+        headers: By name.
+        body: As it was sent.
+        done: Whether the audit says that the action was done that was looked for.
+        touched: Whether a request that is no GET left anything in the audit.
+        queries: What the database was asked, without values.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     done: bool = False
     touched: bool = False
+    queries: tuple[str, ...] = ()
+
+    @property
+    def wrote(self) -> bool:
+        """Whether anything but sessions was written, in the audit or elsewhere."""
+        return any(query.startswith(_WRITING) and _OF_SESSIONS not in query for query in self.queries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,20 +215,35 @@ def answer(found: World, ask: Ask, cell: Cell, action: str = "") -> Answer:
         else SimpleCookie(keys.session.output(header="", sep=";"))
     )
     headers = {"Accept-Language": "en", **({"Authorization": f"Bearer {keys.token}"} if by_token else {})}
+    queries: list[str] = []
     with transaction.atomic():
-        if ask.is_json and ask.method != "GET":
-            body, kind = json.dumps(ask.data), "application/json"
-            response: Any = _client.generic(ask.method, ask.address, body, content_type=kind, headers=headers)
-        elif ask.method == "GET":
-            response = _client.get(ask.address, headers=headers)
-        else:
-            response = _client.post(ask.address, ask.data, headers=headers)
-        content = response.getvalue() if isinstance(response, StreamingHttpResponse) else response.content
+        with connection.execute_wrapper(_listener(queries)):
+            response = _sent(ask, headers)
+            content = response.getvalue() if isinstance(response, StreamingHttpResponse) else response.content
         newer = AuditRecord.objects.filter(pk__gt=found.newest_record)
         done = bool(action) and newer.filter(action=action).exists()
         touched = ask.method != "GET" and newer.exists()
         transaction.set_rollback(True)
-    return Answer(response.status_code, dict(response.items()), content, done, touched)
+    return Answer(response.status_code, dict(response.items()), content, done, touched, tuple(queries))
+
+
+def _sent(ask: Ask, headers: dict[str, str]) -> Any:
+    if ask.is_json and ask.method != "GET":
+        body, kind = json.dumps(ask.data), "application/json"
+        return _client.generic(ask.method, ask.address, body, content_type=kind, headers=headers)
+    if ask.method == "GET":
+        return _client.get(ask.address, headers=headers)
+    return _client.post(ask.address, ask.data, headers=headers)
+
+
+def _listener(heard: list[str]) -> Callable[..., Any]:
+    """Return what notes each question to the database in ``heard`` and lets it pass."""
+
+    def listen(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        heard.append(sql)
+        return execute(sql, params, many, context)
+
+    return listen
 
 
 def mistake(door: Door, row: Row, want: str, got: Answer, nothing: Answer | None) -> str:
@@ -227,12 +260,17 @@ def mistake(door: Door, row: Row, want: str, got: Answer, nothing: Answer | None
         return f"{want}, and the audit says that it was {'' if got.done else 'not '}done"
     if want != access.OK and got.touched:
         return f"{want}, and the audit says that something was done"
+    if want != access.OK and is_admin(door) and got.wrote:
+        return f"{want}, and something was written"
     if want == access.OK:
         return "" if got.status in row.success else f"{want} {row.success}, not {got.status}"
     if want == access.SIGN_IN:
         return _not_signing_in(door, got)
     if want == access.ABSENT:
         return _not_absent(row, got, nothing)
+    if want == access.UNKNOWN:
+        told = got.status == 400 and b"There is no user:somebody" in got.body
+        return "" if told else f"400 that knows no such user, not {got.status}"
     if want == access.BEYOND:
         told = got.status == 400 and b"You may not grant" in got.body
         return "" if told else f"400 that says what may not be granted, not {got.status}"
@@ -278,7 +316,7 @@ def plain(one: Answer, asks: tuple[Ask, Ask], person: Person) -> Answer:
     for repeated in sorted(told, key=len, reverse=True):
         body = body.replace(repeated.encode(), b"?")
     headers = {name: value.replace(str(NOBODY), "?") for name, value in one.headers.items()}
-    return Answer(one.status, headers, body, one.done, one.touched)
+    return Answer(one.status, headers, body, one.done, one.touched, one.queries)
 
 
 def leaks(cell: Cell, ask: Ask, got: Answer) -> list[str]:
@@ -318,6 +356,15 @@ class Trial:
         if found := mistake(self._door, self._row, want, got, nothing):
             problems.append(f"expected {found}")
         return f"  {cell}: {'; '.join(problems)}" if problems else ""
+
+    def questions(self, cell: Cell) -> tuple[list[str], list[str]]:
+        """Return what the database is asked for what is there, and for what is not, without numbers."""
+        in_vain, found = self._questions(self._other, cell), self._questions(self._ask, cell)
+        # What is kept after a first question is read once.
+        return found, in_vain if found == in_vain else self._questions(self._other, cell)
+
+    def _questions(self, ask: Ask, cell: Cell) -> list[str]:
+        return [_DIGITS.sub("#", query) for query in answer(self._world, ask, cell).queries]
 
     def _not_there(self, cell: Cell) -> Answer:
         """Return what people like this one get for what is not there."""

@@ -10,8 +10,8 @@ from typing import Any, Final
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from jobs.actions.base import every_action
-from jobs.admin_bulk import KEYS as ACTIONS_OF_THE_LIST
 from jobs.api.actions import TRAP_ANSWERS
+from jobs.monitor.bulk import KEYS as ACTIONS_OF_THE_LIST
 
 WRITING: Final = ("POST", "PUT", "PATCH", "DELETE")
 _KNOWN: Final = ("GET", *WRITING)

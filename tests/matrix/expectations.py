@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from permissions.catalog import Right
 from tests.matrix.access import (
@@ -28,7 +28,7 @@ from tests.matrix.access import (
     SIGNED_IN,
     needs,
 )
-from tests.matrix.acts import ACTIONS
+from tests.matrix.acts import ACTIONS, on_page
 from tests.matrix.doors import ACTIONS_IN_BULK
 from tests.matrix.expectations_admin import ROWS as ADMIN
 from tests.matrix.rows import CHOSEN, CODE, NUMBERS, SEEN, Key, Row
@@ -55,18 +55,12 @@ def _action_rows() -> dict[Key, Row]:
             )
             found["monitor:bulk", "POST", key] = Row(
                 act.access, "5, 9", absent=200, refused=200, done=key, job=act.job,
-                data={**_on_page(act.data), "action": key, "seen": CHOSEN},
+                data={**on_page(act.data), "action": key, "seen": CHOSEN},
             )  # fmt: skip
-        page = replace(row, section="5, 9", data={**_on_page(act.data), **SEEN})
+        page = replace(row, section="5, 9", data={**on_page(act.data), **SEEN})
         found["monitor:action", "GET", key] = replace(page, success=(200,), data={})
         found["monitor:action", "POST", key] = replace(page, success=(302,))
     return found
-
-
-def _on_page(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value.removesuffix(":00Z") if name.endswith("_at") else value for name, value in data.items()
-    }
 
 
 API: Final[dict[Key, Row]] = {

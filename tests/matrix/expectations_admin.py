@@ -20,7 +20,7 @@ from tests.matrix.access import (
     Person,
     staff,
 )
-from tests.matrix.acts import ACTIONS, Act
+from tests.matrix.acts import ACTIONS, Act, on_page
 from tests.matrix.rows import CHOSEN, CODE, ENVIRONMENT, JOB, WORKER, Here, Key, Row
 
 SECTION: Final = "5, 9"
@@ -159,13 +159,13 @@ _RIGHTS: Final[dict[Key, Row]] = {
         staff(*_SEEING_ENVIRONMENTS, where="here"), SECTION
     ),
     ("admin:permissions_environment_rights", "POST", ""): _grants(
-        "permissions.change_environment", "grants here", _ADDED
+        "permissions.change_environment", "grants to a user here", _ADDED
     ),
     ("admin:permissions_environment_rights_everywhere", "GET", ""): Row(
         staff(*_SEEING_ENVIRONMENTS), SECTION
     ),
     ("admin:permissions_environment_rights_everywhere", "POST", ""): _grants(
-        "permissions.change_environment", "grants everywhere", _ADDED
+        "permissions.change_environment", "grants to a user everywhere", _ADDED
     ),
     ("admin:permissions_user_rights", "GET", ""): Row(staff(*_SEEING_USERS), SECTION),
     ("admin:permissions_user_rights", "POST", ""): _grants("permissions.change_user", "grants here", _TICKED),
@@ -214,7 +214,11 @@ _RULES: Final[dict[Key, Row]] = {
 
 def _bulk(act: Act, key: str) -> Row:
     """Return the row of an action that is chosen for jobs in their list: the page says job by job what was done."""
-    data = {"comment": "Seen.", **act.data} | {"action": f"job_{key}", "confirmed": "1", "seen": CHOSEN}
+    data = {"comment": "Seen.", **on_page(act.data)} | {
+        "action": f"job_{key}",
+        "confirmed": "1",
+        "seen": CHOSEN,
+    }
     shown = {"_selected_action": JOB}
     return Row(
         _of_staff(act.access), SECTION, absent=200, refused=200, done=key, job=act.job, data={**data, **shown}
@@ -229,9 +233,7 @@ def _of_staff(inner: Access) -> Access:
 
 
 _BULK: Final[dict[Key, Row]] = {
-    ("admin:jobs_job_changelist", "POST", key): _bulk(act, key)
-    for key, act in ACTIONS.items()
-    if key != "reschedule"
+    ("admin:jobs_job_changelist", "POST", key): _bulk(act, key) for key, act in ACTIONS.items()
 }
 
 _SEEING_NATURES: Final = ("jobs.view_nature", "jobs.change_nature")
@@ -341,7 +343,11 @@ _JOBS: Final[dict[Key, Row]] = {
 
 _PEOPLE: Final[dict[Key, Row]] = {
     **_table("auth_group", data={"name": "new"}, changed={"name": "renamed"}),
-    **_table("permissions_user"),
+    **_table(
+        "permissions_user",
+        # As Django says: who may add users and not change them makes none, whom they could give more than they hold.
+        adds=staff(every=("permissions.add_user", "permissions.change_user")),
+    ),
     **{
         ("admin:auth_user_password_change", method, ""): Row(staff("permissions.change_user"), SECTION)
         for method in ("GET", "POST")

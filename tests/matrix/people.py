@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
+from django.db.models import QuerySet
 from django.test import Client
 
 from permissions import tokens
@@ -85,6 +86,9 @@ STAFF: Final = [
 """Those who try the administration: the first four where it does not matter who holds which right where, the first six where
 they may read something of an environment."""
 
+SEES_ELSEWHERE: Final = next(person for person in STAFF if person.elsewhere)
+"""Staff with all of Django's permissions for whom nothing here exists."""
+
 STAFF_WITH: Final = {
     right: [
         Person(f"staff with {right.value} here", is_staff=True, here=VIEW | {right}),
@@ -95,6 +99,9 @@ STAFF_WITH: Final = {
     for right in Right
 }
 """Those who try an action of the administration beside them."""
+
+SINGLE: Final = Person("staff with all rights on *", is_staff=True, everywhere=ALL)
+"""The account of those who come with a few of Django's permissions, one after the other."""
 
 LIMITED: Final = [
     Person(
@@ -121,6 +128,7 @@ def everybody() -> list[Person]:
         *OTHERS,
         *(person for ways in (*HOLDERS.values(), *STAFF_WITH.values()) for person in ways),
         *STAFF,
+        SINGLE,
         *limited(),
     ]
 
@@ -164,18 +172,39 @@ class Keys:
             user.groups.add(group)
         if person.named == "group":
             user.groups.add(signers)
-        if person.permissions is None:
-            user.user_permissions.add(*_djangos())
+        self.permit(person)
         self.token = _token(user, person)
         client = Client()
         client.force_login(user)
         self.session = client.cookies
 
+    def permit(self, person: Person) -> None:
+        """Give the account Django's permissions of a person."""
+        found = _djangos(person.permissions)
+        if person.by_group:
+            group = GroupFactory.create(name="permitted")
+            group.permissions.add(*found)
+            self.user.groups.add(group)
+        elif found:
+            self.user.user_permissions.add(*found)
 
-def _djangos() -> list[Permission]:
+
+def djangos() -> QuerySet[Permission]:
     """Return Django's permissions; ours are granted."""
     ours = ContentType.objects.get_for_model(Environment)
-    return list(Permission.objects.exclude(content_type=ours, codename__in=tuple(BY_CODENAME)))
+    found = Permission.objects.exclude(content_type=ours, codename__in=tuple(BY_CODENAME))
+    return found.select_related("content_type")
+
+
+def name_of(permission: Permission) -> str:
+    """Return what programs call a permission of Django's: ``jobs.view_project``."""
+    return f"{permission.content_type.app_label}.{permission.codename}"
+
+
+def _djangos(names: frozenset[str] | None) -> list[Permission]:
+    if names is not None and not names:
+        return []
+    return [each for each in djangos() if names is None or name_of(each) in names]
 
 
 def _token(user: User, person: Person) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import ndiff
 
 import pytest
 from django.db import connection, transaction
@@ -15,11 +17,13 @@ from jobs.actions.base import every_action
 from jobs.models import CreationRequest
 from permissions.models import Environment
 from tests.factories import JobFactory
-from tests.matrix import asking, table
+from tests.matrix import access, asking, singles, table
+from tests.matrix.access import Person
 from tests.matrix.acts import ACTIONS
 from tests.matrix.doors import Door, doors
 from tests.matrix.expectations import PENDING, ROWS
 from tests.matrix.expectations_admin import BEYOND_REACH
+from tests.matrix.people import SEES_ELSEWHERE, SINGLE
 from tests.matrix.rows import Key, Row
 from tests.matrix.world import World, build
 
@@ -105,3 +109,72 @@ def test_door(door: Door, world: World, monkeypatch: pytest.MonkeyPatch) -> None
     if wrong and pending:
         pytest.xfail(pending)
     assert not wrong, f"{door}, {row.access.words} (section {row.section}):\n" + "\n".join(wrong)
+
+
+def test_the_administration_asks_the_same_of_the_database_for_what_is_hidden(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long a refusal takes would tell that something is there."""
+    monkeypatch.setattr(create, "_wait", _worker)
+    cell = asking.Cell(SEES_ELSEWHERE, asking.SESSION)
+    wrong, compared = [], set()
+    for door in filter(asking.is_admin, TRIED):
+        row = ROWS[door.name, door.method, door.action]
+        if row.access.answer(SEES_ELSEWHERE) != access.ABSENT:
+            continue
+        hidden, nothing = asking.Trial(door, row, world).questions(cell)
+        compared.add(door.name)
+        if hidden != nothing:
+            wrong.append(f"{door}:\n" + "\n".join(ndiff(nothing, hidden)))
+    assert compared >= {
+        f"admin:{table}_{page}"
+        for table in (
+            "jobs_job",
+            "permissions_environment",
+            "jobs_schedule",
+            "jobs_secret",
+            "jobs_auditrecord",
+        )
+        for page in ("change", "history")
+    }
+    assert not wrong, "\n\n".join(wrong)
+
+
+@pytest.mark.parametrize("table", singles.TABLES)
+def test_one_permission_of_djangos_opens_what_it_is_for(
+    table: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(create, "_wait", _worker)
+    wrong: list[str] = []
+    for person, tried in singles.holders(table, singles.doors_of(table, TRIED)):
+        with _let_in(world, person):
+            wrong += filter(None, [singles.problem_at_door(world, door, person) for door in tried])
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_action_on_chosen_rows_has_an_expectation(world: World) -> None:
+    assert singles.choices(world) == set(singles.CHOSEN), "Nobody has said whom these actions are for."
+
+
+@pytest.mark.parametrize("table", sorted({table for table, _name in singles.CHOSEN}))
+def test_chosen_rows(table: str, world: World) -> None:
+    choices = [choice for choice in singles.CHOSEN if choice[0] == table]
+    wrong: list[str] = []
+    for person in singles.choosers(table):
+        with _let_in(world, person):
+            wrong += filter(None, [singles.problem_with_chosen(world, choice, person) for choice in choices])
+    assert not wrong, "\n".join(wrong)
+
+
+@contextmanager
+def _let_in(world: World, person: Person) -> Iterator[None]:
+    """Give somebody an account for a while."""
+    if person.name in world.keys:
+        yield
+        return
+    with transaction.atomic():
+        keys = world.keys[person.name] = world.keys[SINGLE.name]
+        keys.permit(person)
+        yield
+        del world.keys[person.name]
+        transaction.set_rollback(True)
