@@ -51,6 +51,17 @@ def test_nobody_is_told_anything_else_whatever_is_wrong_besides(api: Api, path: 
     assert "too many" in api.get(f"{path}?{many}").problem(400, "bad_request")["detail"]
 
 
+def test_names_that_are_looked_for_have_an_end(api: Api) -> None:
+    long, said = "x" * 201, "Use at most 200 characters."
+    asked = f"grants/?principal=user:{long}&environment={long}"
+    assert api.get(asked).field_errors() == {"principal": said, "environment": said}
+    asked = f"schedules/?environment={long}&project={long}&rule={long}"
+    assert api.get(asked).field_errors() == dict.fromkeys(("environment", "project", "rule"), said)
+    assert api.get(f"tokens/?user={long}").field_errors() == {"user": said}
+    assert api.get(f"grants/?principal=user:nobody&environment={long[1:]}").json["results"] == []
+    assert api.get("schedules/?rule=a&rule=b").field_errors() == {"rule": "Give this parameter once."}
+
+
 def test_a_form_that_is_liked_less_is_better_than_none(api: Api) -> None:
     for accept in (
         "text/html, application/json;q=0.5",
