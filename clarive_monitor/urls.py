@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from jobs.api.metrics import MetricsView
-from jobs.api.probes import healthz, readyz
+from jobs.api.probes import HealthView, ReadyView
 from jobs.monitor import sign_in
 
 handler400 = "jobs.api.errors.bad_request"
@@ -14,8 +14,8 @@ handler404 = "jobs.api.errors.page_not_found"
 handler500 = "jobs.api.errors.server_error"
 
 urlpatterns = [
-    path("healthz", healthz, name="healthz"),
-    path("readyz", readyz, name="readyz"),
+    path("healthz", HealthView.as_view(), name="healthz"),
+    path("readyz", ReadyView.as_view(), name="readyz"),
     path("metrics", MetricsView.as_view(), name="metrics"),
     # One door: the administration's own pages for these would not know of all ways to sign in.
     path("admin/login/", sign_in.admin_login),

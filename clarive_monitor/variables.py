@@ -13,6 +13,7 @@ import environ
 SHORTEST_SECRET: Final = 32
 LONGEST_JOB_NAME: Final = 100
 _UNITS: Final = {"second": 1, "minute": 60, "hour": 3600}
+_LONGEST_NUMBER: Final = 20
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9.])?")
 
 
@@ -120,12 +121,13 @@ class Reader:
     def rate(self, name: str, *, default: str) -> tuple[int, int] | None:
         """Return how many in how many seconds, written ``600/minute``; ``None`` for ``0``, no limit."""
         text = self.text(name, default)
-        number, _sign, unit = text.partition("/")
         if text == "0":
             return None
-        if not (number.strip().isdecimal() and 1 <= int(number) <= 1_000_000 and unit.strip() in _UNITS):
+        number, _sign, unit = (part.strip() for part in text.partition("/"))
+        is_number = number.isascii() and number.isdecimal() and len(number) <= _LONGEST_NUMBER
+        if not (is_number and 1 <= int(number) <= 1_000_000 and unit in _UNITS):
             raise BadVariable(f"{name} must be 0 or a rate such as 600/minute or 10/second, not {text!r}.")
-        return int(number), _UNITS[unit.strip()]
+        return int(number), _UNITS[unit]
 
     def origins(self, name: str) -> list[str]:
         """Return origins between commas, ``https://ci.example.com``, without a path."""

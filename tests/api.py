@@ -68,8 +68,7 @@ class Api:
 
     def get(self, path: str, **headers: str) -> Answer:
         """Read ``path``, an address or what follows ``/api/v1/``."""
-        address = path if path.startswith(("/", "http://")) else ROOT + path
-        return Answer(self.client.get(address, headers={**self.headers, **headers}))
+        return Answer(self.client.get(_address(path), headers={**self.headers, **headers}))
 
     def post(self, path: str, body: Any, **headers: str) -> Answer:
         """Send ``body`` as JSON; bytes are sent as they are."""
@@ -83,7 +82,7 @@ class Api:
     def call(self, method: str, path: str, body: str = "", content_type: str = "application/json") -> Answer:
         """Do anything else."""
         response = self.client.generic(
-            method, ROOT + path, body, content_type=content_type, headers=self.headers
+            method, _address(path), body, content_type=content_type, headers=self.headers
         )
         return Answer(response)
 
@@ -95,3 +94,7 @@ class Api:
             page = self.get(page["next"]).json
             rows += page["results"]
         return rows
+
+
+def _address(path: str) -> str:
+    return path if path.startswith(("/", "http://")) else ROOT + path

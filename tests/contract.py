@@ -21,6 +21,7 @@ from jobs.api.schema.document import document
 Schema = dict[str, Any]
 
 API: Final = "/api/"
+PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 PROBLEM: Final = "application/problem+json"
 _PART: Final = re.compile(r"<(?:\w+:)?(\w+)>")
 _UNDESCRIBED: Final = frozenset({"OPTIONS", "HEAD", "TRACE"})
@@ -34,7 +35,8 @@ def check(response: HttpResponseBase) -> None:
     """
     asked = response.request  # type: ignore[attr-defined]
     method, address = asked["REQUEST_METHOD"], asked["PATH_INFO"]
-    if not address.startswith(API) or method in _UNDESCRIBED or address == "/api/docs/":
+    described = address in PROBES or (address.startswith(API) and address != "/api/docs/")
+    if not described or method in _UNDESCRIBED:
         return
     where = f"{method} {address} answered {response.status_code}"
     operation = operation_of(response, method)

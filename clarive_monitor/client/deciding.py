@@ -64,6 +64,8 @@ DECISIONS: Final = {
     )
 }  # fmt: skip
 
+TRAP_ANSWERS: Final = tuple(name for name, each in DECISIONS.items() if each.address == "trap")
+
 _many: Final = click.argument(
     "named", metavar="JOB...", nargs=-1, required=True, shell_complete=complete_jobs
 )
@@ -127,6 +129,18 @@ _plain_command(
 _plain_command("hold", "Keep a job from retention policies until somebody releases it.", _comment)
 _plain_command("release", "Leave a job on hold to retention policies again.", _comment)
 _plain_command("delete", "Take a job out of the monitor, with its log.", _yes)
+
+
+@jobs.command("trap")
+@click.argument("answer", metavar="ANSWER", type=click.Choice(TRAP_ANSWERS))
+@_many
+@_comment
+@_yes
+@with_session
+def trap(session: Session, answer: str, named: tuple[str, ...], comment: str, yes: bool) -> None:
+    """Answer a trap: retry, skip, abort, pause or resume; each is a command of its own, too."""
+    given = {"comment": comment} if comment else {}
+    decide(session, DECISIONS[answer], named, given, is_sure=yes)
 
 
 def decide(

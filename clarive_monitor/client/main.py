@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,6 +25,7 @@ PROGRAM = "clarive"
 COMPLETING = "_CLARIVE_COMPLETE"
 """The variable with which a shell asks for completions."""
 
+_DISTRIBUTION = "clarive-monitor"
 _HELP = ("--help", "-h")
 _OUTPUT_CLOSED = 141
 """As a process ends that writes to a pipe which nobody reads any more."""
@@ -40,7 +43,35 @@ class Root(ClientGroup):
             raise click.exceptions.Exit(_OUTPUT_CLOSED) from None
 
 
-@click.group(cls=Root, params=list(shared_options()), context_settings={"help_option_names": list(_HELP)})
+def _write_version(context: click.Context, parameter: click.Parameter, is_asked: bool) -> None:
+    """Write the version of what is installed, and end; a checkout has the one that it would be installed as."""
+    if is_asked and not context.resilient_parsing:
+        click.echo(f"{PROGRAM} {_version()}")
+        context.exit()
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version(_DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        project = Path(__file__).parents[2] / "pyproject.toml"
+        found = tomllib.loads(project.read_text(encoding="utf-8")) if project.is_file() else {}
+        return str(found.get("project", {}).get("version", "of an unknown version"))
+
+
+_VERSION = click.Option(
+    ["--version"],
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_write_version,
+    help="Write the version and end.",
+)
+
+
+@click.group(
+    cls=Root, params=[*shared_options(), _VERSION], context_settings={"help_option_names": list(_HELP)}
+)
 def cli() -> None:
     """Clarive Monitor on the command line.
 

@@ -52,9 +52,14 @@ def is_terminal(stream: Any = None) -> bool:
     return bool((stream or sys.stdout).isatty())
 
 
+def moves_cursor(stream: Any = None) -> bool:
+    """Return whether a line that was written can be taken back: not where a terminal knows no codes."""
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
 def uses_colours(stream: Any = None) -> bool:
     """Return whether colours are to be written: to a terminal, unless ``NO_COLOR`` or ``TERM=dumb`` say otherwise."""
-    return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return moves_cursor(stream) and not os.environ.get("NO_COLOR")
 
 
 def styled(text: str, colour: str | None, *, bold: bool = False) -> str:

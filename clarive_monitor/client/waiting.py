@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -97,7 +98,7 @@ class Screen:
     def __init__(self, session: Session, *, times: bool) -> None:
         """Begin with nothing shown."""
         self._session, self._times = session, times
-        is_shown = output.is_terminal() and output.is_terminal(sys.stderr)
+        is_shown = output.moves_cursor() and output.moves_cursor(sys.stderr)
         self._has_bar = is_shown and not session.quiet and not session.as_json
         self._bar = ""
         self._waits = ""
@@ -112,7 +113,9 @@ class Screen:
             click.echo(output.log_line(data, times=self._times))
         else:
             self._show_waits(data)
-            self._bar = f"{output.bar(data['progress']['percent'])} {data['status']} in {data['step']}"
+            bar = f"{output.bar(data['progress']['percent'])} {data['status']} in {data['step']}"
+            # One that goes on in the next line could not be taken away.
+            self._bar = bar[: shutil.get_terminal_size().columns - 1]
         if self._has_bar and self._bar:
             click.echo(self._bar, nl=False, err=True)
 

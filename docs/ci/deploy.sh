@@ -36,7 +36,15 @@ fi
 id=$(first id)
 echo "$(first name): $CLARIVE_URL/jobs/$id/"
 
-while code=$(ask "jobs/$id/wait/?until=ended&timeout=60") && [ "$code" = 202 ]; do
+# How long the next request may wait: a minute, or what is left of the time.
+left() {
+  seconds=$((end - $(date +%s)))
+  [ "$seconds" -lt 60 ] || seconds=60
+  [ "$seconds" -gt 0 ] || seconds=0
+  echo "$seconds"
+}
+
+while code=$(ask "jobs/$id/wait/?until=ended&timeout=$(left)") && [ "$code" = 202 ]; do
   echo "$(first step) / $(first status)"
   if [ "$(date +%s)" -ge "$end" ]; then
     echo "Waited ${CLARIVE_MINUTES:-60} minutes; the job goes on." >&2

@@ -223,10 +223,11 @@ def _filter(request: Request) -> Sight:
     """Return what the query parameters leave of all grants.
 
     Raises:
-        InvalidInput: ``principal`` names neither a group nor a user.
+        InvalidInput: One is too long, or ``principal`` names neither a group nor a user.
     """
     wanted = Sight()
-    if (key := pagination.single(request, "principal")) is not None:
+    given = pagination.words(request, "principal", "environment")
+    if (key := given.get("principal")) is not None:
         if _kind_of(key) is None:
             raise InvalidInput({"principal": [_WRITE]})
         principal = grids.principals([key]).get(key)
@@ -234,7 +235,7 @@ def _filter(request: Request) -> Sight:
             return NOBODY
         keys, nobody = frozenset({principal.pk}), grants.NOBODY
         wanted = Sight(keys, nobody) if isinstance(principal, User) else Sight(nobody, keys)
-    if (code := pagination.single(request, "environment")) is not None:
+    if (code := given.get("environment")) is not None:
         found = Environment.objects.filter(code=code).values_list("pk", flat=True)
         places = {0} if code == EVERYWHERE else set(found)
         wanted = wanted.within(Sight(environments=frozenset(places)))

@@ -11,7 +11,7 @@ from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from jobs import keyset
+from jobs import filters, keyset
 from jobs.exceptions import InvalidInput
 from jobs.keyset import BadCursor, Cursor, Kind, Ordering, Page
 
@@ -57,6 +57,28 @@ def single(request: Request, name: str) -> str | None:
     if texts and "\x00" in texts[0]:
         raise InvalidInput({name: ["Null characters are not allowed."]})
     return texts[0] if texts else None
+
+
+def words(request: Request, *names: str) -> dict[str, str]:
+    """Return those of these query parameters that are given, each once and no longer than names may be looked for.
+
+    Raises:
+        InvalidInput: Names each that is not so.
+    """
+    found, errors = {}, {}
+    for name in names:
+        try:
+            text = single(request, name)
+        except InvalidInput as error:
+            errors.update(error.errors)
+            continue
+        if text is not None and len(text) > filters.LONGEST_TEXT:
+            errors[name] = [f"Use at most {filters.LONGEST_TEXT} characters."]
+        elif text is not None:
+            found[name] = text
+    if errors:
+        raise InvalidInput(errors)
+    return found
 
 
 def cursor_of(request: Request, ordering: Ordering) -> Cursor | None:

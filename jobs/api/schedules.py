@@ -66,9 +66,8 @@ class SchedulesView(APIView):
         """Return the schedules of the environments that the asker may see, by name."""
         found = _visible(user_of(request))
         columns = {"environment": "environment__code", "project": "project__code", "rule": "rule__slug"}
-        for name, column in columns.items():
-            if (text := pagination.single(request, name)) is not None:
-                found = found.filter(**{column: text})
+        for name, text in pagination.words(request, *columns).items():
+            found = found.filter(**{columns[name]: text})
         places = _places(user_of(request))
 
         def represent(rows: Sequence[Schedule]) -> list[Any]:

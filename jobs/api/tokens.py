@@ -90,7 +90,7 @@ class TokensView(APIView):
     def get(self, request: Request) -> Response:
         """Return the asker's tokens, to administrators all of them, newest first."""
         found = _visible(user_of(request))
-        if (name := pagination.single(request, "user")) is not None:
+        for name in pagination.words(request, "user").values():
             found = found.filter(user__username=name)
         return pagination.paged(request, found, NEWEST_FIRST, represent_token)
 

@@ -99,7 +99,8 @@ def headline(notice: Notice) -> str:
         "trapped": gettext("trapped in %(step)s, somebody has to decide"),
         "trap_answered": gettext("the trap was answered"),
         "cancelled": gettext("cancelled"),
-        "expired": gettext("expired"),
+        # As lists call it; the word alone is also said of tokens, by another one in Spanish.
+        "expired": str(StatusChoice.EXPIRED.label).lower(),
         "abend": gettext("its worker is gone (abend)"),
         "ended": _ending(notice),
     }

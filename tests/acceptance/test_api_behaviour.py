@@ -184,6 +184,17 @@ def test_a_token_has_its_own_rate_and_is_told_how_much_is_left(rate: Any, api: A
     assert Api().get("/healthz").status == 200
 
 
+def test_two_tokens_of_one_user_are_counted_apart(rate: Any, dev: Environment) -> None:
+    user = user_with("view_monitor", environments=[dev])
+    first, second, browser = Api(user), Api(user), Api()
+    browser.client.force_login(user)
+    assert [first.get("me/").status for _ in range(4)] == [200, 200, 200, 429]
+    # Neither the other one, nor the session, has less for it; and the first one stays used up.
+    assert second.get("me/").response["RateLimit"].startswith('"token";r=2;')
+    assert browser.get("me/").response["RateLimit"].startswith('"user";r=2;')
+    first.get("me/").problem(429, "throttled")
+
+
 def test_sessions_count_by_user_and_strangers_by_address(rate: Any, dev: Environment) -> None:
     user = user_with("view_monitor", environments=[dev])
     browsers = [Api(), Api()]

@@ -38,6 +38,40 @@ def test_anonymous_is_401_and_told_how(path: str) -> None:
     assert answer.response["WWW-Authenticate"] == "Bearer"
 
 
+@in_one_test("path", ["jobs/", "jobs/1/", "jobs/1/log/download/", "deployments/", "stream/"])
+def test_nobody_is_told_anything_else_whatever_is_wrong_besides(api: Api, path: str) -> None:
+    """More parameters than Django reads of a query, which nobody asked for who it is, and the form of an answer."""
+    many, wrong = "&".join(f"environment={number}" for number in range(1001)), "colour=red&limit=x&q=%ff"
+    for query in (many, wrong):
+        Api().get(f"{path}?{query}").problem(401, "not_authenticated")
+        Api().get(f"{path}?{query}", Accept="text/html").problem(401, "not_authenticated")
+        Api().get(f"{path}?{query}", Authorization="Bearer nobody").problem(401, "authentication_failed")
+    for method in ("POST", "PATCH", "PUT", "DELETE"):
+        Api().call(method, f"{path}?{many}", "{").problem(401, "not_authenticated")
+    assert "too many" in api.get(f"{path}?{many}").problem(400, "bad_request")["detail"]
+
+
+def test_names_that_are_looked_for_have_an_end(api: Api) -> None:
+    long, said = "x" * 201, "Use at most 200 characters."
+    asked = f"grants/?principal=user:{long}&environment={long}"
+    assert api.get(asked).field_errors() == {"principal": said, "environment": said}
+    asked = f"schedules/?environment={long}&project={long}&rule={long}"
+    assert api.get(asked).field_errors() == dict.fromkeys(("environment", "project", "rule"), said)
+    assert api.get(f"tokens/?user={long}").field_errors() == {"user": said}
+    assert api.get(f"grants/?principal=user:nobody&environment={long[1:]}").json["results"] == []
+    assert api.get("schedules/?rule=a&rule=b").field_errors() == {"rule": "Give this parameter once."}
+
+
+def test_a_form_that_is_liked_less_is_better_than_none(api: Api) -> None:
+    for accept in (
+        "text/html, application/json;q=0.5",
+        "text/*, application/*;q=0.2",
+        "text/html, */*;q=0.1",
+    ):
+        assert api.get("jobs/", Accept=accept).status == 200, accept
+    api.get("jobs/", Accept="text/html, application/json;q=0").problem(406, "not_acceptable")
+
+
 @in_one_test("header", ["Bearer", "Bearer a b", "Bearer nobody", "Bearer é"])
 def test_a_wrong_token_is_401(header: str) -> None:
     answer = Api().get("jobs/", Authorization=header)

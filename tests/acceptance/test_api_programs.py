@@ -14,14 +14,18 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from demo.repository import make_repository
+from jobs.actions.base import actions
 from jobs.api.schema.document import document
+from jobs.audit import Actor
 from jobs.models import Job, Project
 from permissions import tokens
+from permissions.models import User
 from tests.conftest import Workers
-from tests.engine import rule
-from tests.factories import EnvironmentFactory, ProjectFactory, user_with
+from tests.engine import at, rule
+from tests.factories import EnvironmentFactory, ProjectFactory, UserFactory, user_with
 from tests.repositories import git
 from tests.web import HOST, Web, web_process
 
@@ -65,6 +69,7 @@ def test_programs_deploy(web: Web, shop: Project, tmp_path: Path) -> None:
     address, token = f"http://{HOST}:{web.port}", tokens.issue(ana)
     the_script_fails_when_the_job_fails(address, token, shop, tmp_path)
     the_generated_client_tells_the_story(address, token, tokens.issue(quique), tmp_path)
+    the_script_says_how_a_job_ended_that_people_decided_about(address, token, quique)
     assert {job.environment for job in Job.objects.all()} == {dev, prod}
 
 
@@ -100,6 +105,34 @@ def the_script_fails_when_the_job_fails(address: str, token: str, shop: Project,
     assert refused.returncode == 2
     assert "No job was created (400)" in refused.stderr
     assert deploy("v2.0.0", CLARIVE_TOKEN="clv_wrong").returncode == 2
+
+
+def the_script_says_how_a_job_ended_that_people_decided_about(address: str, token: str, quique: User) -> None:
+    boss = Actor(UserFactory.create(is_superuser=True), "api")
+
+    def start(key: str, minutes: int) -> subprocess.Popen[str]:
+        variables = {"CLARIVE_URL": address, "CLARIVE_TOKEN": token, "CLARIVE_MINUTES": str(minutes)}
+        return subprocess.Popen(
+            ["sh", str(SCRIPT), "shop-test", "PROD", "shop", "v1.2.0"],
+            env={"PATH": os.environ["PATH"], **variables, "CLARIVE_KEY": key},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    for key, actor, action in (("rejected", Actor(quique, "api"), "reject"), ("cancelled", boss, "cancel")):
+        early = start(key, minutes=0)
+        _out, said = early.communicate(timeout=60)
+        assert (early.returncode, said) == (3, "Waited 0 minutes; the job goes on.\n")
+        job = at(Job.objects.latest("pk"), "PRE", "pending_approval")
+        # The same key waits for the same job.
+        waiting = start(key, minutes=5)
+        assert waiting.stdout is not None
+        assert job.name in waiting.stdout.readline()
+        actions()[action].execute(job.pk, actor=actor, now=timezone.now(), comment="Not today")
+        out, said = waiting.communicate(timeout=60)
+        assert (waiting.returncode, out.splitlines()[-1]) == (1, f"PRE / {key}")
+        assert "approval" in said.lower(), said
 
 
 def the_generated_client_tells_the_story(address: str, token: str, approver: str, folder: Path) -> None:

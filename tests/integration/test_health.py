@@ -16,6 +16,7 @@ from django.utils import timezone
 from jobs import health, workers
 from jobs.acting import COMMAND
 from jobs.models import DaemonState, WorkerSeen
+from tests.api import Api
 
 
 @pytest.fixture
@@ -35,7 +36,21 @@ def ready(client: Client) -> tuple[int, dict[str, Any]]:
 def test_healthz_needs_no_database(client: Client) -> None:
     response = client.get("/healthz")
     assert (response.status_code, json.loads(response.content)) == (200, {"status": "ok"})
-    assert client.post("/healthz").status_code == 405
+
+
+@pytest.mark.django_db
+def test_a_probe_is_answered_whatever_is_asked_for_besides(broker: str) -> None:
+    """With a form of the answer that there is not, the token of nobody, and a parameter against caches."""
+    for path, fine in (("/healthz", {200}), ("/readyz", {503})):
+        api = Api()
+        for headers in ({"Accept": "text/html"}, {"Authorization": "Bearer nobody"}, {"Host": "localhost"}):
+            answer = api.get(f"{path}?_=17", **headers)
+            assert answer.status in fine, (path, headers)
+            assert answer.response["Cache-Control"] == "no-store"
+            assert "RateLimit" not in answer.response
+        assert api.call("HEAD", path).status in fine
+        for method in ("OPTIONS", "POST", "PUT", "PATCH", "DELETE"):
+            api.call(method, path, "{").problem(405, "method_not_allowed")
 
 
 @pytest.mark.django_db

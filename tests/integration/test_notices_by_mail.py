@@ -7,12 +7,13 @@ import email.policy
 from collections.abc import Iterator
 from datetime import timedelta
 from email.message import EmailMessage
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
+from jobs import daemon
 from jobs.actions.base import actions
 from jobs.audit import Actor
 from jobs.models import Delivery, Job, MailChoice, Notice
@@ -20,8 +21,9 @@ from permissions import policy
 from permissions.catalog import Right
 from permissions.models import Environment, User
 from tests.factories import EnvironmentFactory, GroupFactory, JobFactory, UserFactory, grant, user_with
-from tests.life import Cast, work
+from tests.life import Cast, fresh, pass_time, work
 from tests.notices import deliver, hurry, states, subscribe
+from tests.receiver import Received, receiving
 from tests.smtp_server import SmtpServer
 from tests.ssh_server import looping
 
@@ -210,3 +212,88 @@ def test_a_mail_server_that_is_away_is_tried_again(prod: Environment, settings: 
     assert delivery.next_at is not None
     assert delivery.next_at > timezone.now() + timedelta(seconds=5)
     assert delivery.reason.startswith("The mail could not be sent:")
+
+
+DECIDED: Final = ("approval_requested", "rejected", "expired", "trap_answered")
+GATE: Final = "PRE:\n  - approval: {approvers: ['user:eva']}\n"
+TRAP: Final = (
+    "RUN:\n  - fail: no route to host\n    on_error: trap\n    trap: {timeout: 1h, on_timeout: skip}\n"
+)
+
+
+def test_what_people_and_clocks_decide_is_told_to_programs_and_to_people_in_spanish(
+    server: SmtpServer, prod: Environment, settings: Settings
+) -> None:
+    """By the real runner, actions and daemon: none of these notices is written by the test."""
+    settings.CLARIVE_WEBHOOK_PRIVATE_TARGETS = ["127.0.0.1"]
+    cast = Cast(prod)
+    user_with(SEES, username="lola", language="es", time_zone="Europe/Madrid", environments=[prod])
+    with receiving() as receiver:
+        subscribe("programs", url=receiver.url, events=list(DECIDED))
+        subscribe("people", users=["lola"], events=list(DECIDED))
+        refused, late, asked, forgotten = _jobs_that_are_decided(cast)
+        deliver()
+    told = {
+        name: [(each.json["event"], each.json["actor"]) for each in receiver.received if _name(each) == name]
+        for name in {_name(each) for each in receiver.received}
+    }
+    assert told == {
+        refused.name: [("approval_requested", None), ("rejected", "eva")],
+        late.name: [("approval_requested", None), ("expired", None), ("approval_requested", "boss")],
+        asked.name: [("trap_answered", "boss")],
+        forgotten.name: [("trap_answered", None)],
+    }
+    answers = [each.json["trap"]["answer"] for each in receiver.received if each.json["trap"]]
+    assert sorted(answers) == ["abort", "skip"]
+    again = [each.json for each in receiver.received if _name(each) == late.name][-1]
+    assert (again["job"]["status"], again["approval"]["approvers"]) == ("pending_approval", ["user:eva"])
+    _lola_reads_it_in_spanish(server, refused, late, asked, forgotten)
+
+
+def _jobs_that_are_decided(cast: Cast) -> tuple[Job, Job, Job, Job]:
+    """Reject one; let one be late and plan it anew; answer a trap, and let the clock answer another."""
+    refused, late = work(cast.job(GATE)), work(cast.job(GATE))
+    asked, forgotten = work(cast.job(TRAP)), work(cast.job(TRAP))
+    cast.do(refused, "eva", "reject", comment="Faltan pruebas")
+    cast.do(asked, "boss", "abort", comment="Mañana")
+    pass_time(late, timedelta(days=2).total_seconds())
+    pass_time(forgotten, timedelta(hours=2).total_seconds())
+    daemon.tick()
+    assert [fresh(job).status for job in (late, forgotten)] == ["expired", "ready"]
+    later = timezone.now() + timedelta(hours=1)
+    assert cast.do(late, "boss", "reschedule", scheduled_at=later).status == "pending_approval"
+    return refused, late, asked, forgotten
+
+
+def _name(received: Received) -> str:
+    return str(received.json["job"]["name"])
+
+
+def _lola_reads_it_in_spanish(
+    server: SmtpServer, refused: Job, late: Job, asked: Job, forgotten: Job
+) -> None:
+    hers = [
+        (subject, text.replace("\r", "")) for to, subject, text in mails(server) if to == "lola@example.org"
+    ]
+    assert sorted(subject for subject, _ in hers) == sorted(
+        [
+            *[f"{job.name}: espera aprobación" for job in (refused, late, late)],
+            *[f"{job.name}: la captura tiene respuesta" for job in (asked, forgotten)],
+            f"{refused.name}: rechazado",
+            f"{late.name}: expirado",
+        ]
+    )
+    (text,) = [text for subject, text in hers if subject.endswith("rechazado")]
+    for part in (
+        f"{refused.name}: rechazado. Por eva.",
+        "Entorno: PROD",
+        "Estado: PRE / Rechazado",
+        "(Europe/Madrid)",
+        "Motivo:\nRechazado por eva: Faltan pruebas",
+        "Comentario:\nFaltan pruebas",
+        f"https://monitor.example.org/jobs/{refused.pk}/",
+        "por la suscripción people",
+    ):
+        assert part in text, text
+    (text,) = [text for subject, text in hers if subject.startswith(f"{asked.name}: la captura")]
+    assert "Respuesta: Abortar" in text, text

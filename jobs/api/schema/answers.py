@@ -9,6 +9,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from jobs.api import probes
 from jobs.api.actions import TRAP_ANSWERS
 from jobs.api.log import LEVELS
 from jobs.api.schema.fields import Word
@@ -330,3 +331,32 @@ class BulkAnswer(serializers.Serializer[Any]):
     dry_run = serializers.BooleanField()
     done = BulkDoneAnswer(many=True)
     refused = BulkRefusedAnswer(many=True)
+
+
+class HealthAnswer(serializers.Serializer[Any]):
+    """This process answers."""
+
+    status = Word((probes.OK,))
+
+
+class CheckAnswer(serializers.Serializer[Any]):
+    """How one part is."""
+
+    ok = serializers.BooleanField()
+    detail = serializers.CharField(help_text="A sentence.")
+
+
+class ChecksAnswer(serializers.Serializer[Any]):
+    """How each part is."""
+
+    database = CheckAnswer()
+    broker = CheckAnswer()
+    worker = CheckAnswer(help_text="Workers that take jobs, and workers that create them.")
+    daemon = CheckAnswer()
+
+
+class ReadinessAnswer(serializers.Serializer[Any]):
+    """Whether jobs can be created and run."""
+
+    status = Word((probes.OK, probes.UNAVAILABLE))
+    checks = ChecksAnswer()

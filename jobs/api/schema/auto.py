@@ -178,7 +178,8 @@ class AddressSchema(AutoSchema):
             found["content"] = {media: {"schema": schema} for media, schema in operation.media.items()}
         else:
             found["description"] = "Done."
-        headers = {**operation.headers, **(_KEPT if kept else {}), **({} if self._is_open() else _COUNTED)}
+        counted = not (operation.probe or self._is_open())
+        headers = {**operation.headers, **(_KEPT if kept else {}), **(_COUNTED if counted else {})}
         if self.method == "POST":
             headers[idempotency.REPLAYED] = (
                 "`true` when this key was answered so before, and nothing was done."
@@ -216,7 +217,8 @@ class AddressSchema(AutoSchema):
 
     def _refusals(self) -> Schema:
         """Return the refusals that follow from the operation's form, and its own."""
-        codes = [*operations.EVERYWHERE, *self.operation.codes]
+        usual = operations.PROBED if self.operation.probe else operations.EVERYWHERE
+        codes = [*usual, *self.operation.codes]
         if not self._is_open():
             codes += operations.SIGNED_IN
         if self._parts():

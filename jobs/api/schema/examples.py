@@ -71,6 +71,16 @@ ANSWERS: Final[dict[str, Any]] = {
     **examples_settings.ANSWERS,
     "Job": _JOB,
     "JobDetail": _DETAIL,
+    "Health": {"status": "ok"},
+    "Readiness": {
+        "status": "unavailable",
+        "checks": {
+            "database": {"ok": True, "detail": "The database answers."},
+            "broker": {"ok": True, "detail": "The broker answers."},
+            "worker": {"ok": False, "detail": "The worker was last seen 120 s ago."},
+            "daemon": {"ok": True, "detail": "The daemon was last seen 0 s ago."},
+        },
+    },
     "Summary": {"total": 7, "by_status": {**dict.fromkeys(_STATUSES, 0), "running": 2, "finished": 5}},
     "LogEntry": {
         "id": 118,

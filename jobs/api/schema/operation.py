@@ -25,6 +25,8 @@ class Operation:
         codes: Refusals that are its own; those that follow from its form need not be given.
         media: Schemas of an answer that has other forms than JSON, by media type.
         lasts: Whether the answer is sent piece by piece, so that it has no ETag.
+        probe: Whether it is for whatever watches over the installation: it counts nobody, and refuses neither parameters
+            nor forms.
         tag: What it is listed under; the first part of the address when not given.
         headers: Of the answer when it goes well: a sentence by name.
     """
@@ -40,6 +42,7 @@ class Operation:
     headers: dict[str, str] = field(default_factory=dict)
     text: str = ""
     lasts: bool = False
+    probe: bool = False
     tag: str = ""
 
 

@@ -11,6 +11,8 @@ from permissions.api.answers import MeAnswer
 from rules.api.answers import RuleAnswer, RuleVersionAnswer, ValidationAnswer
 
 EVERYWHERE: Final = ("bad_request", "invalid", "not_acceptable", "throttled", "internal_error", "unavailable")
+PROBED: Final = ("bad_request", "internal_error")
+"""What may be wrong with a probe, of the same."""
 SIGNED_IN: Final = ("not_authenticated", "authentication_failed")
 CHANGING: Final = ("changed_meanwhile",)
 WRITING: Final = ("permission_denied",)
@@ -190,8 +192,26 @@ OPERATIONS: Final[dict[str, Operation]] = {
         also={204: "Hints are not to be had: the server has no event loop."},
     ),
     **SETTINGS,
+    "GET /healthz": Operation(
+        "get_health", "Is this process alive", answers.HealthAnswer, tag="health", lasts=True, probe=True
+    ),
+    "GET /readyz": Operation(
+        "get_readiness",
+        "Are all parts there",
+        answers.ReadinessAnswer,
+        tag="health",
+        lasts=True,
+        probe=True,
+        also={503: "At least one part is not there; `checks` says which."},
+    ),
     "GET /metrics": Operation(
-        "get_metrics", "Read figures for Prometheus", tag="health", lasts=True, media={"text/plain": _FIGURES}
+        "get_metrics",
+        "Read figures for Prometheus",
+        tag="health",
+        lasts=True,
+        probe=True,
+        codes=("unavailable",),
+        media={"text/plain": _FIGURES},
     ),
     "GET /api/schema/": Operation(
         "get_schema",

@@ -115,7 +115,7 @@ OTHER: Final[dict[str, dict[str, tuple[Schema, str]]]] = {
         ),
     },
     "grants/": {
-        "principal": ({"type": "string", "pattern": "^(user|group):."}, "Grants of this user or group."),
+        "principal": ({**_TEXT, "pattern": "^(user|group):."}, "Grants of this user or group."),
         "environment": (_TEXT, "Grants on this environment; `*` for those on all of them."),
     },
     "schedules/": {

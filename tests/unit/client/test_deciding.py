@@ -34,6 +34,9 @@ class _Terminal(io.StringIO):
         (["abort", "7", "-y", "-m", "x"], "trap", {"action": "abort", "comment": "x"}),
         (["pause", "7"], "trap", {"action": "pause"}),
         (["resume", "7"], "trap", {"action": "resume"}),
+        (["trap", "retry", "7", "-m", "x"], "trap", {"action": "retry", "comment": "x"}),
+        (["trap", "skip", "7", "-y"], "trap", {"action": "skip"}),
+        (["trap", "resume", "7"], "trap", {"action": "resume"}),
         (["rollback", "7", "--force", "-m", "x", "-y"], "rollback", {"force": True, "comment": "x"}),
         (["comment", "7", "-m", "hello", "--level", "warning"], "comment", {"text": "hello", "level": "warning"}),
     ],
@@ -81,6 +84,17 @@ def test_of_several_each_is_told_and_one_that_refuses_stops_no_other(client: Cli
 def test_a_job_is_deleted(client: Client, stub: Stub) -> None:
     stub.on("DELETE jobs/7/", Answer(status=204))
     assert client("jobs", "delete", "7", "--yes").out == "7: deleted.\n"
+
+
+def test_an_answer_to_a_trap_is_one_of_five_and_asks_where_its_own_command_does(
+    client: Client, stub: Stub
+) -> None:
+    stub.on("GET jobs/7/", Answer(job(7, "trapped")))
+    assert client("jobs", "trap", "ignore", "7").code == Exit.USAGE
+    refused = client("jobs", "trap", "abort", "7")
+    assert (refused.code, "Say --yes" in refused.err) == (Exit.USAGE, True)
+    assert "retry, skip, abort, pause or resume" in client("help", "jobs", "trap").out
+    assert stub.bodies("POST jobs/7/trap/") == []
 
 
 def test_a_rejection_needs_its_reason(client: Client, stub: Stub) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from jobs.selectors import JobFilter
@@ -59,6 +61,24 @@ def test_a_reader_for_whom_too_much_waits_goes_on_by_itself_from_what_it_got_las
     assert not reader.attached
     assert reader.take() is None
     assert reader.position == Position(1)
+
+
+@pytest.mark.parametrize("taken_each", [0, 7])
+def test_what_waits_has_a_bound_however_much_happens(taken_each: int) -> None:
+    """For a reader who never reads, and for one who takes an event now and then and is led back whenever it may be."""
+    reader, chance, most = subscriber(), random.Random(7), 0
+    for number in range(1, 5_001):
+        # As the hub does: who is not attached is offered nothing.
+        if reader.attached:
+            reader.offer(frame(number, chance.choice([10, 3_000, 60_000])))
+        waits = [waiting.size for waiting in reader._queue]
+        assert len(waits) <= MOST_WAITING
+        assert sum(waits) == reader._size <= MOST_WAITING_BYTES
+        assert reader.attached or not waits
+        most = max(most, reader._size)
+        if taken_each and number % taken_each == 0 and reader.take() is None:
+            reader.attach(Position(number))
+    assert most > MOST_WAITING_BYTES / 2
 
 
 def test_one_large_frame_has_room() -> None:
