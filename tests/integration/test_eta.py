@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
 from jobs import creation, durations, making, transitions
-from jobs.actions.create import make_plan
+from jobs.actions.lookup import make_plan
 from jobs.audit import Actor
 from jobs.execution import checkpoints
 from jobs.lifecycle import Event, Step

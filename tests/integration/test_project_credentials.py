@@ -19,7 +19,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from jobs import creation, runner
-from jobs.actions.create import make_plan
+from jobs.actions.lookup import make_plan
 from jobs.audit import Actor, Author
 from jobs.contents import offering
 from jobs.execution import naming
