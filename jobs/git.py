@@ -164,7 +164,8 @@ class Git:
     def _public(self, text: str) -> str:
         """Return what git said without what a server may have made it repeat."""
         if isinstance(self.opens, Account) and self.opens.password:
-            text = text.replace(self.opens.password, "***")
+            for form in self.opens.forms():
+                text = text.replace(form, "***")
         return public_text(text)
 
     def _too_late(self) -> GitStopped:
