@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 _SCHEME: Final = r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"
 _WHOLE: Final = re.compile(_SCHEME + r"(?P<rest>.*)", re.DOTALL)
@@ -133,6 +134,11 @@ class Account:
         place = re.match(r"[^/]*//[^/?#]*", public_address(address))
         assert place is not None
         return cls(place.group(), user, password)
+
+    def forms(self) -> tuple[str, ...]:
+        """Return what a server gets to know of the password, in each way in which it may be repeated."""
+        basic = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        return basic, self.password, quote(self.password, safe="")
 
     def is_sayable(self) -> bool:
         """Return whether git's way of asking can carry it: line by line."""

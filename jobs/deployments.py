@@ -156,6 +156,24 @@ def places(
         return [Place(row[0], row[1], _brought(row[2:])) for row in cursor.fetchall()]
 
 
+def newer_elsewhere(found: Collection[Place]) -> dict[str, str]:
+    """Return by place, as text, the environment that got something else of the project later; the others are left out.
+
+    Args:
+        found: All places of their projects among which to look.
+    """
+    newest: dict[str, Place] = {}
+    for place in found:
+        last = newest.setdefault(place.project, place)
+        if (place.brought.since, place.brought.row) > (last.brought.since, last.brought.row):
+            newest[place.project] = place
+    return {
+        str(place): newest[place.project].environment
+        for place in found
+        if set(place.brought.shas) != set(newest[place.project].brought.shas)
+    }
+
+
 def deployed(
     environment_id: int, project_id: int, *, without: Collection[str] = (), besides: int = 0
 ) -> Brought | None:

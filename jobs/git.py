@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -131,11 +132,10 @@ class Git:
         """
         self.check()
         try:
-            with lent(opens, self.lending) as what:
+            with contextlib.ExitStack() as stack:
+                what = self._lent(opens, stack)
                 command = Command(["git", *arguments], Path.cwd(), _environment(what))
                 done = self.runner.run(command, self.deadline, sink)
-        except OSError as error:
-            raise RepositoryError(f"This machine cannot lend git what opens it: {error.strerror}.") from error
         except CommandNotStarted as error:
             raise RepositoryError(f"git could not be started on the worker's machine: {error}") from error
         except LauncherLost as error:
@@ -145,6 +145,17 @@ class Git:
         if done.ended.interrupted:
             raise GitStopped("git was stopped.")
         return done
+
+    def _lent(self, opens: Account | Key | None, stack: contextlib.ExitStack) -> Lent:
+        """Return what git is lent until ``stack`` ends.
+
+        Raises:
+            RepositoryError: This machine cannot keep it, for example as its disk is full.
+        """
+        try:
+            return stack.enter_context(lent(opens, self.lending))
+        except OSError as error:
+            raise RepositoryError(f"This machine cannot lend git what opens it: {error.strerror}.") from error
 
     def check(self) -> None:
         """Do nothing while there is time and nobody asked to stop.
@@ -164,7 +175,8 @@ class Git:
     def _public(self, text: str) -> str:
         """Return what git said without what a server may have made it repeat."""
         if isinstance(self.opens, Account) and self.opens.password:
-            text = text.replace(self.opens.password, "***")
+            for form in self.opens.forms():
+                text = text.replace(form, "***")
         return public_text(text)
 
     def _too_late(self) -> GitStopped:

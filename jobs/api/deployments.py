@@ -17,6 +17,7 @@ from jobs.deployments import Place, Wanted
 from jobs.exceptions import InvalidInput
 from jobs.keyset import BadCursor, Cursor, Ordering
 from jobs.representation import instant
+from permissions import policy
 
 BY_PLACE: Final = Ordering("place", "place", "str", tie="place")
 
@@ -40,11 +41,21 @@ class DeploymentsView(APIView):
                 count=count,
             )
 
-        return pagination.written_out(request, BY_PLACE, read, str, _represented)
+        def represented(found: Sequence[Place]) -> list[Any]:
+            projects = {place.project for place in found}
+            most = len(projects) * policy.environments_for(asker).count()
+            elsewhere = Wanted(projects=projects, at=wanted.at)
+            every = deployments.places(
+                asker, elsewhere, beyond=None, backward=False, inclusive=False, count=most
+            )
+            newer = deployments.newer_elsewhere(every)
+            return [represent_deployment(place, newer.get(str(place))) for place in found]
+
+        return pagination.written_out(request, BY_PLACE, read, str, represented)
 
 
-def represent_deployment(place: Place) -> dict[str, Any]:
-    """Return what is in a place."""
+def represent_deployment(place: Place, newer_in: str | None) -> dict[str, Any]:
+    """Return what is in a place, and which environment got something else later, ``None`` for none."""
     revisions = [{"ref": ref, "sha": sha} for ref, sha in place.brought.revisions]
     return {
         "environment": place.environment,
@@ -54,11 +65,8 @@ def represent_deployment(place: Place) -> dict[str, Any]:
         "job": place.brought.job,
         "job_name": place.brought.job_name,
         "since": instant(place.brought.since),
+        "newer_in": newer_in,
     }
-
-
-def _represented(found: Sequence[Place]) -> list[Any]:
-    return [represent_deployment(place) for place in found]
 
 
 def _codes(place: str) -> tuple[str, str]:

@@ -3,17 +3,19 @@
 Each of those jobs tells one story of what is still to come: what the remaining units took in it, added up along the
 branches of the rule. What the stories say together is the range. So what goes together in reality, such as all operations
 of a large delivery taking long, goes together here, and a branch that is taken every third time counts every third time.
+Once something is done, each story is told at the pace at which this job goes beside the one of the story.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import cycle
 from statistics import median
 from typing import Any, Final, NamedTuple
 
+from jobs.eta.pace import Spread, paces, spread_of
 from jobs.eta.shape import STEPS, Shape, Unit, units
 from jobs.eta.survival import FEWEST, Eta, range_of, survive
 
@@ -124,6 +126,7 @@ class Estimator:
 
     shapes: Mapping[str, tuple[Shape, ...]]
     samples: tuple[Sample, ...]
+    _spread: list[Spread] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def stories(self, step: str) -> list[float]:
         """Return how many seconds of work each of the last jobs took from the beginning of ``step`` on."""
@@ -140,12 +143,27 @@ class Estimator:
         """
         if len(self.samples) < FEWEST or step not in STEPS:
             return None
-        left = _Remaining(self.samples, seen, now)
+        left = _Remaining(self.samples, seen, now, self._paces(step, seen))
         parts = [
             left.of(shape, certain=True) for name in STEPS[STEPS.index(step) :] for shape in self.shapes[name]
         ]
         found = left.one_after_the_other(parts)
         return Forecast(now, tuple(found.current), tuple(found.rest))
+
+    def _paces(self, step: str, seen: Seeing) -> list[float]:
+        """Return at what pace each story is to be told, by what is done up to ``step``."""
+        done = {}
+        for name in STEPS[: STEPS.index(step) + 1]:
+            for unit in units(self.shapes[name]):
+                record = seen(unit.path)
+                if record is not None and record.has_ended and record.seconds is not None:
+                    done[unit.label] = record.seconds
+        if not done:
+            return [1.0] * len(self.samples)
+        known = [sample.labels for sample in self.samples]
+        if not self._spread:
+            self._spread.append(spread_of(known))
+        return paces(known, done, self._spread[0])
 
 
 class _Part(NamedTuple):
@@ -158,8 +176,10 @@ class _Part(NamedTuple):
 class _Remaining:
     """What is left of each part of a rule."""
 
-    def __init__(self, samples: tuple[Sample, ...], seen: Seeing, now: datetime) -> None:
-        self._samples, self._seen, self._now = samples, seen, now
+    def __init__(
+        self, samples: tuple[Sample, ...], seen: Seeing, now: datetime, paces: Sequence[float]
+    ) -> None:
+        self._samples, self._seen, self._now, self._paces = samples, seen, now, paces
 
     def of(self, shape: Shape, *, certain: bool) -> _Part | None:
         """Return what is left of a part, ``None`` for nothing.
@@ -225,7 +245,8 @@ class _Remaining:
                 found.append(None if certain else 0.0)
         known = [seconds for seconds in found if seconds is not None]
         others = cycle(known or [self._usual(unit.key)])
-        return [next(others) if seconds is None else seconds for seconds in found]
+        taken = [next(others) if seconds is None else seconds for seconds in found]
+        return [seconds * pace for seconds, pace in zip(taken, self._paces, strict=True)]
 
     def _usual(self, key: str) -> float:
         """Return what a unit that is new in the rule may take: what others of its kind do, or else any."""

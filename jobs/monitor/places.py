@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -156,27 +156,24 @@ def rows_of(
         projects: In the order of the rows.
         at: A moment of the past, ``None`` for now.
     """
-    wanted = Wanted([each.code for each in environments], [each.code for each in projects], at)
-    most = len(environments) * len(projects)
-    found = deployments.places(user, wanted, beyond=None, backward=False, inclusive=False, count=most)
-    kept = set(Job.objects.filter(pk__in=[place.brought.job for place in found]).values_list("pk", flat=True))
-    by_place = {(place.environment, place.project): place.brought for place in found}
-    rows = []
-    for project in projects:
-        cells = [_cell(each, by_place.get((each.code, project.code)), kept) for each in environments]
-        rows.append(Row(project, list(zip(environments, _compared(cells), strict=True))))
-    return rows
-
-
-def _cell(environment: Environment, brought: Brought | None, kept: Collection[int]) -> Cell | None:
-    return None if brought is None else Cell(environment, brought, brought.job in kept)
-
-
-def _compared(cells: Sequence[Cell | None]) -> Iterable[Cell | None]:
-    """Return the cells, each of which knows where something else arrived later."""
-    newest = max(filter(None, cells), key=lambda cell: (cell.brought.since, cell.brought.row), default=None)
-    for cell in cells:
-        if cell is None or newest is None or cell.commits == newest.commits:
-            yield cell
-        else:
-            yield replace(cell, newest_in=newest.environment.code)
+    codes = [project.code for project in projects]
+    most = len(codes) * policy.environments_for(user).count()
+    # Also of environments that are not shown: something newer may be there.
+    found = deployments.places(
+        user, Wanted(projects=codes, at=at), beyond=None, backward=False, inclusive=False, count=most
+    )
+    numbers = [place.brought.job for place in found]
+    kept = set(Job.objects.filter(pk__in=numbers).values_list("pk", flat=True))
+    newer = deployments.newer_elsewhere(found)
+    shown = {each.code: each for each in environments}
+    cells = {
+        (place.environment, place.project): Cell(
+            shown[place.environment], place.brought, place.brought.job in kept, newer.get(str(place), "")
+        )
+        for place in found
+        if place.environment in shown
+    }
+    return [
+        Row(project, [(each, cells.get((each.code, project.code))) for each in environments])
+        for project in projects
+    ]

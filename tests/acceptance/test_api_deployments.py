@@ -77,6 +77,7 @@ def test_the_last_job_that_finished_counts(root: Api, dev: Environment, shop: Pr
         {
             "environment": "DEV", "project": "shop", "revision": revision, "revisions": [revision],
             "job": newer.pk, "job_name": newer.name, "since": moment(5),
+            "newer_in": None,
         }
     ]  # fmt: skip
 
@@ -112,6 +113,34 @@ def test_what_was_deployed_then(root: Api, dev: Environment, shop: Project) -> N
     finished(dev, shop, "v2", 2)
     for hours, ref in ((0.5, None), (1, "v1"), (1.5, "v1"), (2, "v2"), (9, "v2")):
         assert refs(root, f"?at={moment(hours)}").get(("DEV", "shop")) == ref
+
+
+def test_each_place_says_which_environment_got_something_else_later(
+    root: Api, dev: Environment, shop: Project
+) -> None:
+    prod, hidden = (EnvironmentFactory.create(code=code) for code in ("PROD", "SECRET"))
+    finished(prod, shop, "v1", 1)
+    same = finished(dev, shop, "v2", 2)
+    finished(prod, ProjectFactory.create(code="api"), "v9", 9)
+    finished(hidden, shop, "v3", 3)
+
+    def newer(api: Api, query: str = "") -> dict[tuple[str, str], str | None]:
+        rows = api.walk(f"deployments/{query}")
+        return {(row["environment"], row["project"]): row["newer_in"] for row in rows}
+
+    everywhere = {
+        ("DEV", "shop"): "SECRET",
+        ("PROD", "api"): None,
+        ("PROD", "shop"): "SECRET",
+        ("SECRET", "shop"): None,
+    }
+    assert newer(root) == newer(root, "?limit=1") == everywhere
+    assert newer(root, "?environment=PROD&project=shop") == {("PROD", "shop"): "SECRET"}
+    ana = Api(user_with("view_monitor", environments=[dev, prod]))
+    assert newer(ana) == {("DEV", "shop"): None, ("PROD", "api"): None, ("PROD", "shop"): "DEV"}
+    assert newer(ana, f"?at={moment(1.5)}") == {("PROD", "shop"): None}
+    finished(prod, shop, "v2", 4, same.revisions.get().sha)
+    assert set(newer(ana).values()) == {None}, "the same commit is no newer one"
 
 
 def test_filters_and_pages(root: Api, dev: Environment, shop: Project) -> None:

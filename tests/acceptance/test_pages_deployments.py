@@ -86,6 +86,8 @@ def test_each_place_says_what_it_has_and_where_something_newer_is(
     assert shown.count("newer in DEV") == 1
     assert "newer in PROD" not in shown
     assert f'href="/jobs/{newer.pk}/"' in page.content.decode()
+    # Also when that environment is not shown.
+    assert "newer in DEV" in cells(ana, "?environment=PROD")
     # The same commit in both is newer nowhere.
     finished(prod, shop, "v2", 3, newer.revisions.get().sha)
     assert "newer in" not in cells(ana)

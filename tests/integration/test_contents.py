@@ -234,6 +234,15 @@ def test_a_static_job_and_a_demotion_carry_what_came_with_the_revision(world: Wo
     assert any("1 commit backed out" in text for text in said(back))
 
 
+def test_what_a_deleted_job_brought_is_still_what_is_compared_with(world: World) -> None:
+    first = world.run("v1")
+    happen(first, Event.DELETE)
+    world.commit("v2", {"a.py": "x"})
+    job = world.run("v2")
+    assert (job.contents.base_sha, job.contents.base_job) == (world.shas["v1"], None)
+    assert f"1 file changed since {world.shas['v1'][:12]} ({first.name})" in " ".join(said(job))
+
+
 def test_going_back_to_an_older_revision_backs_out_commits(world: World) -> None:
     world.commit("v2", {"a.py": "x"})
     world.run("v2")

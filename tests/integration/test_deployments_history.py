@@ -190,3 +190,16 @@ def test_what_a_transaction_did_that_came_to_nothing_is_nowhere() -> None:
         assert Deployment.objects.exists()
         transaction.set_rollback(True)
     assert not Deployment.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "constraint"),
+    [({"kind": "moved"}, "deployment_kind_known"), ({"shas": []}, "deployment_of_something")],
+)
+def test_a_row_says_something_that_is_known(fields: dict[str, Any], constraint: str) -> None:
+    row = {
+        "environment": EnvironmentFactory.create(), "project": ProjectFactory.create(), "at": timezone.now(),
+        "kind": "brought", "job_number": 1, "job_name": "N", "revisions": [], "shas": SHAS[:1], **fields,
+    }  # fmt: skip
+    with pytest.raises(DatabaseError, match=constraint), transaction.atomic():
+        Deployment.objects.create(**row)

@@ -6,7 +6,6 @@ from datetime import timedelta
 from io import StringIO
 from random import Random
 from statistics import median_low
-from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -22,6 +21,7 @@ from jobs.execution import checkpoints
 from jobs.lifecycle import Event, Step
 from jobs.models import CreationRequest, Estimate, Job, Timing
 from jobs.monitor import preview, times
+from jobs.monitor.job_form import Chosen
 from jobs.representation import represent_job
 from jobs.transitions import Change
 from jobs.wishes import Plan, Wish
@@ -194,7 +194,7 @@ def test_what_the_form_says_before_there_is_a_job_is_what_is_recorded_of_the_job
     _kept(like, {"PRE/0": 100.0, "RUN/0": 900.0}, 2)
     run_all()
     tree = rules.linked_tree(like.rule_version_id, like.rule_pins)
-    said = preview._usual(SimpleNamespace(environment=like.environment, version=like.rule_version), tree)
+    said = preview._usual(Chosen(environment=like.environment, version=like.rule_version), tree)
     assert said is not None
     now, actor = timezone.now(), Actor(like.created_by, "api")
     request = CreationRequest.objects.create(

@@ -175,6 +175,18 @@ def test_what_is_no_key_is_said(over_ssh: World, value: str, why: str) -> None:
         repository_of(over_ssh.project).resolve("v1", seconds=20)
 
 
+def test_a_machine_that_cannot_keep_what_it_lends_says_so(
+    over_http: World, settings: Any, tmp_path: Path
+) -> None:
+    """As with a disk that is full: here a file is where the folder would be."""
+    keep("git_access", TOKEN)
+    settings.CLARIVE_HOME = tmp_path / "home"
+    settings.CLARIVE_HOME.mkdir()
+    naming.mirrors().with_name("lent").write_text("")
+    with pytest.raises(RepositoryError, match="cannot lend git what opens it: "):
+        repository_of(over_http.project).resolve("v1", seconds=20)
+
+
 def test_a_password_of_several_lines_is_refused(over_http: World) -> None:
     keep("git_access", "one line\nand another")
     with pytest.raises(RepositoryError, match="control character"):

@@ -128,13 +128,14 @@ def test_a_password_that_git_was_made_to_repeat_is_struck_out(tmp_path: Path) ->
         """Says what a careless server would make git say."""
 
         def run(self, command: Command, deadline: float | None, sink: Sink | None = None) -> Captured:
-            said = "echo 'fatal: s3cret is no good for https://bob:s3cret@git.example.com/x' >&2; exit 128"
+            said = "echo 'fatal: s3cr%t, s3cr%25t and Ym9iOnMzY3IldA== are no good for https://b:s3cr%25t@git.example.com/x'"
+            said += " >&2; exit 128"
             return super().run(Command(["/bin/sh", "-c", said], command.cwd, command.env), deadline)
 
-    repository = Repository("https://bob:s3cret@git.example.com/x", tmp_path / "mirrors", Repeating())
+    repository = Repository("https://bob:s3cr%25t@git.example.com/x", tmp_path / "mirrors", Repeating())
     with pytest.raises(RepositoryError) as refused:
         repository.resolve("main", seconds=10)
-    assert str(refused.value) == "*** is no good for https://git.example.com/x"
+    assert str(refused.value) == "***, *** and *** are no good for https://git.example.com/x"
 
 
 def test_a_remote_stored_with_a_password_before_is_stored_without_it(

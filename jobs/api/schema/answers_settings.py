@@ -141,6 +141,10 @@ class DeploymentAnswer(serializers.Serializer[Any]):
     )
     job_name = serializers.CharField()
     since = serializers.DateTimeField()
+    newer_in = serializers.CharField(
+        allow_null=True,
+        help_text="Code of the environment, of those that the asker may see, that got something else later.",
+    )
 
 
 class WebhookAnswer(serializers.Serializer[Any]):

@@ -112,6 +112,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "job": 42,
         "job_name": "N.PROD-00000042",
         "since": _AT,
+        "newer_in": "QA",
     },
     "Subscription": {
         "id": 2,
