@@ -18,8 +18,9 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register every action, note what is changed in the configuration, and let the clock's own table follow schedules."""
+        """Register every action, tell who is named as an approver, and follow what is changed in the configuration."""
         for name in ACTIONS:
             import_module(f"jobs.actions.{name}")
+        import_module("permissions.delegation").ask_for_approvers(import_module("jobs.waits").approvers)
         import_module("jobs.settings_audit").connect()
         import_module("jobs.schedule_mirror").connect()

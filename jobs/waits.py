@@ -11,6 +11,7 @@ from jobs.lifecycle import RUNNER_STATUSES, Event, State, Status
 from jobs.models import Approval, Job, OperationRun, Trap
 from jobs.notifications import outbox
 from jobs.notifications.events import NoticeEvent
+from rules import selectors as rule_selectors
 from rules.engine import waits
 from rules.engine.outcomes import Waiting
 
@@ -135,3 +136,11 @@ def close_approval(job: Job, approval: Approval, result: Approval.Result, now: d
     """Close an approval that was decided; the time that the job stood there counts for no time limit."""
     Approval.objects.filter(pk=approval.pk).update(closed_at=now, result=result)
     records.excuse(job, approval.path, now - approval.began_at)
+
+
+def approvers() -> set[str]:
+    """Return whom rules, or approvals that jobs wait for, name: ``group:qa``, ``user:ana``."""
+    found = set(rule_selectors.approvers())
+    for named in Approval.objects.filter(closed_at=None).values_list("approvers", flat=True):
+        found.update(named)
+    return found

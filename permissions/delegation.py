@@ -1,13 +1,14 @@
 """What an administrator who is no superuser may hand out, and whose account such a one may touch.
 
 Nobody hands out more than they hold, and nobody gets hold of an account, by its password or otherwise, that may do more than
-their own. Superusers may do everything.
+their own. Whom rules name as approvers may sign, which counts as ``approve_all`` here: only who holds that everywhere, or is
+named in the same way, lets others sign in that name. Superusers may do everything.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.db.models import Q, QuerySet
@@ -17,6 +18,13 @@ from permissions.catalog import EVERYWHERE, Right
 from permissions.models import Environment, User
 from permissions.policy import Principal
 from permissions.rights import Grant
+
+_APPROVERS: list[Callable[[], Collection[str]]] = []
+
+
+def ask_for_approvers(source: Callable[[], Collection[str]]) -> None:
+    """Have ``source`` asked who is named as an approver: it returns principals, ``group:qa`` and ``user:ana``."""
+    _APPROVERS.append(source)
 
 
 def knows_groups(asker: User | AnonymousUser) -> bool:
@@ -39,6 +47,7 @@ class Reach:
         self._rights = policy.rights_of(asker)
         self._codes: dict[str, int] | None = None
         self._barred: frozenset[int] | None = None
+        self._beyond: frozenset[str] | None = None
 
     def environments(self) -> QuerySet[Environment]:
         """Return the environments that exist for the asker."""
@@ -83,6 +92,8 @@ class Reach:
         else:
             users = User.objects.none()
             groups = Group.objects.filter(pk=principal.pk)
+        if self._approvers_beyond() & _names(principal, groups):
+            return False
         granted = policy.read_grants(users=users, groups=groups, environments=Environment.objects.all())
         return self._cover(granted) and self._may_all(policy.other_permissions(principal))
 
@@ -91,7 +102,7 @@ class Reach:
         return self.is_unlimited or (user.pk != self.asker.pk and self.covers(user))
 
     def groups(self) -> QuerySet[Group]:
-        """Return the groups that the asker may put users into. Seven queries, however many there are."""
+        """Return the groups that the asker may put users into. As many queries however many there are."""
         if self.is_unlimited:
             return Group.objects.all()
         granted: dict[str, list[Grant]] = defaultdict(list)
@@ -105,6 +116,7 @@ class Reach:
             for name, label, codename in policy.permissions_of_groups()
             if not self.asker.has_perm(f"{label}.{codename}")
         }
+        beyond |= {name.removeprefix("group:") for name in self._approvers_beyond()}
         names = Group.objects.values_list("name", flat=True)
         within = [name for name in names if name not in beyond and self._cover(granted[f"group:{name}"])]
         return Group.objects.filter(name__in=within)
@@ -121,6 +133,16 @@ class Reach:
         )
         return found.filter(pk__in=mine.values("pk"))
 
+    def _approvers_beyond(self) -> frozenset[str]:
+        """Return the principals in whose name the asker could not sign."""
+        if self._beyond is None:
+            named = frozenset[str]()
+            if Right.APPROVE_ALL not in self._rights.on_all:
+                named = frozenset(name for source in _APPROVERS for name in source())
+            asker = self.asker
+            self._beyond = named - (_names(asker, asker.groups.all()) if isinstance(asker, User) else set())
+        return self._beyond
+
     def _cover(self, granted: Iterable[Grant]) -> bool:
         return all(grant.right in self._held_on(grant.environment) for grant in granted)
 
@@ -134,3 +156,9 @@ class Reach:
     def _may_all(self, permissions: QuerySet[Permission]) -> bool:
         found = permissions.values_list("content_type__app_label", "codename")
         return all(self.asker.has_perm(f"{label}.{codename}") for label, codename in found)
+
+
+def _names(principal: Principal, groups: QuerySet[Group]) -> set[str]:
+    """Return how rules name a user or group, and the groups with it."""
+    names = {f"group:{name}" for name in groups.values_list("name", flat=True)}
+    return names | {f"user:{principal.get_username()}"} if isinstance(principal, User) else names

@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
+from django.utils import timezone
 
+from jobs.models import Approval
 from permissions import tokens
 from permissions.catalog import Right
 from permissions.models import ApiToken, Environment, User
 from permissions.policy import grant, granted, set_rights
+from rules.actions.publish_rule import publish_rule
 from tests.factories import EnvironmentFactory, GroupFactory, JobFactory, UserFactory, user_with
 from tests.pages import Reader, text, words
 
@@ -254,6 +257,51 @@ def test_an_account_that_may_do_no_more_is_theirs_to_change(
     assert User.objects.get(pk=ana.pk).username == "ana", "rules name approvers by it"
     assert desk.post(f"{address}delete/", {"post": "yes"}).status_code == 302
     assert not User.objects.filter(pk=ana.pk).exists()
+
+
+RULE = """
+name: release
+steps:
+  PRE:
+    - approval: {approvers: ["group:qa", "user:ana"]}
+  RUN:
+    - log: x
+"""
+
+
+@pytest.mark.parametrize("named_by", ["a rule", "a job that waits"])
+def test_in_the_name_of_an_approver_signs_nobody_through_them(
+    desk: Reader, dora: User, ana: User, named_by: str
+) -> None:
+    qa, fine, bea = GroupFactory.create(name="qa"), GroupFactory.create(), UserFactory.create(username="bea")
+    member = UserFactory.create(username="member")
+    member.groups.add(qa)
+    if named_by == "a rule":
+        publish_rule(source=RULE, author=None, comment="", now=timezone.now())
+    else:
+        place = {
+            "job": JobFactory.create(),
+            "attempt": 1,
+            "step": "RUN",
+            "path": "RUN/0",
+            "operation": "RUN/0",
+        }
+        Approval.objects.create(**place, began_at=timezone.now(), approvers=["group:qa", "user:ana"])
+    password = {"password1": "correct-horse-1", "password2": "correct-horse-1", "usable_password": "true"}
+    for user in (ana, member):
+        assert desk.post(f"/admin/permissions/user/{user.pk}/password/", password).status_code == 403
+    address = f"/admin/permissions/user/{bea.pk}/change/"
+    assert ">qa</option>" not in text(desk.get(address))
+    assert desk.post(address, change(bea, groups=[qa.pk])).status_code == 200
+    assert not bea.groups.exists()
+    assert desk.post(address, change(bea, groups=[fine.pk])).status_code == 302
+
+    dora.groups.add(qa)
+    assert desk.post(address, change(bea, groups=[qa.pk])).status_code == 302, "who signs as qa lets others"
+    assert desk.post(f"/admin/permissions/user/{ana.pk}/password/", password).status_code == 403
+    grant(dora, VIEW, None)
+    grant(dora, Right.APPROVE_ALL, None)
+    assert desk.post(f"/admin/permissions/user/{ana.pk}/password/", password).status_code == 302
 
 
 def test_tokens_go_with_their_user_and_stay_with_one_who_may_do_more(
