@@ -24,7 +24,7 @@ from jobs.log.room import Room
 from jobs.models import Job
 from jobs.monitor import times
 from jobs.monitor.ansi import Pen, overwritten, render, weight
-from jobs.monitor.log_headings import Row, Run, heading
+from jobs.monitor.log_headings import Row, Run, heading, runs_of
 from jobs.monitor.log_place import Place
 
 LEVELS: Final[dict[str, Promise | str]] = {
@@ -118,9 +118,10 @@ def render_lines(rows: Iterable[Row], look: Look) -> Lines:
 
 
 def tail(job: Job, lines: int, attempt: int) -> Lines:
-    """Return the last lines of an attempt."""
-    page = reader.tail(job.pk, lines, LogFilter(attempt=attempt), ROOM)
-    return render_lines(page.entries, Look(attempt, base=reverse("monitor:log", args=[job.pk])))
+    """Return the last lines of an attempt, below the names of their operations."""
+    entries = reader.tail(job.pk, lines, LogFilter(attempt=attempt), ROOM).entries
+    runs = runs_of(job, attempt, {entry.path for entry in entries}, timezone.now())
+    return render_lines(entries, Look(attempt, base=reverse("monitor:log", args=[job.pk]), runs=runs))
 
 
 def _line(entry: LogEntry, look: Look, clock: str, mark: re.Pattern[str] | None) -> str:

@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from jobs.actions.base import available
+from jobs.actions.base import refusals_of_all
 from jobs.monitor.bulk import KEYS
 from jobs.monitor.gate import is_htmx, reader, signed_in, visible_job
 from jobs.monitor.standing import buttons
@@ -23,6 +23,10 @@ def menu(request: HttpRequest, job_id: int) -> HttpResponse:
         job = visible_job(request, job_id)
     except Http404:
         return render(request, "monitor/_menu.html", {"job": None}, status=404)
-    may = available(job, reader(request), now=timezone.now())
+    refusals = refusals_of_all(job, reader(request), now=timezone.now())
+    may = {key for key, refusal in refusals.items() if refusal is None}
+    if "release" in may:
+        # It could be held anew, for another reason; as on its page, what is on hold is offered its release alone.
+        may.discard("hold")
     found = buttons(job, [key for key in KEYS if key in may])
     return render(request, "monitor/_menu.html", {"job": job, "buttons": found})

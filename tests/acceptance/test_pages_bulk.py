@@ -263,11 +263,29 @@ def test_the_menu_of_a_row_offers_exactly_what_may_be_done_now(
         job = JobFactory.at(*state, environment=dev)
         menu = reader.get(f"/jobs/{job.pk}/menu/", **HTMX)
         offered = re.findall(r'data-key="(\w+)"\s+href="/jobs/\d+/(\w+)/"', text(menu))
-        assert {key for key, _ in offered} == set(available(job, op, now=timezone.now())), state
+        # What keeps a job from the retention policies can be done to every job.
+        assert {key for key, _ in offered} == {*available(job, op, now=timezone.now()), "hold"}, state
         assert all(key == leads_to for key, leads_to in offered)
         assert words(menu).startswith("Job Log")
     assert reader.get(f"/jobs/{job.pk}/menu/")["Location"] == f"/jobs/{job.pk}/"
     assert f'hx-get="/jobs/{job.pk}/menu/"' in text(reader.get("/"))
+
+
+def test_the_menu_of_a_row_holds_and_releases(reader: Reader, op: User, dev: Environment) -> None:
+    job = JobFactory.at("RUN", "running", environment=dev)
+    menu = f"/jobs/{job.pk}/menu/"
+    for key, other in (("hold", "release"), ("release", "hold")):
+        offered = _offered(reader.get(menu, **HTMX))
+        assert (key in offered, other in offered) == (True, False)
+        sent = {"seen_attempt": "1", "seen_status": "running"}
+        assert reader.post(f"/jobs/{job.pk}/{key}/", sent).status_code == 302
+    assert list(AuditRecord.objects.order_by("pk").values_list("action", flat=True)) == ["hold", "release"]
+    revoke(op, Right.DELETE, dev)
+    assert not {"hold", "release"} & set(_offered(reader.get(menu, **HTMX)))
+
+
+def _offered(menu: Any) -> list[str]:
+    return re.findall(r'data-key="(\w+)"', text(menu))
 
 
 def test_the_menu_of_a_job_that_is_gone_says_so(reader: Reader, op: User, dev: Environment) -> None:

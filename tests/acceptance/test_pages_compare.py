@@ -163,6 +163,15 @@ def test_contents_of_each_alone(reader: Reader, dev: Environment, rule: Rule) ->
     )
 
 
+def test_what_contents_nobody_knows_have_in_common_is_not_said(
+    reader: Reader, dev: Environment, rule: Rule
+) -> None:
+    other, job = finished(dev, rule), finished(dev, rule)
+    shown = words(reader.get(f"/jobs/{job.pk}/compare/?with={other.pk}"))
+    assert "The contents of one of them are not known." in shown
+    assert "in common" not in shown
+
+
 def test_a_hidden_job_does_not_exist_here_either(reader: Reader, dev: Environment, rule: Rule) -> None:
     secret = EnvironmentFactory.create(code="SECRET")
     hidden = finished(secret, rule, name="N.SECRET-1")

@@ -12,6 +12,7 @@ from django.utils import timezone, translation
 from jobs import audit
 from jobs.audit import Author
 from jobs.lifecycle import Event
+from jobs.log.writer import append_entries
 from jobs.models import Approval, ApprovalSignature, Job, JobNature, OperationRun, Trap
 from jobs.monitor import values
 from jobs.monitor.standing import HINTS
@@ -138,6 +139,17 @@ def test_an_output_of_many_parts_and_variables_set_in_a_loop_are_bounded(
     assert "It has more parts than are shown here" in markup
     found = {each.name: each.later.text for each in values.values_of(job, 1).variables if each.later}
     assert found == {"turn": "5", "only2": "1", "only3": "1", "only4": "1", "only5": "1"}
+
+
+def test_the_last_lines_of_the_log_stand_below_names(reader: Reader, job: Job) -> None:
+    answered(job, "PRE/1/parallel/0", {}, name="Lint the templates")
+    append_entries(
+        job.pk, 1, "PRE", [("info", "linted")], operation="PRE/1/parallel/0", operation_id="PRE/1/parallel/0"
+    )
+    markup = text(reader.get(f"/jobs/{job.pk}/"))
+    tail = markup[markup.index('class="log tail"') :]
+    assert '">Lint the templates</a>' in tail
+    assert ">PRE/1/parallel/0<" not in tail
 
 
 def test_audit_is_folded_and_has_a_page_of_its_own(reader: Reader, ana: User, job: Job) -> None:

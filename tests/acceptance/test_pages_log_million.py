@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from html.parser import HTMLParser
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -21,43 +21,10 @@ from jobs.models import Job
 from permissions.models import Environment
 from tests.examples import examples
 from tests.factories import EnvironmentFactory, JobFactory, user_with
+from tests.million import A_CHUNK, LINES, LONG_EVERY, RARE, shown, written
 from tests.pages import Reader, text
 
 pytestmark = pytest.mark.django_db
-
-LINES: Final = 1_000_000
-A_CHUNK: Final = 2_500
-LONG_EVERY: Final = 10_007
-LONG: Final = b"<b>" + b"y" * 60_000
-SHOWN_OF_LONG: Final = "<b>" + "y" * 3997
-RARE: Final = 765_431
-KINDS: Final = (
-    (b"plain %d", "plain %d"),
-    (b"\x1b[1;31mred %d\x1b[0m and \x1b[48;5;27mon blue\x1b[m", "red %d and on blue"),
-    (b"\x1b[38;2;1;200;3mgreen until it is reset %d", "green until it is reset %d"),
-    (b"bell \x07 null \x00 delete \x7f %d\x1b[0m", "bell ^G null ^@ delete ^? %d"),
-    (b"</span></div><script>document.title='executed'</script><img src=x onerror=alert(1)> &lt; %d",) * 2,
-    (b"broken \xff\xfe %d \xc3", "broken \ufffd\ufffd %d \ufffd"),
-    (b"1 %%\r50 %%\r100 %% %d", "100 %% %d"),
-    ("ñandú 漢字 \U0001f680 \u202ereversed %d".encode(), "ñandú 漢字 \U0001f680 U+202Ereversed %d"),
-    (b"\tcolumns\t\t%d  two  spaces ", "\tcolumns\t\t%d  two  spaces "),
-    (b"%d\x1b]0;a title\x07\r", "%d"),
-)
-
-
-def written(number: int) -> bytes:
-    if number == RARE:
-        return b"the N\x1b[32mee\x1b[0mdle"
-    return LONG if number % LONG_EVERY == 0 else KINDS[number % len(KINDS)][0] % number
-
-
-def shown(number: int) -> str:
-    if number == RARE:
-        return "the Needle"
-    if number % LONG_EVERY == 0:
-        return SHOWN_OF_LONG
-    said = KINDS[number % len(KINDS)][1]
-    return (said if isinstance(said, str) else said.decode()) % number
 
 
 class ShownLines(HTMLParser):

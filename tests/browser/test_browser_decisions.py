@@ -12,8 +12,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from jobs.models import AuditRecord
+from tests.browser import keyboard
 from tests.browser.fitting import too_wide
-from tests.factories import PASSWORD
+from tests.browser.keyboard import press
 from tests.life import Cast, state, work
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -54,28 +55,8 @@ def second(browser: Browser, browser_context_args: dict[str, Any]) -> Iterator[B
 
 
 def sign_in(page: Page, live_server: LiveServer, name: str, address: str) -> None:
-    """Sign in by keyboard: the first field has the focus after the skip link."""
-    page.goto(f"{live_server.url}{address}")
-    page.get_by_label("Nombre de usuario").fill(name)
-    page.keyboard.press("Tab")
-    page.keyboard.type(PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"{live_server.url}{address}")
-
-
-def press(page: Page, name: str) -> None:
-    """Reach a link or button by Tab alone, see that it shows its focus, and press Enter."""
-    wanted = page.get_by_role("link", name=name, exact=True).or_(
-        page.get_by_role("button", name=name, exact=True)
-    )
-    expect(wanted).to_be_visible()
-    for _ in range(40):
-        page.keyboard.press("Tab")
-        if wanted.evaluate("e => e === document.activeElement"):
-            break
-    expect(wanted).to_be_focused()
-    assert wanted.evaluate("e => getComputedStyle(e).outlineStyle") != "none"
-    page.keyboard.press("Enter")
+    """Sign in by keyboard."""
+    keyboard.sign_in(page, f"{live_server.url}{address}", name)
 
 
 def test_a_trapped_job_is_mended_at_night_and_signed_by_another(
@@ -108,7 +89,7 @@ def test_a_trapped_job_is_mended_at_night_and_signed_by_another(
     approver = second.new_page()
     sign_in(approver, live_server, cast["eva"].username, f"/jobs/{job.pk}/")
     press(approver, "Aprobar")
-    approver.get_by_label("Comentario").fill("visto")
+    keyboard.write(approver, approver.get_by_label("Comentario"), "visto")
     press(approver, "Aprobar")
     expect(approver.get_by_role("status").filter(has_text="Tu firma queda anotada.")).to_be_visible()
     assert state(work(job)) == ("END", "finished")
@@ -128,7 +109,7 @@ def test_two_people_answer_the_same_trap_and_one_is_told(
     sign_in(other, live_server, cast["boss"].username, f"/jobs/{job.pk}/pause/")
     press(other, "Pausar")
     expect(other.get_by_role("main")).to_contain_text("reloj parado")
-    page.get_by_label("Comentario").fill("nadie responde")
+    keyboard.write(page, page.get_by_label("Comentario"), "nadie responde")
     press(page, "Saltar")
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("No se ha hecho nada.")

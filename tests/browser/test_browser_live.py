@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
@@ -13,11 +14,24 @@ from jobs.models import Job
 from permissions import policy
 from permissions.catalog import Right
 from permissions.models import Environment, User
-from tests.factories import PASSWORD, EnvironmentFactory, JobFactory, grant, user_with
+from tests.conftest import Workers
+from tests.factories import PASSWORD, EnvironmentFactory, JobFactory, grant, publish, user_with
 from tests.web import HOST, Web, web_process
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
+SHIP: Final = """
+name: ship
+steps:
+  PRE:
+    - run: "echo compiling; while [ ! -e GATE ]; do sleep 0.1; done; echo compiled"
+      name: Compile
+    - approval: {approvers: ["user:leo"], min: 1}
+      name: Go live
+  RUN:
+    - run: echo shipped
+      name: Ship
+"""
 HIDE = "Object.defineProperty(document, 'hidden', {configurable: true, get: () => true});"
 SHOW = "delete document.hidden;"
 TOLD = "document.dispatchEvent(new Event('visibilitychange'))"
@@ -119,6 +133,50 @@ def test_what_one_does_another_sees_and_no_row_moves_under_the_pointer(
     assert page.evaluate("window.stillHere") is True
     assert len(asked.streams) == 1
     assert "environment" not in asked.streams[0]
+
+
+def test_a_job_is_made_watched_signed_by_another_and_watched_to_its_end(
+    page: Page, second: BrowserContext, web: Web, dev: Environment, workers: Workers, tmp_path: Path
+) -> None:
+    workers.start_together([(("jobs",), 1), (("daemon", "create"), 1)])
+    publish(SHIP.replace("GATE", str(tmp_path / "gate")))
+    user_with("view_monitor", "create", environments=[dev], username="ana")
+    user_with("view_monitor", environments=[dev], username="leo")
+    other = second.new_page()
+    sign_in(other, web, "leo", "/inbox/")
+    waits = other.locator("#inbox [data-job]")
+    expect(waits).to_have_count(0)
+
+    page.goto(f"http://{HOST}:{web.port}/jobs/new/")
+    page.get_by_label("Username").fill("ana")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.locator("#id_environment").select_option("DEV")
+    page.locator("#id_comment").fill("the release of the week")
+    page.locator("#create-form .create-end .button-primary").click()
+    page.wait_for_url("**/jobs/*/", timeout=30_000)
+    page.evaluate("window.stillHere = true")
+    main = page.get_by_role("main")
+    expect(main).to_contain_text("the release of the week")
+    expect(main).to_contain_text("compiling", timeout=20_000)
+    expect(main).not_to_contain_text("compiled")
+    (tmp_path / "gate").touch()
+    panel = page.get_by_role("region", name=re.compile("approval"))
+    expect(panel).to_contain_text("user:leo", timeout=20_000)
+    expect(panel.get_by_role("link", name="Approve")).to_have_count(0)
+
+    job = Job.objects.get()
+    expect(waits).to_contain_text(job.name, timeout=20_000)
+    elsewhere = second.new_page()
+    elsewhere.goto(f"http://{HOST}:{web.port}/jobs/{job.pk}/approve/")
+    elsewhere.locator("main form button[type=submit]").click()
+    expect(waits).to_have_count(0, timeout=20_000)
+    expect(page.get_by_role("list", name="Steps").locator("[aria-current=step]")).to_contain_text(
+        "END", timeout=20_000
+    )
+    expect(page.get_by_role("status").filter(has_text="Finished")).to_be_visible()
+    expect(main).to_contain_text("shipped")
+    assert page.evaluate("window.stillHere") is True, "nothing was loaded again"
 
 
 def test_a_hidden_page_is_silent_and_a_lost_connection_is_shown_and_mended(

@@ -263,8 +263,22 @@ def test_everything_is_read_without_scripts(
 
 PAGES: Final = (
     "/", "/?q=none", "/?panel=filters", "/?panel=columns&group=status", "/views/new/?status=error", "/jobs/{}/", "/jobs/{}/log/",
-    "/jobs/new/", "/account/", "/jobs/0/",
+    "/jobs/new/", "/account/", "/deployments/", "/jobs/0/",
 )  # fmt: skip
+
+
+def test_no_menu_of_the_list_reaches_beyond_a_phone(
+    page: Page, live_server: LiveServer, ana: User, job: Job
+) -> None:
+    page.set_viewport_size({"width": 360, "height": 900})
+    sign_in(page, live_server)
+    menus = page.locator(".tools details")
+    assert menus.count() >= 3
+    for number in range(menus.count()):
+        menus.nth(number).locator("summary").click()
+        expect(menus.nth(number).locator(".menu-list")).to_be_visible()
+        assert too_wide(page) == [], menus.nth(number).inner_text()
+        page.keyboard.press("Escape")
 
 
 @pytest.mark.parametrize("width", [360, 1024])

@@ -9,6 +9,7 @@ from django.test import Client
 from playwright.sync_api import BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
+from tests.browser import keyboard
 from tests.factories import EnvironmentFactory, JobFactory, user_with
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -31,8 +32,7 @@ def test_a_search_is_completed_sent_folded_and_taken_back_by_keyboard(
     context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": live_server.url}])
     page.goto(f"{live_server.url}/")
     box = page.locator("#search")
-    box.focus()
-    page.keyboard.type("est")
+    keyboard.write(page, box, "est")
     expect(box).to_have_attribute("aria-expanded", "true")
     page.keyboard.press("ArrowDown")
     expect(box).to_have_attribute("aria-activedescendant", "suggestion-0")
@@ -51,7 +51,8 @@ def test_a_search_is_completed_sent_folded_and_taken_back_by_keyboard(
     expect(page.get_by_role("row").filter(has_text="STOPS")).to_be_visible()
     expect(page.get_by_role("row").filter(has_text="GOES")).to_have_count(0)
     page.evaluate("window.stillHere = true")
-    page.locator("#fold-today").press("Enter")
+    keyboard.reach(page, page.locator("#fold-today"))
+    page.keyboard.press("Enter")
     page.wait_for_url(f"{live_server.url}/?status=abend&fold=today")
     expect(page.get_by_role("row").filter(has_text="STOPS")).to_have_count(0)
     expect(page.locator("#fold-today")).to_be_focused()

@@ -11,6 +11,7 @@ from pytest_django.live_server_helper import LiveServer
 from jobs.lifecycle import Event
 from jobs.models import Job
 from permissions.models import Environment, User
+from tests.browser import keyboard
 from tests.factories import PASSWORD, EnvironmentFactory, JobFactory, happen, user_with
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -97,7 +98,7 @@ def test_two_jobs_are_selected_and_cancelled_and_the_one_that_went_on_is_left(
 def test_by_keyboard_alone(
     page: Page, live_server: LiveServer, ana: User, jobs: list[Job], said: list[str]
 ) -> None:
-    sign_in(page, live_server)
+    keyboard.sign_in(page, f"{live_server.url}/", "ana")
     press = page.keyboard.press
     for key in ("j", "j", "ArrowDown", "k"):
         press(key)
@@ -110,8 +111,7 @@ def test_by_keyboard_alone(
         press(key)
     page.wait_for_url("**/jobs/bulk/**")
     button = page.get_by_role("button", name="Cancel: 2 jobs")
-    page.get_by_label("Comment").focus()
-    page.keyboard.type("just n, i and ?")
+    keyboard.write(page, page.get_by_label("Comment"), "just n, i and ?")
     expect(page.get_by_label("Comment")).to_have_value("just n, i and ?")
     press("Tab")
     expect(button).to_be_focused()
@@ -129,14 +129,16 @@ def test_by_keyboard_alone(
     sheet = page.get_by_role("dialog", name="Keyboard")
     expect(sheet).to_be_visible()
     press("n")
-    sheet.get_by_role("checkbox").uncheck()
+    keyboard.tick(page, sheet.get_by_role("checkbox"))
+    expect(sheet.get_by_role("checkbox")).not_to_be_checked()
     press("Escape")
     expect(sheet).to_be_hidden()
     press("i")
     press("?")
     expect(sheet).to_be_hidden()
-    page.get_by_role("button", name="Keyboard").click()
-    sheet.get_by_role("checkbox").check()
+    keyboard.press(page, "Keyboard")
+    keyboard.tick(page, sheet.get_by_role("checkbox"))
+    expect(sheet.get_by_role("checkbox")).to_be_checked()
     press("Escape")
     assert page.url == f"{live_server.url}/"
     press("i")
