@@ -295,10 +295,23 @@ class JobForm(forms.Form):
         """Return the variables as plain data."""
         return read_variables(self.cleaned_data["variables"])
 
+    def _typed(self, more: dict[str, Any]) -> dict[str, Any]:
+        """Return what was written in lines as the rule's variables of that name take it; JSON says itself what it is."""
+        if str(self.data.get("variables", "")).lstrip().startswith("{"):
+            return more
+        found = dict(more)
+        for each in self.declared:
+            if each.name in more and each.kind != "text":
+                try:
+                    found[each.name] = each.field().clean(more[each.name])
+                except ValidationError as error:
+                    self.add_error("variables", [f"{each.name}: {message}" for message in error.messages])
+        return found
+
     def clean(self) -> dict[str, Any]:
         """Put the variables together, and refuse what was typed for another rule."""
         data = super().clean() or self.cleaned_data
-        more = data.get("variables") or {}
+        more = self._typed(data.get("variables") or {})
         named = {each.name: data[each.key] for each in self.declared if data.get(each.key) is not None}
         if both := sorted(set(named) & set(more)):
             text = _("%(name)s has a field of its own; write it there or here.")

@@ -256,6 +256,15 @@ def test_values_come_to_the_job_as_what_they_are(
         {"more": "1", "port": 81, "debug": True, "hosts": ["c"]},
         {"service": "typed here", "port": 0.5, "limits": {"cpu": 1}},
     ]
+    reader.post("/jobs/new/", wish(variables="port=82\ndebug=true\nservice=7"))
+    reader.post("/jobs/new/", wish(variables='{"port": "82"}'))
+    assert [one.variables for one in asked[2:]] == [
+        {"port": 82, "debug": True, "service": "7"},
+        {"port": "82"},
+    ]
+    wrong = reader.post("/jobs/new/", wish(variables="port=many"))
+    assert (wrong.status_code, "port: Write a number" in words(wrong)) == (400, True), words(wrong)
+    del asked[2:]
     twice = reader.post("/jobs/new/", wish(var_port="81", variables="port=82"))
     assert (twice.status_code, "port has a field of its own" in words(twice)) == (400, True)
     assert len(asked) == 2

@@ -55,7 +55,7 @@ def _administrator(kept: SignIn) -> dict[str, str]:
     if User.objects.filter(username=name).exists():
         return {}
     user = User(username=name, is_staff=True, is_superuser=True)
-    password = settings.CLARIVE_ADMIN_PASSWORD or kept.password_of(name) or secrets.token_urlsafe(12)
+    password = settings.CLARIVE_ADMIN_PASSWORD or kept.password_of(name) or _new_password()
     if settings.CLARIVE_ADMIN_PASSWORD and not _is_loopback(settings.CONFIGURATION.host):
         _refuse_weak(password, user)
     user.set_password(password)
@@ -65,6 +65,11 @@ def _administrator(kept: SignIn) -> dict[str, str]:
         raise CommandError(f"CLARIVE_ADMIN_USER cannot be used: {' '.join(error.messages)}") from None
     user.save()
     return {name: password}
+
+
+def _new_password() -> str:
+    """Return a password that can be written after ``--password``: it begins with no hyphen."""
+    return secrets.token_hex(10)
 
 
 def _refuse_weak(password: str, user: User) -> None:
@@ -81,7 +86,7 @@ def _demo(kept: SignIn, *, now: datetime) -> dict[str, str]:
     def password_of(name: str) -> str:
         if _is_loopback(settings.CONFIGURATION.host):
             return f"clarive-{name}"
-        return kept.password_of(name) or secrets.token_urlsafe(12)
+        return kept.password_of(name) or _new_password()
 
     return set_up(settings.CLARIVE_HOME, password_of, now=now)
 
