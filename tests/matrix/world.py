@@ -206,7 +206,7 @@ def _fill(world: World, project: Project) -> None:
         ).pk,
         "jobs_semaphore": semaphore.pk,
         "rules_rule": rule.pk,
-        "auth_group": Group.objects.get(name="signers").pk,
+        "auth_group": GroupFactory.create(name="gives-nothing").pk,
         "permissions_user": user.pk,
         "permissions_environment": world.here.pk,
         "permissions_apitoken": ApiToken.objects.get(user=user).pk,
