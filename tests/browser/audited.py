@@ -78,7 +78,7 @@ def pages(world: World, instead: Mapping[str, str]) -> Iterator[Shown]:
         address = instead.get(door.name) or asking.asked(world, door, row).address
         status = 200 if door.name in instead or door.name in SIGNED_OUT else _status(row)
         yield Shown(
-            address, status, signed_in=door.name not in SIGNED_OUT, every=8 if _is_plain(door) else 1, act=ACTS.get(door.name)
+            address, status, signed_in=door.name not in SIGNED_OUT, every=8 if _is_plain(door) else 2, act=ACTS.get(door.name)
         )  # fmt: skip
 
 
