@@ -62,8 +62,8 @@ def once(post: Post) -> Post:
             idempotency.release(taken)
         else:
             headers = {name: value for name, value in response.items() if name != "Content-Type"}
-            # What is shown once is not kept for a second time, and what has to be is sealed.
-            body = json.dumps(getattr(response, "replayed", response.data), cls=JSONEncoder)
+            # What is shown once is kept sealed.
+            body = json.dumps(response.data, cls=JSONEncoder)
             body = _sealed(body, key) if _is_secret(view) else body
             idempotency.answer(taken, idempotency.Answer(response.status_code, body, headers))
         return response
@@ -83,8 +83,9 @@ def _sealed(body: str, key: str) -> str:
 def _opened(body: str, key: str) -> str:
     try:
         return vault.key_ring().open(base64.b64decode(body), _PURPOSE + key.encode())
-    except CannotOpen:
-        raise idempotency.KeyReused from None  # sealed under a key that the operator took away
+    except (CannotOpen, ValueError):
+        # Sealed under a key that the operator took away, or kept in the clear, without its secret, by an earlier version.
+        raise idempotency.KeyReused from None
 
 
 def _check(key: str) -> None:

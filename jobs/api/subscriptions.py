@@ -164,11 +164,9 @@ class _View(APIView):
     body: ClassVar[type[StrictSerializer]] = SubscriptionSerializer
 
     def answer(self, written: Written, status: int = 200, headers: Any = None) -> Response:
-        """Answer with a subscription; a key in it is not repeated by a later answer to the same ``Idempotency-Key``."""
+        """Answer with a subscription, and with the key of its webhook when one was made."""
         shown = represent_subscription(written.subscription, written.secret)
-        response = Response(shown, status=status, headers=headers)
-        response.replayed = represent_subscription(written.subscription)  # type: ignore[attr-defined]
-        return response
+        return Response(shown, status=status, headers=headers)
 
     def found(self, subscription_id: int) -> Subscription:
         """Return the subscription.
@@ -183,6 +181,7 @@ class SubscriptionsView(_View):
     """``subscriptions/``."""
 
     query_parameters = pagination.PARAMETERS
+    answers_secret = True
 
     def get(self, request: Request) -> Response:
         """Return the subscriptions by name."""
@@ -223,6 +222,7 @@ class RotateSecretView(_View):
     """``subscriptions/{id}/rotate_secret/``."""
 
     body = RotateSerializer
+    answers_secret = True
 
     def post(self, request: Request, subscription_id: int) -> Response:
         """Change the key of the webhook; for a day both sign. A key that was made is in this answer and in no other."""
