@@ -9,7 +9,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import ManyToManyField, Q, QuerySet
+from django.db.models import Field, ManyToManyField, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext
@@ -43,6 +43,8 @@ class HolderAdmin(KeepsWhatOthersChanged[Any], ReadableDeletion[Any]):
 
     change_form_template = "admin/permissions/holder_change_form.html"
     view_name = ""
+    kind = ""
+    name_field = ""
 
     def get_urls(self) -> list[URLPattern]:
         """Add the page of rights."""
@@ -93,6 +95,21 @@ class HolderAdmin(KeepsWhatOthersChanged[Any], ReadableDeletion[Any]):
             kwargs["queryset"] = reach_of(request).groups()
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        """Refuse a name that rules have among their approvers to those who could not sign in it."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and db_field.name == self.name_field:
+            field.validators.append(lambda name: self._check_name(request, name))
+        return field
+
+    def _check_name(self, request: HttpRequest, name: str) -> None:
+        """Raise ``ValidationError`` for a name that the asker may not give. Names stay, so only new ones are asked about."""
+        if not reach_of(request).may_make(f"{self.kind}:{name}"):
+            raise ValidationError(
+                gettext("Rules name %(name)s as an approver: only who may sign in that name may make it."),
+                params={"name": f"{self.kind}:{name}"},
+            )
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save under the lock, which is taken before any row."""
         locks.hold()
@@ -140,6 +157,8 @@ class UserAdmin(HolderAdmin, DjangoUserAdmin[User]):
     """Users, with their rights and what they chose for the pages."""
 
     view_name = "permissions_user"
+    kind = "user"
+    name_field = "username"
     form = UserForm
     change_password_form = PasswordForm
     change_list_template = "admin/permissions/user/change_list.html"
@@ -204,6 +223,8 @@ class GroupAdmin(HolderAdmin):
     """Groups, with their rights and members."""
 
     view_name = "auth_group"
+    kind = "group"
+    name_field = "name"
     search_fields = ("name",)
     ordering = ("name",)
     filter_horizontal = ("permissions",)

@@ -97,6 +97,13 @@ class Reach:
         granted = policy.read_grants(users=users, groups=groups, environments=Environment.objects.all())
         return self._cover(granted) and self._may_all(policy.other_permissions(principal))
 
+    def may_make(self, principal: str) -> bool:
+        """Return whether the asker may make a user or group of that name, ``user:ana`` or ``group:qa``.
+
+        Rules may name approvers who are not there yet; whoever made one of them could sign in that name.
+        """
+        return self.is_unlimited or principal not in self._approvers_beyond()
+
     def may_change(self, user: User) -> bool:
         """Return whether the asker may change the account: neither their own nor one that may do more."""
         return self.is_unlimited or (user.pk != self.asker.pk and self.covers(user))

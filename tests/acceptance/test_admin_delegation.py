@@ -304,6 +304,33 @@ def test_in_the_name_of_an_approver_signs_nobody_through_them(
     assert desk.post(f"/admin/permissions/user/{ana.pk}/password/", password).status_code == 302
 
 
+@pytest.mark.parametrize(("kind", "name"), [("user", "ana"), ("group", "qa")])
+def test_an_approver_whom_nobody_has_yet_is_not_made_through_them(
+    desk: Reader, dora: User, kind: str, name: str
+) -> None:
+    publish_rule(source=RULE, author=None, comment="", now=timezone.now())
+    address = f"/admin/{'permissions/user' if kind == 'user' else 'auth/group'}/add/"
+    field = "username" if kind == "user" else "name"
+    password = {"password1": "correct-horse-1", "password2": "correct-horse-1", "usable_password": "true"}
+    model: type[User] | type[Group] = User if kind == "user" else Group
+
+    def make(called: str) -> int:
+        answer = desk.post(address, {field: called, **password})
+        refused = f"Rules name {kind}:{called} as an approver: only who may sign in that name may make it."
+        assert (refused in words(answer)) == (answer.status_code == 200)
+        return answer.status_code
+
+    assert make(name) == 200
+    # The full-width letters are the same name, once it is kept.
+    assert kind == "group" or desk.post(address, {field: "ａｎａ", **password}).status_code == 200
+    assert not model.objects.filter(**{field: name}).exists()
+    assert make("somebody-else") == 302
+    grant(dora, VIEW, None)
+    grant(dora, Right.APPROVE_ALL, None)
+    assert make(name) == 302
+    assert model.objects.filter(**{field: name}).exists()
+
+
 def test_tokens_go_with_their_user_and_stay_with_one_who_may_do_more(
     desk: Reader, dev: Environment, hidden: Environment, ana: User
 ) -> None:
