@@ -34,6 +34,8 @@ _SHORT_SHA: Final = re.compile(r"[0-9a-f]{7,39}")
 _REF: Final = re.compile(r"\w[\w./+@#-]*")
 _SPACES: Final = ("refs/tags/", "refs/heads/", "refs/")
 _LOCK_POLL_SECONDS: Final = 0.1
+REFRESH_SECONDS: Final = 30.0
+"""How long a repository may take to say what is new, for somebody who can do without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +98,6 @@ class Repository:
             return self._resolve_commit(git, ref)
         raise UnknownRef(f"There is no tag, branch or commit {ref!r} in {self.public}.")
 
-    def refs(self, names: Collection[str], *, seconds: float) -> dict[str, str]:
-        """Return what those of ``names`` (whole ones, ``refs/…``) that the repository has name now; of a tag its commit.
-
-        Raises:
-            RepositoryError: The repository cannot be read.
-        """
-        asked = [each for name in names for each in (name, f"{name}^{{}}")]
-        listing = self._git(seconds).abroad("ls-remote", "--", self.public, *asked)
-        rows = sorted(line.partition("\t")[::2] for line in listing.splitlines())
-        found = {name: sha for sha, name in rows}
-        return {name: found.get(f"{name}^{{}}", found[name]) for name in names if name in found}
-
     def listing(self, *, seconds: float, most_bytes: int) -> tuple[dict[str, str], bool]:
         """Return what ``HEAD`` and each branch and tag name now, by whole name, and whether those are all; of a tag its commit.
 
@@ -138,8 +128,13 @@ class Repository:
         }, is_whole
 
     @contextlib.contextmanager
-    def held(self, commits: Collection[str], *, seconds: float) -> Iterator[Held]:
+    def held(self, commits: Collection[str], *, seconds: float, current: bool = False) -> Iterator[Held]:
         """Hold this machine's mirror while it is read, brought up to date when one of ``commits`` is not in it.
+
+        Args:
+            commits: What is going to be read.
+            seconds: How long all of it may take.
+            current: Bring it up to date in any case, if that can be done: ``Held.outdated`` says why not.
 
         Raises:
             GitStopped: The time was over, or the runner asked to stop.
@@ -147,11 +142,31 @@ class Repository:
         """
         git = self._git(seconds)
         with self._locked(git):
-            known = self._known(git, commits)
+            known, outdated = self._known(git, commits), ""
             if known != set(commits):
                 self._fetch(git)
                 known = self._known(git, commits)
-            yield Held(self, git, known)
+            elif current:
+                outdated = self._refresh(seconds)
+            yield Held(self, git, known, outdated)
+
+    def _refresh(self, seconds: float) -> str:
+        """Bring a mirror that holds all that is needed up to date, and return why that cannot be done, if so.
+
+        Raises:
+            GitStopped: The runner asked to stop.
+        """
+        git = self._git(min(seconds, REFRESH_SECONDS))
+        try:
+            _remove_left(self.mirror)
+            self._fetch_into(git, self.mirror)
+        except RepositoryError as error:
+            if self.runner.interrupted():
+                raise
+            return str(error)
+        except OSError as error:
+            return str(_unusable(error))
+        return ""
 
     def _known(self, git: Git, commits: Collection[str]) -> frozenset[str]:
         """Return which of ``commits`` (whole numbers) are in the mirror."""
@@ -296,11 +311,13 @@ class Held:
         repository: Whose it is.
         git: For this use of it.
         known: Which of the commits that were asked for are in it.
+        outdated: Why it could not be brought up to date, empty when it could or nobody asked for that.
     """
 
     repository: Repository
     git: Git
     known: frozenset[str]
+    outdated: str = ""
 
     def __call__(self, *arguments: str, sink: Sink | None = None) -> str:
         """Run git in the mirror and return its answer, or hand it to ``sink`` piece by piece.
@@ -313,6 +330,26 @@ class Held:
     def commit(self, name: str) -> str | None:
         """Return the commit that the mirror knows under ``name``, which may be abbreviated; ``None`` when there is none."""
         return self.repository._commit(self.git, name)
+
+    def refs(self, names: Collection[str]) -> dict[str, str]:
+        """Return what those of ``names`` (whole ones, ``refs/…``) that the mirror has name; of a tag its commit.
+
+        Raises:
+            RepositoryError: The mirror cannot be read.
+        """
+        wanted = set(names)
+        listing = self("for-each-ref", "--format=%(refname)%00%(objectname)%00%(*objectname)", *wanted)
+        rows = [line.split("\0") for line in listing.splitlines()]
+        # Git takes a name for a folder of names, too.
+        return {name: commit or itself for name, itself, commit in rows if name in wanted}
+
+    def is_left_behind(self, sha: str) -> bool:
+        """Return whether nothing in the repository leads to the commit ``sha``, which the mirror still holds.
+
+        Raises:
+            RepositoryError: The mirror cannot be read.
+        """
+        return bool(self("rev-list", "--max-count=1", sha, "--not", "--all", "--"))
 
     @property
     def is_shallow(self) -> bool:

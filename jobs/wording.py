@@ -139,10 +139,18 @@ _WITH_WORDS: Final = (
     gettext_noop("The mail could not be sent: %(reason)s"),
     gettext_noop("The contents cannot be settled: %(reason)s"),
     gettext_noop(
-        "The commit %(word)s, which %(name)s brought here, is no longer in the repository: its history was rewritten. The "
+        "The commit %(word)s, which %(name)s brought here, is no longer in the repository: its history was rewritten, or the "
+        "branch or tag that led to it was deleted. The commits are not known, and the natures are looked for in all files."
+    ),
+    gettext_noop(
+        "The commit %(word)s, which %(name)s brought here, is no longer in the repository: its history was rewritten, or the "
+        "branch or tag that led to it was deleted. It is compared with the copy that was fetched before."
+    ),
+    gettext_noop(
+        "The commit %(word)s, which %(name)s brought here, is not in the repository, which has not all of its history. The "
         "commits are not known, and the natures are looked for in all files."
     ),
-    gettext_noop("It is not known whether the repository's tags still name the same commits: %(reason)s"),
+    gettext_noop("It is not known whether the repository still has the same history and tags: %(reason)s"),
     gettext_noop("Looking for natures took longer than %(number)s seconds."),
     gettext_noop("The job was not created: %(reason)s"),
     gettext_noop("There is no active user %(word)s to send mail to."),

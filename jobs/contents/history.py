@@ -1,13 +1,13 @@
 """What lies between two revisions of a repository, read from this machine's mirror by git's plumbing. Pure.
 
-A diff is one of trees, so it is right whichever way the history goes. Where one of the two is not known nothing is guessed: then
-all files count as changed.
+A diff is one of trees, so it is right whichever way the history goes, and also when the repository has left one of the two behind,
+which is said. Where one of the two is not known nothing is guessed: then all files count as changed.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -15,8 +15,9 @@ from typing import Final
 from jobs.repositories import GitStopped, Held, Repository, RepositoryError, UnknownRef
 
 MOST_COMMITS: Final = 1000
-REFS_SECONDS: Final = 30.0
-"""How long the repository may take to say what its tags name."""
+
+Revision = tuple[str, str]
+"""Ref and commit."""
 
 _FORMAT: Final = "--format=%H%x00%an%x00%aI%x00%s"
 
@@ -45,32 +46,6 @@ class Commits:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
-    """What revisions bring to where another one is.
-
-    Attributes:
-        paths: Changed paths, or all of them; bytes that are no UTF-8 are surrogates.
-        are_all: They are all files of the revisions.
-        brought: Commits of the revisions that are not there; ``None`` when that cannot be known.
-        lacking: Commits that are there and not in the revisions; ``None`` likewise.
-        gone: A commit that is there and not, or no longer, in the repository; empty when there is none.
-        is_shallow: The repository has not all of its history, so commits may be missing.
-    """
-
-    paths: frozenset[str]
-    are_all: bool
-    brought: Commits | None
-    lacking: Commits | None
-    gone: str = ""
-    is_shallow: bool = False
-
-    @property
-    def is_base_gone(self) -> bool:
-        """Whether something that is there is not in the repository."""
-        return bool(self.gone)
-
-
-@dataclass(frozen=True, slots=True)
 class Moved:
     """A tag that names another commit than it did, or a ref that is gone (``now`` is empty)."""
 
@@ -79,27 +54,56 @@ class Moved:
     now: str
 
 
-def moved(repository: Repository, revisions: Iterable[tuple[str, str]], *, seconds: float) -> list[Moved]:
-    """Return which refs of ``revisions`` (ref and commit) are tags that name something else now, or are gone.
+@dataclass(frozen=True, slots=True)
+class History:
+    """What revisions bring to where another one is.
+
+    Attributes:
+        paths: Changed paths, or all of them; bytes that are no UTF-8 are surrogates.
+        are_all: They are all files of the revisions.
+        brought: Commits of the revisions that are not there; ``None`` when that cannot be known.
+        lacking: Commits that are there and not in the revisions; ``None`` likewise.
+        gone: A commit that is there and is not, or no longer, known; empty when there is none.
+        is_shallow: The repository has not all of its history, so commits may be missing.
+        left_behind: A commit that is there and no longer in the repository, whose copy this machine has; empty when there is none.
+        moved: Refs of the revisions that name something else now, or are gone.
+        outdated: Why it is not known what the repository has now; empty when it is.
+    """
+
+    paths: frozenset[str]
+    are_all: bool
+    brought: Commits | None
+    lacking: Commits | None
+    gone: str = ""
+    is_shallow: bool = False
+    left_behind: str = ""
+    moved: tuple[Moved, ...] = ()
+    outdated: str = ""
+
+    @property
+    def is_base_gone(self) -> bool:
+        """Whether something that is there is not known any more."""
+        return bool(self.gone)
+
+
+def _moved(mirror: Held, revisions: Sequence[Revision]) -> Iterator[Moved]:
+    """Yield what of the refs of ``revisions`` are tags that name something else now, or are gone.
 
     Branches move, which is what they are for.
-
-    Raises:
-        RepositoryError: The repository cannot be read.
     """
-    wanted = [(ref, sha) for ref, sha in revisions if ref != "HEAD" and not sha.startswith(ref)]
-    if not wanted:
-        return []
-    names = dict.fromkeys(name for ref, _sha in wanted for name in _names(ref))
-    now = repository.refs(list(names), seconds=min(seconds, REFS_SECONDS))
-    found = []
+    wanted = [(ref, sha) for ref, sha in revisions if _is_name(ref, sha)]
+    now = mirror.refs([name for ref, _sha in wanted for name in _names(ref)]) if wanted else {}
     for ref, sha in wanted:
         known = next((name for name in _names(ref) if name in now), "")
         if known.startswith("refs/tags/") and now[known] != sha:
-            found.append(Moved(ref, sha, now[known]))
+            yield Moved(ref, sha, now[known])
         elif not known:
-            found.append(Moved(ref, sha, ""))
-    return found
+            yield Moved(ref, sha, "")
+
+
+def _is_name(ref: str, sha: str) -> bool:
+    """Return whether ``ref`` is the name of something that may name something else one day."""
+    return ref != "HEAD" and not sha.startswith(ref)
 
 
 def _names(ref: str) -> tuple[str, ...]:
@@ -107,35 +111,43 @@ def _names(ref: str) -> tuple[str, ...]:
     return (ref,) if ref.startswith("refs/") else (f"refs/tags/{ref}", f"refs/heads/{ref}", f"refs/{ref}")
 
 
-def read(repository: Repository, bases: Sequence[str], shas: Sequence[str], *, seconds: float) -> History:
+def read(
+    repository: Repository, bases: Sequence[str], revisions: Sequence[Revision], *, seconds: float
+) -> History:
     """Return what the revisions have that none of ``bases`` has.
+
+    The repository is asked what it has now whenever something may have changed: a ref, or the history of what is there. When it
+    does not answer, and all that is needed is known, that is said and no error.
 
     Args:
         repository: Of the project.
         bases: The commits that are there, none when nothing is.
-        shas: Commits of the revisions, at least one.
+        revisions: At least one, each the ref that it was asked for by, and its commit.
         seconds: How long all of it may take.
 
     Raises:
-        UnknownRef: One of ``shas`` is no longer in the repository.
+        UnknownRef: The commit of a revision is no longer in the repository.
         GitStopped: The time was over, or the runner asked to stop.
         RepositoryError: The repository cannot be read.
     """
-    with repository.held([*shas, *bases], seconds=seconds) as mirror:
+    shas = [sha for _ref, sha in revisions]
+    may_change = bool(bases) or any(_is_name(*revision) for revision in revisions)
+    with repository.held([*shas, *bases], seconds=seconds, current=may_change) as mirror:
         for sha in shas:
             if sha not in mirror.known:
                 raise UnknownRef(f"The commit {sha} is no longer in {repository.public}.")
         try:
-            return _read(mirror, bases, shas)
+            return _read(mirror, bases, revisions)
         except GitStopped:
             raise
         except RepositoryError:
             # What the mirror promised it does not hold: it was damaged, and is made anew.
             mirror.renew()
-            return _read(mirror, bases, shas)
+            return _read(mirror, bases, revisions)
 
 
-def _read(mirror: Held, bases: Sequence[str], shas: Sequence[str]) -> History:
+def _read(mirror: Held, bases: Sequence[str], revisions: Sequence[Revision]) -> History:
+    shas = [sha for _ref, sha in revisions]
     gone = next((sha for sha in bases if sha not in mirror.known), "")
     known = [] if gone else bases
     paths: set[str] = set()
@@ -143,11 +155,17 @@ def _read(mirror: Held, bases: Sequence[str], shas: Sequence[str]) -> History:
         # What one of several that are there has just so is not brought.
         changed = [set(_changed(mirror, base, sha)) for base in known]
         paths.update(set.intersection(*changed) if changed else _all(mirror, sha))
-    if gone:
-        return History(frozenset(paths), True, None, None, gone, mirror.is_shallow)
-    brought = commits(mirror, shas, bases)
-    lacking = commits(mirror, bases, shas) if bases else Commits()
-    return History(frozenset(paths), not bases, brought, lacking, "", mirror.is_shallow)
+    return History(
+        frozenset(paths),
+        are_all=not known,
+        brought=None if gone else commits(mirror, shas, bases),
+        lacking=None if gone else (commits(mirror, bases, shas) if bases else Commits()),
+        gone=gone,
+        is_shallow=mirror.is_shallow,
+        left_behind=next((sha for sha in known if mirror.is_left_behind(sha)), ""),
+        moved=() if mirror.outdated else tuple(_moved(mirror, revisions)),
+        outdated=mirror.outdated,
+    )
 
 
 def _changed(mirror: Held, base: str, sha: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from jobs.contents.base import Base
 from jobs.contents.history import History, Moved
@@ -12,22 +13,33 @@ Entry = tuple[str, str]
 """Level and text."""
 
 
-def problems(history: History, base: Base, refs_unknown: str) -> list[Entry]:
-    """Return why the contents are known in part only, if so."""
+_LOST: Final = "its history was rewritten, or the branch or tag that led to it was deleted"
+
+
+def problems(history: History, base: Base) -> list[Entry]:
+    """Return why the contents are known in part only, or compared with what the repository has not any more."""
     found = []
+    brought = f"which {base.job_name} brought here,"
     if history.is_base_gone:
-        why = "which has not all of its history" if history.is_shallow else "its history was rewritten"
+        lost = ", which has not all of its history" if history.is_shallow else f": {_LOST}"
         said = (
-            f"The commit {history.gone}, which {base.job_name} brought here, is {'not' if history.is_shallow else 'no longer'} "
-            f"in the repository{',' if history.is_shallow else ':'} {why}. The commits are not known, and the natures are looked "
-            "for in all files."
+            f"The commit {history.gone}, {brought} is {'not' if history.is_shallow else 'no longer'} in the repository{lost}. "
+            "The commits are not known, and the natures are looked for in all files."
         )
         found.append(("error", said))
-    elif history.is_shallow:
+    elif history.left_behind:
+        said = (
+            f"The commit {history.left_behind}, {brought} is no longer in the repository: {_LOST}. It is compared with the copy "
+            "that was fetched before."
+        )
+        found.append(("error", said))
+    if history.is_shallow and not history.is_base_gone:
         said = "The repository has not all of its history: commits may be missing from the list."
         found.append(("warning", said))
-    if refs_unknown:
-        said = f"It is not known whether the repository's tags still name the same commits: {refs_unknown}"
+    if history.outdated:
+        said = (
+            f"It is not known whether the repository still has the same history and tags: {history.outdated}"
+        )
         found.append(("warning", said))
     return found
 

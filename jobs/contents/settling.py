@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from jobs import natures, transitions
 from jobs.contents import history, saying
 from jobs.contents.base import Base, base_of
-from jobs.contents.history import Commits, History, Moved
+from jobs.contents.history import Commits, History
 from jobs.exceptions import StaleClaim
 from jobs.execution import checkpoints, draining, naming
 from jobs.execution.database import retrying
@@ -26,7 +26,7 @@ from jobs.execution.origins import repository_of
 from jobs.lifecycle import Step
 from jobs.log.writer import LogWriter
 from jobs.models import Contents, Job, Nature
-from jobs.repositories import GitRunner, Repository, RepositoryError
+from jobs.repositories import GitRunner, RepositoryError
 from jobs.secrets.masking import Mask
 from rules.engine.outcomes import Failed, HandedOver, StepOutcome
 from rules.processes.strays import marker_of
@@ -94,8 +94,6 @@ def _to_settle(job: Job) -> list[tuple[str, str]]:
 @dataclass(frozen=True, slots=True)
 class _Found:
     history: History
-    moved: Sequence[Moved]
-    refs_unknown: str
     natures: Sequence[str]
     unusable: Sequence[str]
     known_natures: int
@@ -114,27 +112,14 @@ def _find(job: Job, keeper: LeaseKeeper, revisions: Sequence[tuple[str, str]], b
     git = GitRunner(marker, lambda: keeper.lost or draining.is_draining())
     project = job.project
     repository = retrying(lambda: repository_of(project, git), keeper)
-    moved, unknown = _moved(repository, revisions, history.left(until))
-    found = history.read(repository, base.shas, [sha for _ref, sha in revisions], seconds=history.left(until))
+    found = history.read(repository, base.shas, revisions, seconds=history.left(until))
     rows = retrying(lambda: list(Nature.objects.order_by("code")), keeper)
     matchers, unusable = _matchers(rows)
     try:
         codes = natures.found(matchers, found.paths, seconds=history.left(until))
     except natures.TookTooLong:
         raise RepositoryError(f"Looking for natures took longer than {seconds} seconds.") from None
-    return _Found(found, moved, unknown, sorted(codes), unusable, len(rows))
-
-
-def _moved(
-    repository: Repository, revisions: Sequence[tuple[str, str]], seconds: float
-) -> tuple[list[Moved], str]:
-    """Return the refs that moved, and why that is not known when it is not: the mirror may hold all that is needed."""
-    try:
-        return history.moved(repository, revisions, seconds=seconds), ""
-    except RepositoryError as error:
-        if repository.runner.interrupted():
-            raise
-        return [], str(error)
+    return _Found(found, sorted(codes), unusable, len(rows))
 
 
 def _matchers(rows: Sequence[Nature]) -> tuple[dict[str, natures.Matcher], list[str]]:
@@ -153,7 +138,7 @@ def _as_stored(found: _Found, base: Base, mask: Mask) -> _Settled:
     brought, lacking = found.history.brought, found.history.lacking
     if base.takes_back:
         brought, lacking = lacking, brought
-    problems = saying.problems(found.history, base, found.refs_unknown)
+    problems = saying.problems(found.history, base)
     contents = Contents(
         state=Contents.State.PARTIAL if problems else Contents.State.SETTLED,
         problem=checkpoints.clean(mask.text(" ".join(text for _level, text in problems))),
@@ -164,11 +149,11 @@ def _as_stored(found: _Found, base: Base, mask: Mask) -> _Settled:
         commits_count=None if brought is None else brought.count,
         backed_out=_listed(lacking, mask),
         backed_out_count=None if lacking is None else lacking.count,
-        moved=[{"ref": each.ref, "pinned": each.pinned, "now": each.now} for each in found.moved],
+        moved=[{"ref": each.ref, "pinned": each.pinned, "now": each.now} for each in found.history.moved],
     )
     entries = [
         *problems,
-        *saying.moved(found.moved),
+        *saying.moved(found.history.moved),
         *saying.unusable(found.unusable),
         saying.carried(contents, base),
         saying.natures(found.natures, found.known_natures),

@@ -205,6 +205,24 @@ def test_rewritten_history_is_said_and_never_a_wrong_diff(world: World) -> None:
     assert contents.problem == error
 
 
+def test_history_rewritten_under_what_is_there_is_an_error_and_the_diff_is_right(world: World) -> None:
+    world.commit("v2", {"a.py": "x"})
+    before = world.run("v2")
+    git("tag", "--delete", "v2", cwd=world.origin)
+    git("reset", "--quiet", "--hard", "v1", cwd=world.origin)
+    world.commit("v3", {"b.sql": "x"})
+    job = world.run("v3")
+    (error,) = said(job, "error")
+    assert error == (
+        f"The commit {world.shas['v2']}, which {before.name} brought here, is no longer in the repository: its history was "
+        "rewritten, or the branch or tag that led to it was deleted. It is compared with the copy that was fetched before."
+    )
+    contents = job.contents
+    assert (contents.state, contents.problem, contents.are_all) == ("partial", error, False)
+    assert (contents.files, contents.commits_count, contents.backed_out_count) == (2, 1, 1)
+    assert natures_of(job) == ["python", "sql"]
+
+
 def test_a_rerun_of_pre_settles_again_and_one_of_run_does_not(world: World) -> None:
     job = world.run("v1")
     Nature.objects.filter(code="python").update(include=["*.txt"])

@@ -22,6 +22,8 @@ from tests.integration.processes.conftest import marked
 from tests.repositories import git, make_repository
 from tests.waiting import until
 
+NOWHERE = ("a" * 40, "a" * 40)
+
 
 @pytest.fixture
 def origin(tmp_path: Path) -> Path:
@@ -50,7 +52,7 @@ def head(origin: Path, name: str = "HEAD") -> str:
 
 
 def between(repository: Repository, base: str, *shas: str) -> History:
-    return history.read(repository, [base] if base else [], shas, seconds=30)
+    return history.read(repository, [base] if base else [], [(sha, sha) for sha in shas], seconds=30)
 
 
 def subjects(commits: history.Commits | None) -> list[str]:
@@ -203,18 +205,41 @@ def test_a_base_that_is_gone_is_no_diff_and_a_revision_that_is_gone_an_error(
         between(repository, head(origin), "b" * 40)
 
 
-def test_a_base_that_history_left_behind_is_compared_all_the_same(
-    repository: Repository, origin: Path
+@pytest.mark.parametrize("lost", ["rewritten", "deleted"])
+def test_a_base_that_history_left_behind_is_said_and_compared_all_the_same(
+    repository: Repository, origin: Path, lost: str
 ) -> None:
-    base = commit(origin, {"a.py": "x"}, "To be rewritten")
-    between(repository, "", base)
-    git("reset", "--quiet", "--hard", "v1", cwd=origin)
-    sha = commit(origin, {"b.sql": "x"}, "Rewritten")
+    git("checkout", "--quiet", "-b", "side", cwd=origin)
+    base = commit(origin, {"a.py": "x"}, "To be lost")
+    assert between(repository, base, base).left_behind == ""
+    if lost == "rewritten":
+        git("reset", "--quiet", "--hard", "v1", cwd=origin)
+        sha = commit(origin, {"b.sql": "x"}, "Rewritten")
+    else:
+        git("checkout", "--quiet", "main", cwd=origin)
+        git("branch", "--quiet", "-D", "side", cwd=origin)
+        # What the mirror holds already: nothing has to be fetched for it.
+        sha = head(origin, "v1")
     git("reflog", "expire", "--expire=now", "--all", cwd=origin)
     git("gc", "--quiet", "--prune=now", cwd=origin)
     found = between(repository, base, sha)
-    assert found.paths == {"a.py", "b.sql"}
-    assert (subjects(found.brought), subjects(found.lacking)) == (["Rewritten"], ["To be rewritten"])
+    assert (found.left_behind, found.gone, found.outdated) == (base, "", "")
+    assert found.paths == ({"a.py", "b.sql"} if lost == "rewritten" else {"a.py"})
+    assert subjects(found.brought) == (["Rewritten"] if lost == "rewritten" else [])
+    assert subjects(found.lacking) == ["To be lost"]
+
+
+def test_a_repository_that_is_away_is_done_without_when_all_is_known(
+    repository: Repository, origin: Path
+) -> None:
+    base, sha = head(origin), commit(origin, {"a.py": "x"})
+    between(repository, base, sha)
+    origin.rename(origin.with_name("away"))
+    found = between(repository, base, sha)
+    assert (found.paths, found.left_behind, found.moved) == ({"a.py"}, "", ())
+    assert "does not appear to be a git repository" in found.outdated
+    with pytest.raises(RepositoryError):
+        between(repository, base, *NOWHERE[:1])
 
 
 def test_only_tags_that_name_something_else_have_moved(repository: Repository, origin: Path) -> None:
@@ -231,11 +256,11 @@ def test_only_tags_that_name_something_else_have_moved(repository: Repository, o
         ("lost", first),
     ]
     asked += [("HEAD", first), ("refs/tags/v1", first)]
-    assert history.moved(repository, asked, seconds=30) == [
+    assert history.read(repository, [], asked, seconds=30).moved == (
         Moved("v1", first, second),
         Moved("lost", first, ""),
         Moved("refs/tags/v1", first, second),
-    ]
+    )
 
 
 def test_a_damaged_mirror_is_made_anew(repository: Repository, origin: Path) -> None:
@@ -276,7 +301,7 @@ def test_a_remote_that_hangs_is_left_in_time(silent: str, tmp_path: Path) -> Non
     begun = time.monotonic()
     repository = Repository(silent, tmp_path / "mirrors")
     with pytest.raises(GitStopped, match="git took longer than 1 seconds"):
-        history.read(repository, [], ["a" * 40], seconds=1)
+        history.read(repository, [], [NOWHERE], seconds=1)
     assert time.monotonic() - begun < 10
 
 
@@ -288,7 +313,7 @@ def test_a_fetch_that_is_killed_half_way_is_made_again(origin: Path, silent: str
 
     def read() -> None:
         try:
-            history.read(hanging, [], ["a" * 40], seconds=60)
+            history.read(hanging, [], [NOWHERE], seconds=60)
         except RepositoryError as error:
             errors.append(error)
 
