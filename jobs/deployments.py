@@ -9,6 +9,7 @@ said ever after, also when a job of then is rerun, undone or deleted.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -74,6 +75,7 @@ class Brought:
         revisions: What it brought, ref and commit each, at least one.
         since: When the job finished.
         row: Key of the row that says so: of the same instant, a higher one came later.
+        history_length: How many commits lead to the revision that most lead to; ``None`` when that is not known of each.
     """
 
     job: int
@@ -81,6 +83,7 @@ class Brought:
     revisions: tuple[tuple[str, str], ...]
     since: datetime
     row: int
+    history_length: int | None = None
 
     @property
     def shas(self) -> tuple[str, ...]:
@@ -157,21 +160,34 @@ def places(
 
 
 def newer_elsewhere(found: Collection[Place]) -> dict[str, str]:
-    """Return by place, as text, the environment that got something else of the project later; the others are left out.
+    """Return by place, as text, the environment that has the newest of what is newer of the project; the others are left out.
+
+    Newer is what more commits lead to: whatever follows a commit is newer than it, whenever it was deployed. Where that is not
+    known of both, newer is what was deployed later.
 
     Args:
         found: All places of their projects among which to look.
     """
-    newest: dict[str, Place] = {}
+    of_project: dict[str, list[Place]] = defaultdict(list)
     for place in found:
-        last = newest.setdefault(place.project, place)
-        if (place.brought.since, place.brought.row) > (last.brought.since, last.brought.row):
-            newest[place.project] = place
-    return {
-        str(place): newest[place.project].environment
+        of_project[place.project].append(place)
+    newer = {
+        str(place): [other for other in of_project[place.project] if _is_newer(other.brought, place.brought)]
         for place in found
-        if set(place.brought.shas) != set(newest[place.project].brought.shas)
     }
+    return {place: max(others, key=_newness).environment for place, others in newer.items() if others}
+
+
+def _is_newer(one: Brought, other: Brought) -> bool:
+    if set(one.shas) == set(other.shas):
+        return False
+    if one.history_length is None or other.history_length is None:
+        return (one.since, one.row) > (other.since, other.row)
+    return one.history_length > other.history_length
+
+
+def _newness(place: Place) -> tuple[int, datetime, int]:
+    return place.brought.history_length or 0, place.brought.since, place.brought.row
 
 
 def deployed(
@@ -236,5 +252,7 @@ def _found(environment: str, project: str, *, has_end: bool = False, more: str =
 
 def _brought(row: Sequence[Any]) -> Brought:
     number, name, revisions, since, key = row
-    pairs = tuple((each["ref"], each["sha"]) for each in json.loads(revisions))
-    return Brought(number, name, pairs, since, key)
+    brought = json.loads(revisions)
+    pairs = tuple((each["ref"], each["sha"]) for each in brought)
+    lengths = [each.get("history_length") for each in brought]
+    return Brought(number, name, pairs, since, key, None if None in lengths else max(lengths))

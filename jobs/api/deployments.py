@@ -55,7 +55,7 @@ class DeploymentsView(APIView):
 
 
 def represent_deployment(place: Place, newer_in: str | None) -> dict[str, Any]:
-    """Return what is in a place, and which environment got something else later, ``None`` for none."""
+    """Return what is in a place, and which environment has something newer, ``None`` for none."""
     revisions = [{"ref": ref, "sha": sha} for ref, sha in place.brought.revisions]
     return {
         "environment": place.environment,

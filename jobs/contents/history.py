@@ -1,14 +1,14 @@
 """What lies between two revisions of a repository, read from this machine's mirror by git's plumbing. Pure.
 
-A diff is one of trees, so it is right whichever way the history goes, and also when the repository has left one of the two behind,
-which is said. Where one of the two is not known nothing is guessed: then all files count as changed.
+A diff is one of trees, so it is right whichever way the history goes, and also when the repository has left one of the two
+behind, which is said. Where one of the two is not known nothing is guessed: then all files count as changed.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -65,9 +65,10 @@ class History:
         lacking: Commits that are there and not in the revisions; ``None`` likewise.
         gone: A commit that is there and is not, or no longer, known; empty when there is none.
         is_shallow: The repository has not all of its history, so commits may be missing.
-        left_behind: A commit that is there and no longer in the repository, whose copy this machine has; empty when there is none.
+        left_behind: A commit that is there and no longer in the repository, of which this machine has a copy; or empty.
         moved: Refs of the revisions that name something else now, or are gone.
         outdated: Why it is not known what the repository has now; empty when it is.
+        lengths: By commit of the revisions, how many commits lead to it, itself among them; empty when that is not known.
     """
 
     paths: frozenset[str]
@@ -79,6 +80,7 @@ class History:
     left_behind: str = ""
     moved: tuple[Moved, ...] = ()
     outdated: str = ""
+    lengths: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_base_gone(self) -> bool:
@@ -165,6 +167,9 @@ def _read(mirror: Held, bases: Sequence[str], revisions: Sequence[Revision]) -> 
         left_behind=next((sha for sha in known if mirror.is_left_behind(sha)), ""),
         moved=() if mirror.outdated else tuple(_moved(mirror, revisions)),
         outdated=mirror.outdated,
+        lengths={}
+        if mirror.is_shallow
+        else {sha: int(mirror("rev-list", "--count", sha, "--")) for sha in shas},
     )
 
 

@@ -6,8 +6,8 @@ that leaves nothing, and the next one settles again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from django.conf import settings
@@ -25,7 +25,7 @@ from jobs.execution.leases import LeaseKeeper
 from jobs.execution.origins import repository_of
 from jobs.lifecycle import Step
 from jobs.log.writer import LogWriter
-from jobs.models import Contents, Job, Nature
+from jobs.models import Contents, Job, JobRevision, Nature
 from jobs.repositories import GitRunner, RepositoryError
 from jobs.secrets.masking import Mask
 from rules.engine.outcomes import Failed, HandedOver, StepOutcome
@@ -41,11 +41,12 @@ SELECT %s, id FROM (SELECT id FROM jobs_nature WHERE code = ANY(%s) ORDER BY id 
 
 @dataclass(frozen=True, slots=True)
 class _Settled:
-    """What was found: a row of ``Contents``, codes of natures, and what the log says."""
+    """What was found: a row of ``Contents``, codes of natures, what the log says, and lengths of history by commit."""
 
     contents: Contents
     natures: Sequence[str]
     entries: Sequence[saying.Entry]
+    lengths: Mapping[str, int] = field(default_factory=dict)
 
 
 def settle(job: Job, keeper: LeaseKeeper, log: LogWriter, mask: Mask) -> StepOutcome | None:
@@ -158,7 +159,7 @@ def _as_stored(found: _Found, base: Base, mask: Mask) -> _Settled:
         saying.carried(contents, base),
         saying.natures(found.natures, found.known_natures),
     ]
-    return _Settled(contents, found.natures, entries)
+    return _Settled(contents, found.natures, entries, found.history.lengths)
 
 
 def _listed(commits: Commits | None, mask: Mask) -> list[dict[str, str | None]]:
@@ -196,6 +197,8 @@ def _write(job: Job, keeper: LeaseKeeper, log: LogWriter, base: Base, settled: _
             with connection.cursor() as cursor:
                 cursor.execute(_FORGET_NATURES, [job.pk])
                 cursor.execute(_NOTE_NATURES, [job.pk, list(settled.natures)])
+            for sha, length in settled.lengths.items():
+                JobRevision.objects.filter(job=locked, sha=sha).update(history_length=length)
 
     retrying(write, keeper)
 

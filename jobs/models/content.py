@@ -53,6 +53,9 @@ class JobRevision(models.Model):
     """One revision of the job's project.
 
     Environment and project are copied here, never change, and carry the uniqueness among active jobs.
+
+    Attributes:
+        history_length: How many commits lead to it, itself among them; ``None`` until that is known, and where it cannot be.
     """
 
     job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, related_name="revisions")
@@ -62,6 +65,7 @@ class JobRevision(models.Model):
     project = models.ForeignKey("jobs.Project", on_delete=models.PROTECT, related_name="+")
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="+")
     active = models.BooleanField(default=True, help_text=_("The job is in an active status."))
+    history_length = models.PositiveIntegerField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("revision")

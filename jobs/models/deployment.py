@@ -12,15 +12,16 @@ from permissions.models import Environment
 class Deployment(models.Model):
     """One change of what is deployed of a project in an environment. Rows are added and never changed.
 
-    The database writes them, in the transaction in which a job finishes or is undone; see migration 0028. Without a foreign
-    key to the job: what it did stays when it is gone.
+    The database writes them, in the transaction in which a job finishes or is undone; see migrations 0028 and 0031. Without a
+    foreign key to the job: what it did stays when it is gone.
 
     Attributes:
         at: When the job finished, or was undone.
         kind: See ``Kind``.
         job_number: Key of the job.
         job_name: Its name.
-        revisions: Its revisions in their order: ``{"ref", "sha"}`` each, at least one.
+        revisions: Its revisions in their order: ``{"ref", "sha", "history_length"}`` each, at least one; see
+            ``JobRevision`` for the last, which rows of before migration 0031 have not.
         shas: Their commits.
     """
 

@@ -35,7 +35,7 @@ class Cell:
         environment: Where.
         brought: What it has.
         has_job: The job that brought it is still there.
-        newest_in: Code of the environment that got something else later; empty when this is the newest, or the same.
+        newest_in: Code of the environment that has the newest of what is newer; empty when nothing is.
     """
 
     environment: Environment

@@ -322,7 +322,7 @@ def test_an_approver_whom_nobody_has_yet_is_not_made_through_them(
 
     assert make(name) == 200
     # The full-width letters are the same name, once it is kept.
-    assert kind == "group" or desk.post(address, {field: "ａｎａ", **password}).status_code == 200
+    assert kind == "group" or desk.post(address, {field: "\uff41\uff4e\uff41", **password}).status_code == 200
     assert not model.objects.filter(**{field: name}).exists()
     assert make("somebody-else") == 302
     grant(dora, VIEW, None)

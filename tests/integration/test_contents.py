@@ -13,6 +13,7 @@ from jobs import models, runner
 from jobs.actions.base import actions
 from jobs.audit import Actor
 from jobs.contents import settling
+from jobs.deployments import Wanted, newer_elsewhere, places
 from jobs.exceptions import StaleClaim
 from jobs.execution import draining
 from jobs.execution.leases import LeaseKeeper
@@ -268,6 +269,33 @@ def test_going_back_to_an_older_revision_backs_out_commits(world: World) -> None
     assert natures_of(job) == ["python"]
     assert job.contents.commits_count == 0
     assert [each["subject"] for each in job.contents.backed_out] == ["Change v2"]
+
+
+def test_newer_is_what_follows_whenever_it_was_deployed(world: World) -> None:
+    world.commit("v2", {"a.py": "x"})
+    later = EnvironmentFactory.create()
+    here, there = (f"{each.code} {world.project.code}" for each in (world.environment, later))
+
+    def newer() -> dict[str, str]:
+        wanted = Wanted(projects=[world.project.code])
+        root = UserFactory.create(is_superuser=True)
+        found = places(root, wanted, beyond=None, backward=False, inclusive=False, count=9)
+        assert {str(place) for place in found} == {here, there}
+        return newer_elsewhere(found)
+
+    world.run("v2")
+    older = world.run("v1", environment=later)
+    assert newer() == {there: world.environment.code}
+    Job.objects.filter(pk=older.pk).delete()
+    assert newer() == {there: world.environment.code}, "also when the job is gone"
+    world.commit("v3", {"b.sql": "x"})
+    world.run("v3", environment=later)
+    assert newer() == {here: later.code}
+    # Of what has no history that could be counted, the later one.
+    JobFactory.at(
+        "END", "finished", project=world.project, environment=world.environment, revisions=[("v0", "b" * 40)]
+    )
+    assert newer() == {there: world.environment.code}
 
 
 def test_several_revisions_are_one_content(world: World) -> None:

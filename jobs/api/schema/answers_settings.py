@@ -143,7 +143,7 @@ class DeploymentAnswer(serializers.Serializer[Any]):
     since = serializers.DateTimeField()
     newer_in = serializers.CharField(
         allow_null=True,
-        help_text="Code of the environment, of those that the asker may see, that got something else later.",
+        help_text="Code of the environment, of those that the asker may see, that has something newer.",
     )
 
 
