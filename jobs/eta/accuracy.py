@@ -8,6 +8,9 @@ from typing import Final, NamedTuple
 RIVALS: Final = ("mean of all", "last run", "operation count")
 """Mean of all jobs and the last one, each less what was done by then; what was done, at the same pace for the rest."""
 
+ENOUGH: Final = 20
+"""Of fewer answers a share says nothing: with two of them it is 0, 50 or 100 percent."""
+
 
 class Answer(NamedTuple):
     """What was said, and how it was."""
@@ -39,6 +42,11 @@ class Score(NamedTuple):
     seconds: float
     rivals_seconds: dict[str, float]
 
+    @property
+    def is_judged(self) -> bool:
+        """Whether there are enough answers to judge by."""
+        return self.answers >= ENOUGH
+
 
 def score(answers: list[Answer]) -> Score:
     """Return how good at least one answer was."""
@@ -64,6 +72,9 @@ def score(answers: list[Answer]) -> Score:
 
 def table(found: Score) -> str:
     """Return the score as people read it."""
+    if not found.is_judged:
+        noun = "answer" if found.answers == 1 else "answers"
+        return f"{found.answers} {noun}: too few to judge. There have to be {ENOUGH}."
     lines = [
         f"{found.answers} answers",
         f"p90 was enough for {found.covered:.1%}, p50 for {found.middle:.1%}",

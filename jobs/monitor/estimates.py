@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from jobs import durations
-from jobs.eta.accuracy import RIVALS, Answer, Score, score
+from jobs.eta.accuracy import ENOUGH, RIVALS, Answer, Score, score
 from jobs.monitor.gate import reader, signed_in
 from permissions import policy
 from permissions.models import Environment
@@ -48,6 +48,7 @@ def estimates(request: HttpRequest) -> HttpResponse:
         "total": score(everything) if everything else None,
         "rivals": _rivals(score(everything)) if everything else [],
         "places": _places(found, environments),
+        "enough": ENOUGH,
     }
     return render(request, "monitor/estimates.html", context)
 

@@ -277,19 +277,28 @@ def estimate(rule_id: int, where: Environment, job_id: int, **figures: Any) -> N
 def test_estimates_are_judged_beside_their_rivals(ana: Reader, dev: Environment, prod: Environment) -> None:
     assert "has finished yet" in words(ana.get("/deployments/estimates/"))
     rule = RuleFactory.create(slug="build")
-    estimate(rule.pk, dev, 1)
-    estimate(rule.pk, prod, 2, actual=120.0, rivals=[120.0, 240.0, 60.0])
-    estimate(rule.pk, EnvironmentFactory.create(code="HIDDEN"), 3)
-    shown = words(ana.get("/deployments/estimates/"))
+    hidden = EnvironmentFactory.create(code="HIDDEN")
+
+    def said(times: int, first: int) -> str:
+        for number in range(first, first + times):
+            estimate(rule.pk, dev, number)
+            estimate(rule.pk, prod, 100 + number, actual=120.0, rivals=[120.0, 240.0, 60.0])
+            estimate(rule.pk, hidden, 200 + number)
+        return words(ana.get("/deployments/estimates/"))
+
+    few = said(1, 1)
+    assert "2 estimates whose jobs have finished: too few to judge. There have to be 20." in few
+    assert ("build DEV 1 too few to judge" in few, "%" in few) == (True, False)
+    shown = said(19, 2)
     assert (
-        "Of 2 estimates whose jobs have finished, the upper end was enough in 50 % and the lower one in 0 %"
+        "Of 40 estimates whose jobs have finished, the upper end was enough in 50 % and the lower one in 0 %"
         in shown
     )
     # 20 of 80 and 60 of 120.
     assert "This monitor 38 %" in shown
     assert "Mean of all jobs 50 %" in shown
     assert "Last job 75 %" in shown
-    assert "build DEV 1 100 %" in shown
+    assert "build DEV 20 100 %" in shown
     assert "HIDDEN" not in shown
 
 

@@ -125,7 +125,7 @@ def test_each_estimate_that_is_news_is_kept_with_how_it_was_and_told(broker: str
         assert row.actual is not None
         assert 0 <= row.actual < 5
         assert row.rivals[:2] == pytest.approx([157, 157], abs=5)
-    assert "p90 was enough for 100.0%" in _accuracy()
+    assert _accuracy() == "3 answers: too few to judge. There have to be 20.\n"
     assert "3 answers" in _accuracy(rule=job.rule.slug, environment="prod")
     with pytest.raises(CommandError, match="no rule 'none'"):
         _accuracy(rule="none")
@@ -170,14 +170,14 @@ def _accuracy(**options: str) -> str:
 
 def test_the_command_says_how_good_the_estimates_and_the_three_rivals_were() -> None:
     job = JobFactory.at("END", "finished")
-    for number, actual in enumerate((100.0, 200.0)):
+    for number, actual in enumerate((100.0, 200.0) * 10):
         Estimate.objects.create(
             job_id=job.pk, rule_id=job.rule_id, environment_id=job.environment_id, attempt=1, step="RUN",
             at=timezone.now() + timedelta(seconds=number), p50=actual * 1.1, p90=actual * 1.5,
             rivals=[actual * 1.2, actual * 0.7, actual * 2], actual=actual,
         )  # fmt: skip
     first, second, _blank, head, *rows = _accuracy().splitlines()
-    assert (first, second) == ("2 answers", "p90 was enough for 100.0%, p50 for 100.0%")
+    assert (first, second) == ("20 answers", "p90 was enough for 100.0%, p50 for 100.0%")
     assert head.split() == ["median", "error", "of", "what", "was", "left", "in", "seconds"]
     assert [" ".join(row.split()) for row in rows] == [
         "p50 10.0% 15.0", "mean of all 20.0% 30.0", "last run 30.0% 45.0", "operation count 100.0% 150.0",
