@@ -38,6 +38,11 @@ def reach_of(request: HttpRequest) -> Reach:
     return cast("Reach", found)
 
 
+def forget_reach(request: HttpRequest) -> None:
+    """Have ``reach_of`` read anew."""
+    request._clarive_reach = None  # type: ignore[attr-defined]
+
+
 class HolderAdmin(KeepsWhatOthersChanged[Any], ReadableDeletion[Any]):
     """What users and groups share: a table of rights on their page, and permissions of the admin within reach."""
 
@@ -111,8 +116,15 @@ class HolderAdmin(KeepsWhatOthersChanged[Any], ReadableDeletion[Any]):
             )
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Save under the lock, which is taken before any row."""
+        """Save under the lock, which is taken before any row, and only what is still within reach by then.
+
+        Raises:
+            PermissionDenied: Others have given the user or group more than the asker holds since.
+        """
         locks.hold()
+        forget_reach(request)
+        if change and not self.has_change_permission(request, obj):
+            raise PermissionDenied
         super().save_model(request, obj, form, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

@@ -48,6 +48,7 @@ class Reach:
         self._codes: dict[str, int] | None = None
         self._barred: frozenset[int] | None = None
         self._beyond: frozenset[str] | None = None
+        self._covered: dict[tuple[type[Principal], int], bool] = {}
 
     def environments(self) -> QuerySet[Environment]:
         """Return the environments that exist for the asker."""
@@ -81,9 +82,15 @@ class Reach:
         return self._barred
 
     def covers(self, principal: Principal) -> bool:
-        """Return whether ``principal`` holds nothing that the asker does not hold too."""
+        """Return whether ``principal`` holds nothing that the asker does not hold too, as first asked."""
         if self.is_unlimited:
             return True
+        key = type(principal), principal.pk
+        if key not in self._covered:
+            self._covered[key] = self._covers(principal)
+        return self._covered[key]
+
+    def _covers(self, principal: Principal) -> bool:
         if isinstance(principal, User) and principal.is_superuser:
             return False
         if isinstance(principal, User):

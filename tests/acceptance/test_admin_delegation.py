@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs.models import Approval
-from permissions import tokens
+from permissions import locks, tokens
 from permissions.catalog import Right
 from permissions.models import ApiToken, Environment, User
 from permissions.policy import grant, granted, set_rights
@@ -241,6 +241,22 @@ def test_they_do_not_touch_an_account_that_may_do_more(
     assert desk.post("/admin/permissions/user/", bulk).status_code in {200, 403}
     found = User.objects.get(pk=ana.pk)
     assert (found.email, found.password) == (ana.email, ana.password)
+
+
+def test_an_account_that_gets_more_while_the_form_is_sent_is_not_changed(
+    desk: Reader, hidden: Environment, ana: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold = locks.hold
+
+    def late() -> None:
+        # Others, who had the lock before, have committed by the time that one gets it.
+        monkeypatch.undo()
+        grant(ana, CREATE, hidden)
+        hold()
+
+    monkeypatch.setattr("permissions.admin_users.locks.hold", late)
+    answer = desk.post(f"/admin/permissions/user/{ana.pk}/change/", change(ana, email="dora@example.org"))
+    assert (answer.status_code, User.objects.get(pk=ana.pk).email) == (403, ana.email)
 
 
 def test_an_account_that_may_do_no_more_is_theirs_to_change(
