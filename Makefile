@@ -28,10 +28,10 @@ endif
 # The model of a job against the real code, for hours instead of minutes, each day with other sequences; more chaos, garbage and
 # fuzz, and more jobs while the broker is emptied.
 nightly: .venv/.ok-dev
-	GARBAGE=all AUDIT=all HYPOTHESIS_PROFILE=night EMPTYING_JOBS=$${EMPTYING_JOBS:-200} MODEL_STEPS=$${MODEL_STEPS:-100000} MODEL_SEED=$${MODEL_SEED:-$$(date +%Y%m%d)0000} CHAOS_SECONDS=$${CHAOS_SECONDS:-600} \
+	TURN=all HYPOTHESIS_PROFILE=night EMPTYING_JOBS=$${EMPTYING_JOBS:-200} MODEL_STEPS=$${MODEL_STEPS:-100000} MODEL_SEED=$${MODEL_SEED:-$$(date +%Y%m%d)0000} CHAOS_SECONDS=$${CHAOS_SECONDS:-600} \
 		FUZZ_SECONDS=$${FUZZ_SECONDS:-900} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%Y%m%d)} \
 		$(PYTHON) -m pytest tests/unit tests/integration/test_export.py tests/model tests/chaos \
-		tests/browser/test_browser_audit.py tests/acceptance/test_admin_garbage.py tests/acceptance/test_api_fuzzed.py tests/acceptance/test_engine.py $(ARGS)
+		tests/matrix tests/browser/test_browser_audit.py tests/acceptance/test_admin_garbage.py tests/acceptance/test_api_fuzzed.py tests/acceptance/test_engine.py $(ARGS)
 
 # BENCH="--only lists --sizes 1000" measures less, "--home FOLDER" keeps the seeded databases.
 bench: .venv/.ok-dev

@@ -19,7 +19,7 @@ from clarive_monitor.supervisor import servers, services
 from clarive_monitor.supervisor.births import bear
 from clarive_monitor.supervisor.layout import Layout
 from clarive_monitor.supervisor.processes import Child, Service, stop_together
-from tests import roomy, template
+from tests import roomy, template, turns
 from tests.emptying import Emptier
 from tests.hashing import quick
 from tests.unit.supervisor_stubs import QuietRequests
@@ -38,9 +38,15 @@ HEAVY_FIXTURES: Final = frozenset({"workers", "crew", "running"})
 
 LONGEST: Final = (
     "model", "matrix", "integration/test_export", "chaos", "integration/test_supervisor_run", "acceptance/test_engine",
-    "acceptance/test_rolling", "browser/test_browser_decisions", "browser/test_browser_pages",
+    "acceptance/test_rolling", "browser/test_browser_audit", "browser/test_browser_pages", "browser/test_browser_live",
+    "browser/test_browser_decisions", "browser/test_browser_log",
 )  # fmt: skip
 """What takes longest begins first, while there is something else to do beside it."""
+
+
+def pytest_report_header() -> str:
+    """Say what tries the same once more."""
+    return f"TURN={turns.TURN or 'all'}"
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

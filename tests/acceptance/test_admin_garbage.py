@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any, Final
@@ -51,6 +50,7 @@ from tests.factories import (
     UserFactory,
 )
 from tests.notices import subscribe
+from tests.turns import WHOLE, due
 
 pytestmark = pytest.mark.django_db
 
@@ -59,8 +59,8 @@ LONG: Final = "x" * 1_000_000
 ODD: Final = ("\0", "zz", "9" * 30, '{"a": "\\u0000"}', '{"a": "\\ud800"}', '{"a": 1e999}')
 """What a field is sent; each fits some of them."""
 
-WHOLE: Final = "GARBAGE" in os.environ
-"""Whether every field of every form is sent all of it, which takes minutes: at night."""
+TRIED: Final = due(MODELS, every=2)
+"""The models that have their turn."""
 
 
 class Form(HTMLParser):
@@ -196,7 +196,7 @@ def pages(model: type[Model]) -> tuple[str, ModelAdmin[Any]]:
     return f"/admin/{model._meta.app_label}/{model._meta.model_name}/", admin.site._registry[model]
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+@pytest.mark.parametrize("model", TRIED, ids=lambda model: model._meta.label)
 def test_lists_and_actions(hand: Hand, model: type[Model]) -> None:
     made = row(model)
     address, model_admin = pages(model)
@@ -218,7 +218,7 @@ def test_lists_and_actions(hand: Hand, model: type[Model]) -> None:
     assert not hand.broken, hand.told
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+@pytest.mark.parametrize("model", TRIED, ids=lambda model: model._meta.label)
 def test_addresses(hand: Hand, model: type[Model]) -> None:
     row(model)
     address, _model_admin = pages(model)
@@ -236,7 +236,7 @@ def test_addresses(hand: Hand, model: type[Model]) -> None:
     assert not hand.broken, hand.told
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+@pytest.mark.parametrize("model", TRIED, ids=lambda model: model._meta.label)
 def test_forms(hand: Hand, model: type[Model]) -> None:
     made = row(model)
     address, _model_admin = pages(model)

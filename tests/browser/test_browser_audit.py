@@ -6,11 +6,9 @@ Content-Security-Policy forbids.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Final, Literal
 
 import pytest
@@ -24,6 +22,7 @@ from jobs.log.writer import append_entries
 from jobs.models import Job, SavedView
 from permissions import tokens
 from permissions.models import ApiToken, User
+from tests import turns
 from tests.browser import audited
 from tests.browser.audit import violations
 from tests.browser.audited import Shown
@@ -45,12 +44,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 Theme = Literal["light", "dark"]
 THEMES: Final[tuple[Theme, ...]] = ("light", "dark")
 LANGUAGES: Final = ("es", "en")
-WHOLE: Final = "AUDIT" in os.environ
-"""Whether each page is looked at in both themes and both languages, each with each, which takes minutes: at night."""
-
-TURN: Final = int(os.environ.get("AUDIT_TURN") or datetime.now(tz=UTC).date().toordinal())
-"""Which page is looked at how, otherwise; another one each day."""
-
 WIDE: Final = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 REFUSED: Final = "Failed to load resource: the server responded with a status of 4"
 WHAT: Final = "say in NO_PAGES of tests/browser/audited.py what it is instead"
@@ -179,9 +172,9 @@ def looks_of(shown: Shown, number: int) -> list[tuple[str, tuple[Theme, ...]]]:
 
     At night each with each. Otherwise one of each, another one the next time; see ``Shown.every``.
     """
-    if WHOLE:
+    if turns.WHOLE:
         return [(language, THEMES) for language in LANGUAGES]
-    turn, is_left_out = divmod(number + TURN, shown.every)
+    turn, is_left_out = divmod(number + turns.TURN, shown.every)
     return [] if is_left_out else [(LANGUAGES[turn % 2], (THEMES[turn // 2 % 2],))]
 
 
@@ -198,18 +191,18 @@ def test_no_page_has_a_violation(
     found = [text for reading in readers.values() for text in reading.found]
     for reading in readers.values():
         reading.close()
-    assert found == [], f"AUDIT_TURN={TURN} shows the same again"
+    assert found == [], f"TURN={turns.TURN} shows the same again"
 
 
-@pytest.mark.parametrize("every", [1, 2, 8])
+@pytest.mark.parametrize("every", [1, 3, 8])
 def test_every_page_is_seen_in_both_languages_and_both_themes(
     monkeypatch: pytest.MonkeyPatch, every: int
 ) -> None:
-    monkeypatch.setattr("tests.browser.test_browser_audit.WHOLE", False)
+    monkeypatch.setattr(turns, "WHOLE", False)
     for number in range(8):
         seen = set()
         for day in range(4 * every):
-            monkeypatch.setattr("tests.browser.test_browser_audit.TURN", 738000 + day)
+            monkeypatch.setattr(turns, "TURN", 738000 + day)
             looks = looks_of(Shown("/", every=every), number)
             seen |= {(language, theme) for language, themes in looks for theme in themes}
         assert seen == {(language, theme) for language in LANGUAGES for theme in THEMES}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
@@ -22,6 +23,7 @@ from tests.matrix.doors import Door
 from tests.matrix.people import HOLDERS, OTHERS, STAFF, STAFF_WITH, SUPERUSER, limited, username
 from tests.matrix.rows import Here, Row
 from tests.matrix.world import NOBODY, NOWHERE, World, mark_of, people_of
+from tests.turns import is_due
 
 SESSION: Final = "session"
 TOKEN: Final = "token"
@@ -126,6 +128,23 @@ def cells(door: Door, row: Row) -> Iterator[Cell]:
         yield from (Cell(person, SESSION) for person in [*_people(door, row), *STAFF[:1]])
     # A token opens the API alone.
     yield Cell(SUPERUSER, TOKEN)
+
+
+def cells_due(door: Door, row: Row) -> list[Cell]:
+    """Return those who try a door in this run.
+
+    Always who has no account, who holds nothing, who holds the door's right here, who holds all others, and the superuser, so
+    that each run knows for whom the door is; of the other ways to hold or not to hold it one half today, the other tomorrow.
+    """
+    right = row.access.right.value
+    always = {OTHERS[0].name, OTHERS[1].name, SUPERUSER.name}
+    always |= {f"{said}{right} here" for said in ("", "all but ", "staff with ", "staff with all but ")}
+    first = zlib.crc32(str(door).encode())
+    return [
+        cell
+        for number, cell in enumerate(cells(door, row))
+        if cell.person.name in always or is_due(first + number, every=2)
+    ]
 
 
 def _people(door: Door, row: Row) -> list[Person]:

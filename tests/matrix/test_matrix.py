@@ -26,6 +26,7 @@ from tests.matrix.expectations_admin import BEYOND_REACH
 from tests.matrix.people import SEES_ELSEWHERE, SINGLE
 from tests.matrix.rows import Key, Row
 from tests.matrix.world import World, build
+from tests.turns import due
 
 pytestmark = pytest.mark.django_db
 
@@ -59,7 +60,7 @@ def _worker(request: CreationRequest, seconds: float) -> None:
 def _wrong(door: Door, row: Row, world: World) -> list[str]:
     """Return what is wrong with a door, a line for each of those who tried."""
     trial = asking.Trial(door, row, world)
-    return [text for cell in asking.cells(door, row) if (text := trial.problem(cell))]
+    return [text for cell in asking.cells_due(door, row) if (text := trial.problem(cell))]
 
 
 def test_every_door_has_a_row() -> None:
@@ -140,7 +141,7 @@ def test_the_administration_asks_the_same_of_the_database_for_what_is_hidden(
     assert not wrong, "\n\n".join(wrong)
 
 
-@pytest.mark.parametrize("table", singles.TABLES)
+@pytest.mark.parametrize("table", due(singles.TABLES, every=2))
 def test_one_permission_of_djangos_opens_what_it_is_for(
     table: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
