@@ -22,7 +22,7 @@ test: .venv/.ok-dev
 ifdef ARGS
 	$(PYTHON) -m pytest $(ARGS)
 else
-	CHAOS_SECONDS=$${CHAOS_SECONDS:-12} $(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	CHAOS_SECONDS=$${CHAOS_SECONDS:-9} $(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 endif
 
 # The model of a job against the real code, for hours instead of minutes, each day with other sequences; more chaos, garbage and

@@ -29,6 +29,7 @@ from tests.factories import (
     user_with,
 )
 from tests.pages import HTMX, Reader, text, version, words
+from tests.turns import due
 
 pytestmark = pytest.mark.django_db
 
@@ -135,7 +136,7 @@ def a_random_world(chance: random.Random) -> tuple[list[User], list[Job]]:
     return people, jobs
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", due(range(3), every=3))
 def test_it_is_exactly_what_the_actions_of_every_job_say(seed: int) -> None:
     people, jobs = a_random_world(random.Random(seed))
     decided = 0

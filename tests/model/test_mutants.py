@@ -13,6 +13,7 @@ from jobs.lifecycle import Event, State
 from jobs.models import Job
 from jobs.transitions import Change
 from tests.model.test_model import STEPS, run, scene
+from tests.turns import due
 
 __all__ = ["scene"]
 
@@ -39,7 +40,7 @@ def _expired_forgets_its_end(job: Job, event: Event) -> None:
         job.finished_at = job.max_start_at
 
 
-MUTANTS = [_rerun_is_the_same_attempt, _failed_rollback_counts_as_done]
+MUTANTS = due([_rerun_is_the_same_attempt, _failed_rollback_counts_as_done], every=2)
 if "MODEL_STEPS" in os.environ:  # at night: these take minutes to be found
     MUTANTS += [_rejected_is_cancelled, _expired_forgets_its_end]
 
