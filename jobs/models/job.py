@@ -44,7 +44,11 @@ class Job(models.Model):
         default=empty, blank=True, help_text=_("Versions of the rules that the rule calls, by slug.")
     )
     environment = models.ForeignKey(
-        Environment, on_delete=models.PROTECT, related_name="jobs", verbose_name=_("environment")
+        Environment,
+        on_delete=models.PROTECT,
+        related_name="jobs",
+        db_index=False,
+        verbose_name=_("environment"),
     )
     project = models.ForeignKey(
         Project,
@@ -52,6 +56,7 @@ class Job(models.Model):
         null=True,
         blank=True,
         related_name="jobs",
+        db_index=False,
         verbose_name=_("project"),
     )
     natures: models.ManyToManyField[Nature, models.Model] = models.ManyToManyField(
@@ -86,6 +91,7 @@ class Job(models.Model):
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
         related_name="created_jobs",
+        db_index=False,
         verbose_name=_("user"),
     )
     limits = models.JSONField(
