@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from jobs import deployments, selectors
@@ -14,6 +14,7 @@ from jobs.deployments import Brought, Wanted
 from jobs.execution.origins import repository_of
 from jobs.models import Project
 from jobs.repositories import RepositoryError
+from jobs.secrets import vault
 from permissions import policy
 from permissions.models import Environment
 from permissions.policy import AnyUser
@@ -89,7 +90,28 @@ def _compared(project: Project, first: Side, second: Side, most: int) -> tuple[A
         found = offering.apart(repository_of(project), *shas, most=most)
     except RepositoryError as error:
         return Apart(None, None), (f"The repository cannot be read: {error}",)
-    return found, tuple(_problems(found, (first, second)))
+    hide = _hiding(project, first[0], second[0])
+    shown = replace(found, ahead=_hidden(found.ahead, hide), behind=_hidden(found.behind, hide))
+    return shown, tuple(_problems(found, (first, second)))
+
+
+def _hiding(project: Project, *environments: Environment) -> Callable[[str], str]:
+    """Return what hides the secrets that jobs of the project in the environments may read; people write them into commits."""
+    masks = [vault.open_for(each.pk, project.pk).mask for each in environments]
+
+    def hide(text: str) -> str:
+        for mask in masks:
+            text = mask.text(text)
+        return text
+
+    return hide
+
+
+def _hidden(commits: Commits | None, hide: Callable[[str], str]) -> Commits | None:
+    if commits is None:
+        return None
+    listed = [replace(each, author=hide(each.author), subject=hide(each.subject)) for each in commits.listed]
+    return replace(commits, listed=tuple(listed))
 
 
 def _problems(found: Apart, sides: tuple[Side, Side]) -> Iterator[str]:
