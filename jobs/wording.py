@@ -150,6 +150,18 @@ _WITH_WORDS: Final = (
         "The commit %(word)s, which %(name)s brought here, is not in the repository, which has not all of its history. The "
         "commits are not known, and the natures are looked for in all files."
     ),
+    gettext_noop(
+        "The commit %(word)s, which %(name)s brought to %(environment)s, is no longer in the repository: its history was "
+        "rewritten, or the branch or tag that led to it was deleted. The commits are not known."
+    ),
+    gettext_noop(
+        "The commit %(word)s, which %(name)s brought to %(environment)s, is no longer in the repository: its history was "
+        "rewritten, or the branch or tag that led to it was deleted. It is compared with the copy that was fetched before."
+    ),
+    gettext_noop(
+        "The commit %(word)s, which %(name)s brought to %(environment)s, is not in the repository, which has not all of its "
+        "history. The commits are not known."
+    ),
     gettext_noop("It is not known whether the repository still has the same history and tags: %(reason)s"),
     gettext_noop("Looking for natures took longer than %(number)s seconds."),
     gettext_noop("The job was not created: %(reason)s"),

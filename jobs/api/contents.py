@@ -36,7 +36,7 @@ def represent_contents(job: Job, contents: Contents) -> dict[str, Any]:
         "state": contents.state or None,
         "attempt": contents.attempt,
         "settled_at": instant(contents.settled_at),
-        "problem": contents.problem,
+        "problem": contents.problem.replace("\n", " "),
         "base": base if contents.base_sha else None,
         "files": contents.files if contents.state else None,
         "all_files": contents.are_all if contents.state else None,

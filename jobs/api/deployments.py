@@ -56,6 +56,11 @@ class DeploymentsView(APIView):
 
 def represent_deployment(place: Place, newer_in: str | None) -> dict[str, Any]:
     """Return what is in a place, and which environment has something newer, ``None`` for none."""
+    return {**represent_place(place), "newer_in": newer_in}
+
+
+def represent_place(place: Place) -> dict[str, Any]:
+    """Return what is in a place."""
     revisions = [{"ref": ref, "sha": sha} for ref, sha in place.brought.revisions]
     return {
         "environment": place.environment,
@@ -65,7 +70,6 @@ def represent_deployment(place: Place, newer_in: str | None) -> dict[str, Any]:
         "job": place.brought.job,
         "job_name": place.brought.job_name,
         "since": instant(place.brought.since),
-        "newer_in": newer_in,
     }
 
 
@@ -84,10 +88,15 @@ def _wanted(request: Request) -> Wanted:
     """
     query = query_of(request)
     codes = filters.parse_filter({name: query.get(name, []) for name in ("environment", "project")}).values
-    return Wanted(codes.get("environment"), codes.get("project"), _moment(request))
+    return Wanted(codes.get("environment"), codes.get("project"), moment(request))
 
 
-def _moment(request: Request) -> datetime | None:
+def moment(request: Request) -> datetime | None:
+    """Return when ``at`` means, ``None`` for now.
+
+    Raises:
+        InvalidInput: It is no time.
+    """
     text = pagination.single(request, "at")
     if text is None:
         return None

@@ -19,6 +19,7 @@ from jobs.api.catalogue import (
 from jobs.api.contents import ContentsView
 from jobs.api.deployments import DeploymentsView
 from jobs.api.doors import NothingHere, door
+from jobs.api.drift import DriftView
 from jobs.api.grants import GrantsView, GrantView
 from jobs.api.log import LogDownloadView, LogView
 from jobs.api.people import GroupsView, GroupView, UsersView, UserView
@@ -94,6 +95,7 @@ urlpatterns = [
     path("v1/schedules/<code:name>/", door(ScheduleView), name="schedule"),
     path("v1/schedules/<code:name>/run_now/", door(RunScheduleView), name="schedule-run_now"),
     path("v1/deployments/", door(DeploymentsView), name="deployments"),
+    path("v1/deployments/drift/", door(DriftView), name="drift"),
     path("v1/apply/", door(ApplyView), name="apply"),
     path("v1/subscriptions/", door(SubscriptionsView), name="subscriptions"),
     path("v1/subscriptions/<int:subscription_id>/", door(SubscriptionView), name="subscription"),

@@ -16,7 +16,7 @@ from typing import Final
 
 from jobs.contents import history
 from jobs.contents.history import Commit, Commits
-from jobs.repositories import Held, Repository, RepositoryError, UnknownRef
+from jobs.repositories import GitStopped, Held, Repository, RepositoryError, UnknownRef
 
 LOOK_SECONDS: Final = 4.0
 """How long one look may take in all."""
@@ -101,7 +101,8 @@ class TooManyLook(RepositoryError):
 _looking: Final = threading.BoundedSemaphore(_AT_ONCE)
 _lock: Final = threading.Lock()
 _kept: Final[dict[str, tuple[float, Refs | RepositoryError]]] = {}
-_paused: Final[dict[str, float]] = {}
+_paused: Final[dict[str, tuple[float, str]]] = {}
+"""Until when a repository is let alone, and why."""
 
 
 def _key(repository: Repository) -> str:
@@ -190,12 +191,18 @@ def offer(repository: Repository, text: str) -> Offer:
 
 
 class _Mirror:
-    """Holds a mirror; one that could not be brought up to date in time is left as it is for a while."""
+    """Holds a mirror; one that could not be brought up to date in time is left as it is for a while.
+
+    Attributes:
+        paused_for: Why it could not be brought up to date a moment ago, empty when that is tried.
+    """
 
     def __init__(self, repository: Repository, wanted: Sequence[str], seconds: float) -> None:
         self._address = _key(repository)
-        is_paused = _paused.get(self._address, 0.0) > time.monotonic()
-        self._held = repository.held([] if is_paused else list(dict.fromkeys(wanted)), seconds=seconds)
+        until, reason = _paused.get(self._address, (0.0, ""))
+        self.paused_for = reason if until > time.monotonic() else ""
+        commits = [] if self.paused_for else list(dict.fromkeys(wanted))
+        self._held = repository.held(commits, seconds=seconds)
 
     def __enter__(self) -> Held:
         if not _looking.acquire(blocking=False):
@@ -205,10 +212,15 @@ class _Mirror:
         except BaseException as error:
             _looking.release()
             if isinstance(error, RepositoryError):
-                if len(_paused) >= _MOST_KEPT:
-                    _paused.clear()
-                _paused[self._address] = time.monotonic() + _PAUSE_SECONDS
+                self._pause(error)
             raise
+
+    def _pause(self, error: RepositoryError) -> None:
+        if len(_paused) >= _MOST_KEPT:
+            _paused.clear()
+        # One that is slow costs its asker much, one that refuses at once next to nothing.
+        seconds = _PAUSE_SECONDS if isinstance(error, GitStopped) else _KEPT_SECONDS
+        _paused[self._address] = time.monotonic() + seconds, str(error)
 
     def __exit__(self, *error: object) -> None:
         try:
@@ -273,6 +285,53 @@ def brought(
             return history.commits(mirror, shas, bases, most)
     except RepositoryError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """How far two sets of revisions are apart.
+
+    Attributes:
+        ahead: Commits that the first have and the second lack; ``None`` when that cannot be known.
+        behind: The other way round; ``None`` likewise.
+        gone: A commit of one of them that is not, or no longer, known; empty when there is none.
+        left_behind: One that is no longer in the repository, of which this machine has a copy; or empty.
+        is_shallow: The repository has not all of its history, so commits may be missing.
+    """
+
+    ahead: Commits | None
+    behind: Commits | None
+    gone: str = ""
+    left_behind: str = ""
+    is_shallow: bool = False
+
+
+def apart(repository: Repository, first: Sequence[str], second: Sequence[str], *, most: int) -> Apart:
+    """Return how far two sets of commits are apart; of an empty one all history counts as lacking.
+
+    Args:
+        repository: Of the project.
+        first: Commits, one at least of these or of ``second``.
+        second: Likewise.
+        most: So many are listed on each side.
+
+    Raises:
+        RepositoryError: The repository cannot be read, or not in time, or could not a moment ago.
+    """
+    shas = [*first, *second]
+    looked = _Mirror(repository, shas, LOOK_SECONDS)
+    with looked as mirror:
+        gone = next((sha for sha in shas if mirror.commit(sha) is None), "")
+        if gone and looked.paused_for:
+            raise RepositoryError(looked.paused_for)
+        if gone:
+            return Apart(None, None, gone, is_shallow=mirror.is_shallow)
+        return Apart(
+            history.commits(mirror, first, second, most) if first else Commits(),
+            history.commits(mirror, second, first, most) if second else Commits(),
+            left_behind=next((sha for sha in shas if mirror.is_left_behind(sha)), ""),
+            is_shallow=mirror.is_shallow,
+        )
 
 
 def commits_of(

@@ -142,7 +142,7 @@ def _as_stored(found: _Found, base: Base, mask: Mask) -> _Settled:
     problems = saying.problems(found.history, base)
     contents = Contents(
         state=Contents.State.PARTIAL if problems else Contents.State.SETTLED,
-        problem=checkpoints.clean(mask.text(" ".join(text for _level, text in problems))),
+        problem=checkpoints.clean(mask.text("\n".join(text for _level, text in problems))),
         base_sha=base.sha,
         files=len(found.history.paths),
         are_all=found.history.are_all,

@@ -96,7 +96,7 @@ class Contents(models.Model):
     Attributes:
         attempt: In which it was settled.
         state: See ``State``.
-        problem: What is wrong, in sentences; empty when nothing is.
+        problem: What is wrong, a line for each thing, so that each can be said in the reader's language; empty when nothing is.
         base_sha: The commit it was compared with: what was deployed there; empty when nothing was.
         base_job: Which job had brought that; ``None`` also when it was deleted since.
         files: How many paths the natures were looked for in.

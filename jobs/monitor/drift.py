@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,16 +9,15 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from jobs import selectors
-from jobs.contents import offering
+from jobs.contents import drift as comparing
+from jobs.contents.drift import Drift
 from jobs.contents.history import Commits
-from jobs.execution.origins import repository_of
-from jobs.models import Project
+from jobs.deployments import Brought
+from jobs.models import Job
 from jobs.monitor import places
 from jobs.monitor.gate import reader, signed_in
 from jobs.monitor.places import Cell
-from jobs.repositories import Repository
-from permissions import policy
+from permissions.models import Environment
 
 MOST_COMMITS: Final = 100
 """So many commits are listed of each side."""
@@ -27,11 +25,11 @@ MOST_COMMITS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What one environment has and the other one lacks; ``commits`` is ``None`` when that could not be found out."""
+    """The commits that one environment has and the other one lacks."""
 
-    cell: Cell
-    other: Cell
-    commits: Commits | None
+    there: Environment
+    here: Environment
+    commits: Commits
 
 
 @signed_in
@@ -43,50 +41,45 @@ def drift(request: HttpRequest) -> HttpResponse:
         Http404: There is no such project or environment for this reader.
     """
     user, asked = reader(request), places.read_asked(request)
-    codes = [request.GET.get(name, "") for name in ("project", "from", "to")]
-    if not any(codes):
+    project, first, second = (request.GET.get(name, "") for name in ("project", "from", "to"))
+    if not (project or first or second):
         return redirect("monitor:deployments")
-    if any("\0" in code for code in codes):
+    if any("\0" in code for code in (project, first, second)):
         raise Http404
-    project = selectors.visible_projects(user).filter(code=codes[0]).first()
-    visible = {
-        each.code: each
-        for each in policy.environments_for(user).defer("variables").filter(code__in=codes[1:])
-    }
-    pair = [visible.get(code) for code in codes[1:]]
-    environments = [each for each in pair if each is not None]
-    if project is None or len(environments) != 2:
+    found = comparing.read(user, project, (first, second), asked.at, most=MOST_COMMITS)
+    if found is None:
         raise Http404
-    (row,) = places.rows_of(user, environments, [project], asked.at)
-    cells = [cell for _environment, cell in row.cells]
     context = {
         "section": "deployments",
-        "project": project,
+        "project": found.project,
         "asked": asked,
         "at_text": places.written(asked.at),
-        "environments": environments,
-        "cells": row.cells,
-        "sides": sides(project, cells),
-        "is_same": all(cells) and len({cell.commits for cell in cells if cell}) == 1,
+        "environments": [found.first, found.second],
+        "cells": _cells(found),
+        "problems": found.problems,
+        "sides": _sides(found),
+        "is_same": found.is_same and found.in_first is not None,
         "back": places.address(asked) if asked.at else "",
         "notes": asked.mistakes,
     }
     return render(request, "monitor/drift.html", context, status=400 if asked.mistakes else 200)
 
 
-def sides(project: Project, cells: Sequence[Cell | None]) -> list[Side]:
-    """Return what each of two places has that the other one lacks; nothing when one of them has nothing."""
-    first, second = cells
-    if first is None or second is None or first.commits == second.commits:
+def _cells(found: Drift) -> list[tuple[Environment, Cell | None]]:
+    """Return what each of the two has, and whether the job that brought it is still there."""
+    numbers = [each.job for each in (found.in_first, found.in_second) if each]
+    kept = set(Job.objects.filter(pk__in=numbers).values_list("pk", flat=True))
+
+    def cell(environment: Environment, brought: Brought | None) -> Cell | None:
+        return Cell(environment, brought, brought.job in kept) if brought else None
+
+    pairs = ((found.first, found.in_first), (found.second, found.in_second))
+    return [(environment, cell(environment, brought)) for environment, brought in pairs]
+
+
+def _sides(found: Drift) -> list[Side]:
+    """Return the commits of both sides; nothing when they are the same, or not known."""
+    if found.is_same:
         return []
-    repository = repository_of(project) if project.repository else None
-    return [
-        Side(cell, other, _between(repository, cell, other))
-        for cell, other in ((first, second), (second, first))
-    ]
-
-
-def _between(repository: Repository | None, cell: Cell, other: Cell) -> Commits | None:
-    if repository is None:
-        return None
-    return offering.brought(repository, sorted(other.commits), sorted(cell.commits), most=MOST_COMMITS)
+    sides = ((found.first, found.second, found.ahead), (found.second, found.first, found.behind))
+    return [Side(there, here, commits) for there, here, commits in sides if commits is not None]

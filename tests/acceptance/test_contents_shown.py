@@ -108,6 +108,20 @@ def test_the_page_says_what_is_wrong(ana: User, job: Job, state: str) -> None:
     assert problem in words(Reader(ana, "en").get(f"/jobs/{job.pk}/"))
 
 
+def test_several_things_that_are_wrong_are_each_said_in_the_reader_s_language(ana: User, job: Job) -> None:
+    lines = (
+        "The repository has not all of its history: commits may be missing from the list.",
+        "It is not known whether the repository still has the same history and tags: git took longer than 4 seconds.",
+    )
+    carries(job, state="partial", problem="\n".join(lines))
+    assert Api(ana).get(f"jobs/{job.pk}/contents/").json["problem"] == " ".join(lines)
+    shown = words(Reader(ana).get(f"/jobs/{job.pk}/"))
+    assert (
+        "El repositorio no tiene toda su historia: pueden faltar commits en la lista. No se sabe si" in shown
+    )
+    assert "git tardó más de 4 segundos." in shown
+
+
 def test_the_monitor_is_narrowed_by_natures_and_shows_them(dev: Environment, ana: User, job: Job) -> None:
     sql, both = NatureFactory.create(code="sql"), job.natures.get()
     other = JobFactory.at("RUN", "ready", environment=dev, natures=[sql])

@@ -209,6 +209,8 @@ def test_rewritten_history_is_said_and_never_a_wrong_diff(world: World) -> None:
 def test_history_rewritten_under_what_is_there_is_an_error_and_the_diff_is_right(world: World) -> None:
     world.commit("v2", {"a.py": "x"})
     before = world.run("v2")
+    other = EnvironmentFactory.create()
+    world.run("v2", environment=other)
     git("tag", "--delete", "v2", cwd=world.origin)
     git("reset", "--quiet", "--hard", "v1", cwd=world.origin)
     world.commit("v3", {"b.sql": "x"})
@@ -222,6 +224,13 @@ def test_history_rewritten_under_what_is_there_is_an_error_and_the_diff_is_right
     assert (contents.state, contents.problem, contents.are_all) == ("partial", error, False)
     assert (contents.files, contents.commits_count, contents.backed_out_count) == (2, 1, 1)
     assert natures_of(job) == ["python", "sql"]
+    # What else is wrong is a line of its own.
+    world.origin.rename(world.origin.with_name("away"))
+    lines = world.run("v3", environment=other).contents.problem.splitlines()
+    assert [line.partition(",")[0].partition(":")[0] for line in lines] == [
+        f"The commit {world.shas['v2']}",
+        "It is not known whether the repository still has the same history and tags",
+    ]
 
 
 def test_a_rerun_of_pre_settles_again_and_one_of_run_does_not(world: World) -> None:

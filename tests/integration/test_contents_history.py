@@ -236,7 +236,7 @@ def test_a_repository_that_is_away_is_done_without_when_all_is_known(
     between(repository, base, sha)
     origin.rename(origin.with_name("away"))
     found = between(repository, base, sha)
-    assert (found.paths, found.left_behind, found.moved) == ({"a.py"}, "", ())
+    assert (found.paths, found.left_behind, found.moved) == (frozenset({"a.py"}), "", ())
     assert "does not appear to be a git repository" in found.outdated
     with pytest.raises(RepositoryError):
         between(repository, base, *NOWHERE[:1])

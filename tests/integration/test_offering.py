@@ -158,3 +158,34 @@ def test_what_would_go(shop: Repository) -> None:
         ["Version v1.10.0", "Version v1.9.0"],
     )
     assert offering.brought(shop, ["0" * 40], [tags["v1.10.0"]], most=2) is None
+
+
+def test_several_may_compare_at_once_though_nothing_was_fetched_before(shop: Repository) -> None:
+    tags = {name: git("rev-parse", f"{name}^{{commit}}", cwd=Path(shop.address)) for name in VERSIONS}
+    found: list[tuple[int, int]] = []
+
+    def compare() -> None:
+        apart = offering.apart(shop, [tags["v1.10.0"]], [tags["v1.2.0"]], most=1)
+        assert apart.ahead is not None
+        assert apart.behind is not None
+        found.append((apart.ahead.count, apart.behind.count))
+
+    threads = [threading.Thread(target=compare) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert found == [(2, 0)] * 4
+
+
+def test_one_that_refuses_at_once_is_asked_again_sooner_than_a_slow_one(tmp_path: Path) -> None:
+    def paused(address: str) -> float:
+        repository = Repository(address, tmp_path / "mirrors")
+        with pytest.raises(RepositoryError):
+            offering.apart(repository, ["a" * 40], [], most=1)
+        return offering._paused[repository.mirror.name][0] - time.monotonic()
+
+    assert paused(str(tmp_path / "absent")) < 20
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(offering, "LOOK_SECONDS", 0.3)
+        assert paused(f"git://127.0.0.1:{silent.getsockname()[1]}/shop") > 200

@@ -251,7 +251,7 @@ def _sent(ask: Ask, headers: dict[str, str]) -> Any:
         body, kind = json.dumps(ask.data), "application/json"
         return _client.generic(ask.method, ask.address, body, content_type=kind, headers=headers)
     if ask.method == "GET":
-        return _client.get(ask.address, headers=headers)
+        return _client.get(ask.address, ask.data, headers=headers)
     return _client.post(ask.address, ask.data, headers=headers)
 
 

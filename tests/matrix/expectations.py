@@ -136,6 +136,9 @@ API: Final[dict[Key, Row]] = {
     ("api:schedule", "DELETE", ""): Row(ADMINISTERS_OR_STAFF, "5, 10", (204,)),
     ("api:schedule-run_now", "POST", ""): Row(ADMINISTERS_OR_STAFF, "5, 10", (202,)),
     ("api:deployments", "GET", ""): Row(LISTS, "8, 10"),
+    ("api:drift", "GET", ""): Row(
+        SEES, "5, 8, 10", data={"project": "shop-zzshared", "from": CODE, "to": CODE}
+    ),
     ("api:apply", "POST", ""): Row(
         ADMINISTERS, "10, 11", data={"documents": [{"text": "environments: [{code: NEW}]"}], "dry_run": True}
     ),

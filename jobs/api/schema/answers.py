@@ -219,7 +219,9 @@ class CommitAnswer(serializers.Serializer[Any]):
 
     sha = serializers.CharField()
     author = serializers.CharField()
-    at = serializers.CharField(help_text="When it was written, ISO 8601.")
+    at = serializers.CharField(
+        allow_null=True, help_text="When it was written, ISO 8601; null when its date is none."
+    )
     subject = serializers.CharField()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from jobs.api.schema.answers import RevisionAnswer
+from jobs.api.schema.answers import CommitAnswer, RevisionAnswer
 from jobs.api.schema.fields import Word
 from jobs.choices import JobType
 from jobs.models import Schedule
@@ -129,7 +129,7 @@ class ScheduleDetailAnswer(ScheduleAnswer):
     next_runs = serializers.ListField(child=serializers.DateTimeField())
 
 
-class DeploymentAnswer(serializers.Serializer[Any]):
+class PlaceAnswer(serializers.Serializer[Any]):
     """What a project has in an environment."""
 
     environment = serializers.CharField()
@@ -141,10 +141,46 @@ class DeploymentAnswer(serializers.Serializer[Any]):
     )
     job_name = serializers.CharField()
     since = serializers.DateTimeField()
+
+
+class DeploymentAnswer(PlaceAnswer):
+    """What a project has in an environment, and where something newer is."""
+
     newer_in = serializers.CharField(
         allow_null=True,
         help_text="Code of the environment, of those that the asker may see, that has something newer.",
     )
+
+
+class CommitsAnswer(serializers.Serializer[Any]):
+    """Commits that one environment has and another one lacks."""
+
+    commits = CommitAnswer(many=True, help_text="The newest first, at most 1,000.")
+    commits_count = serializers.IntegerField(min_value=0, help_text="How many there are.")
+
+
+class DriftAnswer(serializers.Serializer[Any]):
+    """How far two environments are apart in one project."""
+
+    project = serializers.CharField()
+    same = serializers.BooleanField(help_text="Both have the same commits, or nothing.")
+    ahead = CommitsAnswer(
+        allow_null=True,
+        help_text="What `from` has and `to` lacks; null when that is not known, and `problem` says why.",
+    )
+    behind = CommitsAnswer(allow_null=True, help_text="What `to` has and `from` lacks; null likewise.")
+    problem = serializers.CharField(
+        help_text="Why the commits are not known, or perhaps not all, in sentences; empty when all is well."
+    )
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Return the fields; ``from`` is no name that a class could give."""
+        places = {
+            name: PlaceAnswer(allow_null=True, help_text="Null when nothing of it is deployed there.")
+            for name in ("from", "to")
+        }
+        own = super().get_fields()
+        return {"project": own.pop("project"), **places, **own}
 
 
 class WebhookAnswer(serializers.Serializer[Any]):

@@ -5,6 +5,17 @@ from __future__ import annotations
 from typing import Any, Final
 
 _AT: Final = "2026-03-01T09:00:00Z"
+_THERE: Final = {"ref": "v1.2.0", "sha": "9fceb02d0ae598e95dc970b74767f19372d61af8"}
+_NEWER: Final = {"ref": "v1.3.0", "sha": "1f7a7a472abf3dd9643fd615f6da379c4acb3e3a"}
+_PLACE: Final[dict[str, Any]] = {
+    "environment": "PROD",
+    "project": "shop",
+    "revision": _THERE,
+    "revisions": [_THERE],
+    "job": 42,
+    "job_name": "N.PROD-00000042",
+    "since": _AT,
+}
 _SCHEDULE: Final[dict[str, Any]] = {
     "name": "nightly-qa",
     "enabled": True,
@@ -104,15 +115,32 @@ ANSWERS: Final[dict[str, Any]] = {
         "job_name": None,
         "at": _AT,
     },
-    "Deployment": {
-        "environment": "PROD",
+    "Deployment": {**_PLACE, "newer_in": "QA"},
+    "Drift": {
         "project": "shop",
-        "revision": {"ref": "v1.2.0", "sha": "9fceb02d0ae598e95dc970b74767f19372d61af8"},
-        "revisions": [{"ref": "v1.2.0", "sha": "9fceb02d0ae598e95dc970b74767f19372d61af8"}],
-        "job": 42,
-        "job_name": "N.PROD-00000042",
-        "since": _AT,
-        "newer_in": "QA",
+        "from": {
+            **_PLACE,
+            "environment": "QA",
+            "revision": _NEWER,
+            "revisions": [_NEWER],
+            "job": 47,
+            "job_name": "N.QA-00000047",
+        },
+        "to": _PLACE,
+        "same": False,
+        "ahead": {
+            "commits": [
+                {
+                    "sha": _NEWER["sha"],
+                    "author": "Ana",
+                    "at": "2026-02-27T16:20:00Z",
+                    "subject": "Prices of spring",
+                }
+            ],
+            "commits_count": 1,
+        },
+        "behind": {"commits": [], "commits_count": 0},
+        "problem": "",
     },
     "Subscription": {
         "id": 2,

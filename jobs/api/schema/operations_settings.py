@@ -71,6 +71,9 @@ SETTINGS: Final[dict[str, Operation]] = {
     "GET deployments/": Operation(
         "list_deployments", "List what is deployed where", answers.DeploymentAnswer, page=True
     ),
+    "GET deployments/drift/": Operation(
+        "compare_deployments", "Compare two environments", answers.DriftAnswer, codes=("not_found",)
+    ),
     **kept("subscription", "subscriptions", "subscription_id", answers.SubscriptionAnswer),
     "POST subscriptions/{subscription_id}/rotate_secret/": Operation(
         "rotate_subscription_secret", "Change the key of a webhook", answers.SubscriptionAnswer

@@ -88,6 +88,11 @@ _LOG: Final[dict[str, tuple[Schema, str]]] = {
     "limit": (_whole(1, log.MOST, log.DEFAULT_LIMIT), "Most lines on a page."),
 }
 
+_AT: Final[tuple[Schema, str]] = (
+    {"type": "string", "format": "date-time"},
+    "As it was then; now when not given.",
+)
+
 USUAL: Final = _usual()
 OTHER: Final[dict[str, dict[str, tuple[Schema, str]]]] = {
     "jobs/{job_id}/log/": _LOG,
@@ -127,10 +132,19 @@ OTHER: Final[dict[str, dict[str, tuple[Schema, str]]]] = {
     "deployments/": {
         "environment": (_several(_TEXT), "Places in one of these environments; repeat the parameter."),
         "project": (_several(_TEXT), "Places of one of these projects; repeat the parameter."),
-        "at": ({"type": "string", "format": "date-time"}, "As it was then; now when not given."),
+        "at": _AT,
+    },
+    "deployments/drift/": {
+        "project": (_TEXT, "The project."),
+        "from": (_TEXT, "The environment whose commits are `ahead`."),
+        "to": (_TEXT, "The environment that it is compared with."),
+        "at": _AT,
     },
 }
 """By address, where a name means something of its own."""
+
+REQUIRED: Final = {"deployments/drift/": ("project", "from", "to")}
+"""By address, the query parameters that have to be given."""
 
 PATHS: Final[dict[str, tuple[Schema, str]]] = {
     "job_id": (_whole(1, selectors.LARGEST_ID), "Number of the job."),
@@ -186,7 +200,8 @@ def query_parameter(address: str, name: str) -> Parameter:
     found = OTHER.get(address, {}).get(name) or USUAL.get(name)
     if found is None:
         raise LookupError(f"The query parameter {name} of {address} is described nowhere.")
-    return _query(name, *found)
+    must = {"required": True} if name in REQUIRED.get(address, ()) else {}
+    return {**_query(name, *found), **must}
 
 
 def headers(address: str, *, lasts: bool) -> list[Parameter]:
