@@ -61,6 +61,12 @@ def original(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def zone(now: datetime) -> str:
+    """Return the zone of the request and how far it is from UTC at ``now``: ``Europe/Madrid (UTC+01:00)``."""
+    name, offset = timezone.get_current_timezone_name(), timezone.localtime(now).isoformat()[-6:]
+    return "UTC" if name == "UTC" else f"{name} (UTC{offset})"
+
+
 def distance(moment: datetime, now: datetime) -> str:
     """Return how far away a moment is: ``in 3 min``, ``2 h ago``."""
     seconds = (moment - now).total_seconds()
