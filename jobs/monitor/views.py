@@ -94,6 +94,7 @@ def _list(request: HttpRequest, query: Query, *, status: int = 200, typed: str =
         "next": page_address(request.GET, query.ordering, page.next),
         "previous": page_address(request.GET, query.ordering, page.previous),
         "ways_out": cache(lambda: ways_out(user, request.GET)),
+        "may_create": cache(lambda: selectors.may_create(policy.rights_of(user))),
         "environments": cache(lambda: list(policy.environments_for(user).values_list("code", flat=True))),
     }
     if is_htmx(request):

@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from jobs.models import Job
 from permissions.catalog import Right
 from permissions.models import Environment, User
-from permissions.policy import revoke
+from permissions.policy import grant, revoke
 from tests.factories import (
     EnvironmentFactory,
     JobFactory,
@@ -250,7 +250,9 @@ def test_the_page_costs_the_same_queries_with_any_number_of_rows(
         reader.get("/")
 
 
-def test_empty_pages_say_what_to_do(reader: Reader, dev: Environment) -> None:
+def test_empty_pages_say_what_to_do(reader: Reader, ana: User, dev: Environment) -> None:
+    assert "Aún no hay pases" in words(reader.get("/"))
+    grant(ana, Right.CREATE, dev)
     assert "Crear el primer pase" in words(reader.get("/"))
     assert "Ningún pase cumple estos filtros" in words(reader.get("/?q=zzz"))
     assert "action.job.view_monitor" in words(Reader(user_with()).get("/"))
