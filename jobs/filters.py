@@ -11,6 +11,7 @@ from typing import Final
 from jobs.choices import JobType, StatusChoice, StepChoice
 from jobs.exceptions import InvalidInput
 from jobs.keyset import Ordering
+from jobs.search_words import split
 from jobs.selectors import DATE_FIELDS, JobFilter
 
 KNOWN_VALUES: Final[dict[str, tuple[str, ...]]] = {
@@ -96,7 +97,8 @@ def parse_filter(parameters: Mapping[str, Sequence[str]], *, zone: tzinfo | None
     return JobFilter(
         values={name: tuple(given[name]) for name in sorted(MULTIPLE) if given[name]},
         without={name: tuple(given[negation]) for negation, name in NEGATED.items() if given[negation]},
-        text="".join(given[TEXT]).strip(),
+        # Quotation marks around nothing ask for nothing: they are no filter.
+        text="".join(given[TEXT]).strip() if any(map(split, given[TEXT])) else "",
         after={name: bounds[f"{name}_after"] for name in DATE_FIELDS if f"{name}_after" in bounds},
         before={name: bounds[f"{name}_before"] for name in DATE_FIELDS if f"{name}_before" in bounds},
     )

@@ -102,6 +102,7 @@ _SENTENCES: Final[Mapping[Fault, Callable[[], str]]] = {
         "%(piece)s: write a day such as 2026-01-31, or compare with > and < for a time."
     ),
     Fault.TWICE: lambda: _("%(piece)s: a date has one beginning and one end."),
+    Fault.EMPTY: lambda: _("%(piece)s: write what to look for between the quotation marks."),
     Fault.TOO_LONG: lambda: _("%(piece)s: this is too long."),
 }
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
+from html import escape
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
@@ -104,6 +105,7 @@ def test_what_is_left_out_and_each_word_is_looked_for(reader: Reader, dev: Envir
         ("environment:DEVV", "Environment: there is no DEVV. Did you mean DEV?"),
         ("environment:PROD", "Environment: there is no PROD."),
         ("-ana", "-ana: only a field with a value can be left out"),
+        ('ana ""', '"": write what to look for between the quotation marks.'),
         ("created>soon", "Created from: Write the time in ISO 8601"),
         ("created:2026-01-01T10:00", "write a day such as 2026-01-31"),
         ("rule: status>error", "status>error: only dates are compared"),
@@ -116,7 +118,7 @@ def test_what_cannot_be_read_is_said_and_stays_in_the_box(
     EnvironmentFactory.create(code="PROD")
     reader = Reader(ana, "en")
     answer = reader.get(f"/?search={quote(typed)}&ordering=id")
-    assert (answer.status_code, f'value="{typed.replace(">", "&gt;")}"' in text(answer)) == (400, True)
+    assert (answer.status_code, f'value="{escape(typed)}"' in text(answer)) == (400, True)
     assert message in words(answer)
     assert reader.get(f"/?search={quote(typed)}", **HTMX).status_code == 400
 
