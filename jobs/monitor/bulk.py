@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from jobs import filters, selectors
+from jobs import selectors
 from jobs.bulk import Order, carry_out
 from jobs.exceptions import InvalidInput
 from jobs.monitor import bulk_rows
@@ -27,6 +27,8 @@ from jobs.monitor.bulk_form import BulkForm
 from jobs.monitor.bulk_rows import Row
 from jobs.monitor.dialogs import DIALOGS, Dialog
 from jobs.monitor.gate import actor, reader, signed_in
+from jobs.monitor.view_query import read_filter
+from jobs.monitor.wrong_values import no_value
 from jobs.wording import translated
 
 MOST_JOBS: Final = 200
@@ -62,7 +64,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
     dialog = DIALOGS[key] if key in KEYS else None
     try:
         if key and dialog is None:
-            raise InvalidInput({"action": [filters.unknown(key, KEYS)]})
+            raise InvalidInput({"action": [no_value(key, {key: DIALOGS[key].label for key in KEYS})]})
         if request.method == "POST":
             return _send(request, dialog)
         choice = chosen(request)
@@ -100,7 +102,7 @@ def _matching(request: HttpRequest) -> list[int]:
         InvalidInput: The filter is none, or keeps none or too many.
     """
     given = {name: values for name, values in request.GET.lists() if any(values)}
-    wanted = filters.parse_filter(given, zone=timezone.get_current_timezone())
+    wanted = read_filter(given)
     if wanted == selectors.JobFilter():
         raise InvalidInput({"all": [_("Without a filter that would be all jobs: say at least one filter.")]})
     jobs = selectors.visible_jobs(reader(request)).filter(wanted.condition()).order_by("-id")

@@ -129,6 +129,28 @@ def test_a_spanish_reader_is_told_the_spanish_word(reader: Reader, dev: Environm
     assert "estado" in found[1]
 
 
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("/?status=zzz", "Estado: zzz no es un valor posible aquí. Usa uno de estos: listo (ready), ejecutando (running), "),
+        ("/?search=estado:zzz", "Estado: zzz no es un valor posible aquí. Usa uno de estos: listo (ready), "),
+        ("/?status=finalizado", "Estado: finalizado no es un valor posible aquí. ¿Quieres decir finalizado (finished)?"),
+        ("/?exclude_status=eror", "Sin estado: eror no es un valor posible aquí. ¿Quieres decir error?"),
+        ("/?group=zzz", "Grupos: zzz no es un valor posible aquí. Usa uno de estos: Por fecha (time), Por entorno "),
+        ("/?ordering=zzz", "Orden: zzz no es un valor posible aquí. Usa uno de estos: Número ↓ (-id), "),
+        ("/?columns=paaso", "Columnas: paaso no es un valor posible aquí. ¿Quieres decir Paso (step)?"),
+        ("/?format=xls", "Formato: xls no es un valor posible aquí. Usa uno de estos: csv, json."),
+        ("/jobs/bulk/?action=zzz&job=1", "zzz no es un valor posible aquí. Usa uno de estos: Aprobar (approve), "),
+        ("/jobs/bulk/?action=cancel&all=1&status=zzz", "zzz no es un valor posible aquí. Usa uno de estos: listo (ready), "),
+    ],
+)  # fmt: skip
+def test_a_spanish_reader_is_told_spanish_words_and_the_codes_that_the_address_takes(
+    reader: Reader, dev: Environment, address: str, message: str
+) -> None:
+    answer = reader.get(address)
+    assert (answer.status_code, message in words(answer)) == (400, True), words(answer)
+
+
 def test_a_code_that_one_may_not_know_is_answered_as_one_that_is_not(
     reader: Reader, dev: Environment
 ) -> None:
