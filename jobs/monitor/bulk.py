@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from jobs import selectors
+from jobs import filters, selectors
 from jobs.bulk import Order, carry_out
 from jobs.exceptions import InvalidInput
 from jobs.monitor import bulk_rows
@@ -28,7 +28,7 @@ from jobs.monitor.bulk_rows import Row
 from jobs.monitor.dialogs import DIALOGS, Dialog
 from jobs.monitor.gate import actor, reader, signed_in
 from jobs.monitor.view_query import read_filter
-from jobs.monitor.wrong_values import no_value
+from jobs.monitor.wrong_values import no_value, unknown_names
 from jobs.wording import translated
 
 MOST_JOBS: Final = 200
@@ -40,6 +40,8 @@ KEYS: Final = (
     "comment", "hold", "release", "delete",
 )  # fmt: skip
 """What can be done to several jobs, in the order in which it is offered."""
+
+_KNOWN: Final = (*filters.PARAMETERS, "action", "all", "job", "back")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,13 @@ def chosen(request: HttpRequest) -> Choice:
     """Return which jobs the address names.
 
     Raises:
-        InvalidInput: None, too many, or what can be no number or filter.
+        InvalidInput: None, too many, or what can be no number or filter; or something that means nothing here, such as
+            a filter with a letter missing, without which there would be more jobs.
     """
+    if unknown := unknown_names(request.GET, _KNOWN):
+        raise InvalidInput(
+            {name: [f"{name[:60]}: {text}" for text in texts] for name, texts in unknown.items()}
+        )
     if request.GET.get("all"):
         return Choice(_matching(request), by_filter=True)
     texts = list(dict.fromkeys(request.GET.getlist("job")))

@@ -48,6 +48,7 @@ FIELD_LABELS: Final = {
     "view": gettext_lazy("View"),
     "cursor": gettext_lazy("Page"),
     "format": gettext_lazy("Format"),
+    "panel": gettext_lazy("Panel"),
 }
 
 

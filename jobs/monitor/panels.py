@@ -143,6 +143,18 @@ def address_of(parameters: QueryDict) -> str:
     return "?" + urlencode(found) + ("#columns" if move else "")
 
 
+def opened(parameters: QueryDict) -> str:
+    """Return the panel that the address opens, an empty text when it opens none.
+
+    Raises:
+        InvalidInput: It is none of ``PANELS``.
+    """
+    asked = parameters.get("panel", "")
+    if asked and asked not in PANELS:
+        raise InvalidInput({"panel": [no_value(asked, PANELS)]})
+    return asked
+
+
 def format_of(parameters: QueryDict) -> str:
     """Return the format of the file that is asked for, an empty text when none is.
 

@@ -5,7 +5,7 @@ All jobs instead of those that were meant would be taken for these, acted on and
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlencode
 
@@ -14,7 +14,6 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 
 from jobs import filters
-from jobs.exceptions import InvalidInput
 from jobs.monitor import listing, saved_views, search
 from jobs.monitor.gate import is_htmx, reader
 from jobs.monitor.view_query import VIEW_PARAMETERS, Query, pairs
@@ -24,9 +23,9 @@ _KEPT: Final = (*VIEW_PARAMETERS, "fold", "view")
 """What else the address says stays, so that the list is as it was once its filter is mended."""
 
 
-def messages_of(error: InvalidInput) -> Iterable[str]:
+def messages_of(errors: Mapping[str, Sequence[str]]) -> Iterable[str]:
     """Return a sentence for each part of the address that cannot be used."""
-    for name, texts in error.errors.items():
+    for name, texts in errors.items():
         yield f"{listing.label_of(name)}: {' '.join(translated(text) for text in texts)}"
 
 

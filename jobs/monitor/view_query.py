@@ -38,6 +38,14 @@ NO_VIEW: Final = "none"
 PLACE_PARAMETERS: Final = ("cursor", "panel")
 """Say where the reader is; everything else in the address says what is looked for."""
 
+COLUMN_PANEL: Final = ("column", "at", "move")
+"""What the panel of columns sends; it leads to an address with ``columns``."""
+
+KNOWN: Final = (
+    *VIEW_PARAMETERS, *PLACE_PARAMETERS, "fold", "view", "format", "search", "open", *COLUMN_PANEL,
+)  # fmt: skip
+"""All that the address of the monitor may say."""
+
 _MOST_FOLDS: Final = 40
 _LONGEST_KEY: Final = 100
 

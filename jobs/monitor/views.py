@@ -17,8 +17,9 @@ from jobs.exceptions import InvalidInput
 from jobs.list_rows import Listed
 from jobs.monitor import cells, counts, export, groups, listing, panels, polling, refused, saved_views, search
 from jobs.monitor.gate import is_htmx, reader, signed_in
-from jobs.monitor.view_query import Query, page_address, pairs, read_query
+from jobs.monitor.view_query import KNOWN, Query, page_address, pairs, read_query
 from jobs.monitor.ways_out import ways_out
+from jobs.monitor.wrong_values import unknown_names
 from permissions import policy
 
 ROWS: Final = 50
@@ -31,8 +32,10 @@ def monitor(request: HttpRequest) -> HttpResponseBase:
 
     A saved view is opened by its address; the usual one by the address without parameters. ``search``, and what the panel of
     columns sends, are redirected to the address that says the same, so that Back, loading again and copying the address work;
-    ``format`` makes a file of the view.
+    ``format`` makes a file of the view. A parameter that means nothing is refused: it was meant to say something.
     """
+    if unknown := unknown_names(request.GET, KNOWN):
+        return refused.answer(request, refused.messages_of(unknown), wrong=unknown)
     opened = "" if is_htmx(request) else saved_views.opening(request)
     if opened:
         return redirect(opened)
@@ -46,8 +49,9 @@ def monitor(request: HttpRequest) -> HttpResponseBase:
     try:
         query = read_query(request.GET)
         kind = panels.format_of(request.GET)
+        panels.opened(request.GET)
     except InvalidInput as error:
-        return refused.answer(request, refused.messages_of(error), wrong=error.errors)
+        return refused.answer(request, refused.messages_of(error.errors), wrong=error.errors)
     if kind:
         return export.answer(request, reader(request), query, kind)
     return _list(request, query)

@@ -5,13 +5,20 @@ The search box understands words and codes, the address codes alone: ``listo (re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Final
 
 from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from jobs.monitor import query_text
+
+MOST_NAMED: Final = 5
+"""So many mistakes of one kind are named at once."""
+
+_MEANT: Final = {"sort": "ordering", "order": "ordering", "order_by": "ordering", "orden": "ordering"}
 
 
 def language() -> str:
@@ -40,6 +47,23 @@ def of_field(field: str, text: str) -> str:
     return no_value(
         text, {value: query_text.value_word(field, value, language()) for value in query_text.VALUES[field]}
     )
+
+
+def unknown_names(names: Iterable[str], known: Iterable[str]) -> dict[str, list[str]]:
+    """Return a message for each parameter of an address that means nothing there, by its name: the first few.
+
+    Args:
+        names: Of the address.
+        known: What it may say. A word of the search box, in either language, leads to the parameter that it stands for.
+    """
+    choices = list(known)
+    found = {}
+    for name in islice((name for name in names if name not in choices), MOST_NAMED):
+        meant = _MEANT.get(name.lower()) or query_text.field_of(name)
+        near = meant if meant in choices else query_text.near_to(name, choices)
+        advice = " " + _("Did you mean %(near)s?") % {"near": near} if near else ""
+        found[name] = [_("There is no such parameter here.") + advice]
+    return found
 
 
 def _both(code: str, words: Mapping[str, str | Promise]) -> str:

@@ -139,6 +139,7 @@ def test_a_spanish_reader_is_told_the_spanish_word(reader: Reader, dev: Environm
         ("/?group=zzz", "Grupos: zzz no es un valor posible aquí. Usa uno de estos: Por fecha (time), Por entorno "),
         ("/?ordering=zzz", "Orden: zzz no es un valor posible aquí. Usa uno de estos: Número ↓ (-id), "),
         ("/?columns=paaso", "Columnas: paaso no es un valor posible aquí. ¿Quieres decir Paso (step)?"),
+        ("/?panel=zzz", "Panel: zzz no es un valor posible aquí. "),
         ("/?format=xls", "Formato: xls no es un valor posible aquí. Usa uno de estos: csv, json."),
         ("/jobs/bulk/?action=zzz&job=1", "zzz no es un valor posible aquí. Usa uno de estos: Aprobar (approve), "),
         ("/jobs/bulk/?action=cancel&all=1&status=zzz", "zzz no es un valor posible aquí. Usa uno de estos: listo (ready), "),
@@ -149,6 +150,28 @@ def test_a_spanish_reader_is_told_spanish_words_and_the_codes_that_the_address_t
 ) -> None:
     answer = reader.get(address)
     assert (answer.status_code, message in words(answer)) == (400, True), words(answer)
+
+
+@pytest.mark.parametrize(
+    ("address", "messages"),
+    [
+        ("/?sort=zzz&foo=bar", ["sort: There is no such parameter here. Did you mean ordering?", "foo: There is"]),
+        ("/?foo&search=status:error", ["foo: There is no such parameter here."]),
+        ("/?enviroment=DEV&open=1", ["enviroment: There is no such parameter here. Did you mean environment?"]),
+        ("/?estado=error&column=name", ["estado: There is no such parameter here. Did you mean status?"]),
+        ("/?colunms=name&format=csv", ["colunms: There is no such parameter here. Did you mean columns?"]),
+        ("/jobs/bulk/?action=cancel&all=1&status=error&enviroment=DEV", ["enviroment: There is no such parameter"]),
+    ],
+)  # fmt: skip
+def test_a_parameter_that_means_nothing_is_refused_with_the_one_that_was_meant(
+    ana: User, dev: Environment, address: str, messages: list[str]
+) -> None:
+    JobFactory.at("END", "error", environment=dev, name="MINE")
+    reader = Reader(ana, "en")
+    answer = reader.get(address)
+    assert (answer.status_code, "MINE" in text(answer)) == (400, False)
+    assert [each for each in messages if each not in words(answer)] == []
+    assert reader.get(address, **HTMX).status_code == 400
 
 
 def test_a_code_that_one_may_not_know_is_answered_as_one_that_is_not(
