@@ -37,7 +37,8 @@ class Calendar:
         local = moment.astimezone(self._zone)
         day = local.date()
         if day not in self._days:
-            self._days[day] = escape(_day(day, self._today))
+            # Where there is little room the time goes on a line of its own, and the day stays in one piece.
+            self._days[day] = escape(_day(day, self._today).replace(" ", "\N{NO-BREAK SPACE}"))
         title = f"{local:%Y-%m-%d %H:%M:%S %Z} · {original(moment)}"
         return f'<time datetime="{moment.isoformat()}" title="{title}">{self._days[day]} {local:%H:%M}</time>'
 
