@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from difflib import get_close_matches
 from typing import Final
@@ -11,6 +11,7 @@ from typing import Final
 from jobs.choices import JobType, StatusChoice, StepChoice
 from jobs.exceptions import InvalidInput
 from jobs.keyset import Ordering
+from jobs.search_words import split
 from jobs.selectors import DATE_FIELDS, JobFilter
 
 KNOWN_VALUES: Final[dict[str, tuple[str, ...]]] = {
@@ -65,12 +66,19 @@ PAGE_ORDERINGS: Final = {
 """Those of the page, where a heading orders by the name; the API's are the contract's."""
 
 
-def parse_filter(parameters: Mapping[str, Sequence[str]], *, zone: tzinfo | None = None) -> JobFilter:
+def parse_filter(
+    parameters: Mapping[str, Sequence[str]],
+    *,
+    zone: tzinfo | None = None,
+    unknown_value: Callable[[str, str], str] | None = None,
+) -> JobFilter:
     """Return the filter that ``parameters`` ask for; those that are no filters are left to the caller.
 
     Args:
         parameters: Values by name, as in a query string. Empty values are left out, as forms send them.
         zone: Of the reader, for times without one. ``None`` refuses these.
+        unknown_value: Returns the message for a value that a filter with fixed values does not have: it takes the
+            filter's name, without its negation, and the value. ``None`` says it with codes, as the API does.
 
     Raises:
         InvalidInput: Names every parameter that is not usable.
@@ -80,10 +88,12 @@ def parse_filter(parameters: Mapping[str, Sequence[str]], *, zone: tzinfo | None
     for name, texts in given.items():
         errors.update(_plain_mistakes(name, texts))
     for name in REPEATABLE:
-        known = KNOWN_VALUES.get(NEGATED.get(name, name))
+        field = NEGATED.get(name, name)
+        known = KNOWN_VALUES.get(field)
         for text in given[name] if known else ():
             if known and text not in known:
-                errors.setdefault(name, []).append(unknown(text, known))
+                said = unknown_value(field, text) if unknown_value else unknown(text, known)
+                errors.setdefault(name, []).append(said)
     bounds: dict[str, datetime] = {}
     for name in DATES:
         for text in given[name] if name not in errors else ():
@@ -96,7 +106,8 @@ def parse_filter(parameters: Mapping[str, Sequence[str]], *, zone: tzinfo | None
     return JobFilter(
         values={name: tuple(given[name]) for name in sorted(MULTIPLE) if given[name]},
         without={name: tuple(given[negation]) for negation, name in NEGATED.items() if given[negation]},
-        text="".join(given[TEXT]).strip(),
+        # Quotation marks around nothing ask for nothing: they are no filter.
+        text="".join(given[TEXT]).strip() if any(map(split, given[TEXT])) else "",
         after={name: bounds[f"{name}_after"] for name in DATE_FIELDS if f"{name}_after" in bounds},
         before={name: bounds[f"{name}_before"] for name in DATE_FIELDS if f"{name}_before" in bounds},
     )

@@ -20,6 +20,7 @@ from permissions import policy
 from permissions.catalog import Right
 from permissions.models import Environment, User
 from permissions.policy import AnyUser
+from permissions.rights import Rights
 from rules.models import Rule
 
 DATE_FIELDS: Final = {
@@ -190,6 +191,11 @@ def _text_condition(text: str) -> Q:
     if text.isdecimal() and len(text) < 19:
         found |= Q(pk=int(text))
     return found | Q(Exists(JobRevision.objects.filter(revision, job_id=OuterRef("pk"))))
+
+
+def may_create(rights: Rights) -> bool:
+    """Return whether who holds ``rights`` may create a job in any environment. One small query, or none."""
+    return Environment.objects.filter(policy.environment_filter(rights, Right.CREATE, "pk")).exists()
 
 
 def visible_jobs(user: AnyUser) -> QuerySet[Job]:

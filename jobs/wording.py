@@ -131,8 +131,6 @@ _WITH_WORDS: Final = (
     gettext_noop("Unknown value: %(word)s. Did you mean %(near)s?"),
     gettext_noop("Unknown value: %(word)s. Use one of: %(words)s."),
     gettext_noop("Unknown value: %(word)s."),
-    gettext_noop("Unknown column: %(word)s. Did you mean %(near)s?"),
-    gettext_noop("Unknown column: %(word)s."),
     gettext_noop("Use at most %(number)s characters."),
     gettext_noop("Give at most %(number)s values."),
     gettext_noop("%(before)s Undoing failed: %(reason)s"),

@@ -27,6 +27,8 @@ from jobs.monitor.bulk_form import BulkForm
 from jobs.monitor.bulk_rows import Row
 from jobs.monitor.dialogs import DIALOGS, Dialog
 from jobs.monitor.gate import actor, reader, signed_in
+from jobs.monitor.view_query import read_filter
+from jobs.monitor.wrong_values import no_value, unknown_names
 from jobs.wording import translated
 
 MOST_JOBS: Final = 200
@@ -38,6 +40,8 @@ KEYS: Final = (
     "comment", "hold", "release", "delete",
 )  # fmt: skip
 """What can be done to several jobs, in the order in which it is offered."""
+
+_KNOWN: Final = (*filters.PARAMETERS, "action", "all", "job", "back")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
     dialog = DIALOGS[key] if key in KEYS else None
     try:
         if key and dialog is None:
-            raise InvalidInput({"action": [filters.unknown(key, KEYS)]})
+            raise InvalidInput({"action": [no_value(key, {key: DIALOGS[key].label for key in KEYS})]})
         if request.method == "POST":
             return _send(request, dialog)
         choice = chosen(request)
@@ -79,8 +83,13 @@ def chosen(request: HttpRequest) -> Choice:
     """Return which jobs the address names.
 
     Raises:
-        InvalidInput: None, too many, or what can be no number or filter.
+        InvalidInput: None, too many, or what can be no number or filter; or something that means nothing here, such as
+            a filter with a letter missing, without which there would be more jobs.
     """
+    if unknown := unknown_names(request.GET, _KNOWN):
+        raise InvalidInput(
+            {name: [f"{name[:60]}: {text}" for text in texts] for name, texts in unknown.items()}
+        )
     if request.GET.get("all"):
         return Choice(_matching(request), by_filter=True)
     texts = list(dict.fromkeys(request.GET.getlist("job")))
@@ -100,7 +109,7 @@ def _matching(request: HttpRequest) -> list[int]:
         InvalidInput: The filter is none, or keeps none or too many.
     """
     given = {name: values for name, values in request.GET.lists() if any(values)}
-    wanted = filters.parse_filter(given, zone=timezone.get_current_timezone())
+    wanted = read_filter(given)
     if wanted == selectors.JobFilter():
         raise InvalidInput({"all": [_("Without a filter that would be all jobs: say at least one filter.")]})
     jobs = selectors.visible_jobs(reader(request)).filter(wanted.condition()).order_by("-id")

@@ -133,11 +133,13 @@ class Writer:
         if job.project is None:
             return _td("project", label, _NONE)
         refs = " ".join(ref for ref, _sha in job.revisions)
-        return _td("project", f'{label} title="{escape(refs)}"', escape(job.project))
+        return _code("project", f'{label} title="{escape(refs)}"', job.project)
 
     def _rule(self, label: str, job: Listed) -> str:
-        slug = escape(job.rule)
-        return _td("rule", f'{label} title="{slug}"', slug)
+        return _code("rule", label, job.rule)
+
+    def _user(self, label: str, job: Listed) -> str:
+        return _code("user", label, job.created_by)
 
     def _moment(self, label: str, job: Listed, *, key: str) -> str:
         return _or_none("date", label, self._times.element(getattr(job, key)))
@@ -176,6 +178,11 @@ def _words() -> dict[str, str]:
 def _td(kind: str, attributes: str, content: str) -> str:
     """Return a cell; all three are HTML already."""
     return f'<td role="cell" class="cell-{kind}" {attributes}>{content}</td>\n'
+
+
+def _code(kind: str, attributes: str, text: str) -> str:
+    """Return the cell of a code or a name that may be long."""
+    return _td(f"code cell-{kind}", attributes, f"<span>{escape(text)}</span>")
 
 
 def _or_none(kind: str, attributes: str, content: str) -> str:
@@ -238,7 +245,7 @@ _CELLS: Final[Mapping[str, Callable[[Writer, str, Listed], str]]] = {
     "project": Writer._project,
     "natures": _tags("natures", "natures"),
     "rule": Writer._rule,
-    "created_by": _plain("user", "created_by"),
+    "created_by": Writer._user,
     **{key: partial(Writer._moment, key=key) for key in _MOMENTS},
     "id": _plain("number", "pk"),
     "type": Writer._type,

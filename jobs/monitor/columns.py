@@ -10,9 +10,9 @@ from typing import Any, Final
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from jobs import filters
 from jobs.exceptions import InvalidInput
 from jobs.list_rows import Listed
+from jobs.monitor.wrong_values import no_value
 from jobs.representation import instant
 
 Plain = str | int | bool | list[Any] | None
@@ -93,7 +93,8 @@ def parse(texts: Sequence[str]) -> tuple[Column, ...]:
     keys = [key.strip() for text in texts for key in text.split(",") if key.strip()]
     unknown = [key for key in keys if key not in COLUMNS]
     if unknown:
-        raise InvalidInput({"columns": [filters.unknown(key, COLUMNS, "column") for key in unknown[:3]]})
+        labels = {key: column.label for key, column in COLUMNS.items()}
+        raise InvalidInput({"columns": [no_value(key, labels) for key in unknown[:3]]})
     wanted = dict.fromkeys(keys) if keys else dict.fromkeys(USUAL)
     if ALWAYS not in wanted:
         wanted = {ALWAYS: None, **wanted}

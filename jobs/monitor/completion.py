@@ -15,9 +15,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from jobs import selectors
-from jobs.monitor import listing, query_text, search
+from jobs.monitor import listing, query_text
 from jobs.monitor.gate import reader, signed_in
 from jobs.monitor.names import creators
+from jobs.monitor.wrong_values import language
 from permissions import policy
 from permissions.policy import AnyUser
 
@@ -69,7 +70,7 @@ def _fields(typed: str) -> Iterable[Suggestion]:
 
 
 def _field(name: str, typed: str, label: str, sign: str) -> Iterable[Suggestion]:
-    word = query_text.field_word(name, search.language())
+    word = query_text.field_word(name, language())
     known = (*query_text.words_of(name), label)
     if any(query_text.folded(each).startswith(query_text.folded(typed)) for each in known):
         yield Suggestion(f"{word}{sign}", label)
@@ -82,7 +83,7 @@ def _values(user: AnyUser, name: str, typed: str) -> Iterable[Suggestion]:
         for value, words in query_text.VALUES[name].items():
             label = listing.value_label(name, value)
             if any(query_text.folded(word).startswith(begin) for word in (*words, label)):
-                found.append(Suggestion(query_text.value_word(name, value, search.language()), label))
+                found.append(Suggestion(query_text.value_word(name, value, language()), label))
         # The other language's words after those of the reader.
         yield from sorted(found, key=lambda each: not query_text.folded(each.text).startswith(begin))
     elif name in query_text.DATES:
@@ -95,9 +96,7 @@ def _values(user: AnyUser, name: str, typed: str) -> Iterable[Suggestion]:
         rows = list(matching.values_list(column, label)[: 4 * MOST])
         rows.sort(key=lambda row: (not row[0].lower().startswith(typed.lower()), row[0]))
         for code, shown in rows:
-            yield Suggestion(
-                query_text.value_word(name, code, search.language()), shown if shown != code else ""
-            )
+            yield Suggestion(query_text.value_word(name, code, language()), shown if shown != code else "")
 
 
 def _days() -> Iterable[Suggestion]:

@@ -48,6 +48,7 @@ FIELD_LABELS: Final = {
     "view": gettext_lazy("View"),
     "cursor": gettext_lazy("Page"),
     "format": gettext_lazy("Format"),
+    "panel": gettext_lazy("Panel"),
 }
 
 
@@ -102,8 +103,11 @@ def headings(parameters: QueryDict, query: Query) -> list[Heading]:
 
 
 def status_chips(parameters: QueryDict, numbers: dict[Status, int]) -> list[Chip]:
-    """Return a chip for each status that occurs or is selected; each one switches itself in the address."""
-    selected = parameters.getlist("status")
+    """Return a chip for each status that occurs or is selected; each one switches itself in the address.
+
+    A status that is left out keeps its chip, with what there is of it, as the way back to it.
+    """
+    selected, left_out = parameters.getlist("status"), parameters.getlist(f"{filters.NEGATION}status")
     chips = []
     for status in Status:
         number = numbers.get(status, 0)
@@ -118,6 +122,7 @@ def status_chips(parameters: QueryDict, numbers: dict[Status, int]) -> list[Chip
                 count=counts.shown(number),
                 family=BADGES[status],
                 selected=status.value in selected,
+                negated=status.value in left_out,
             )
         )
     return chips

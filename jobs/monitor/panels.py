@@ -20,19 +20,13 @@ from jobs.monitor.columns import COLUMNS
 from jobs.monitor.export import FORMATS
 from jobs.monitor.names import creators
 from jobs.monitor.view_query import GROUPS, TIME, Query, address, given_values, pairs
+from jobs.monitor.wrong_values import no_value
 from permissions import policy
 from permissions.policy import AnyUser
 
 MOST_CHOICES: Final = 300
 """A field offers so many; others are typed in the search box."""
 
-GROUP_LABELS: Final[dict[str, Promise]] = {
-    "time": _("By time"),
-    "environment": _("By environment"),
-    "status": _("By status"),
-    "project": _("By project"),
-    "none": _("No groups"),
-}
 PANELS: Final[dict[str, Promise]] = {"filters": _("Filters"), "columns": _("Columns")}
 _CHOSEN: Final = ("column", "move")
 
@@ -149,6 +143,18 @@ def address_of(parameters: QueryDict) -> str:
     return "?" + urlencode(found) + ("#columns" if move else "")
 
 
+def opened(parameters: QueryDict) -> str:
+    """Return the panel that the address opens, an empty text when it opens none.
+
+    Raises:
+        InvalidInput: It is none of ``PANELS``.
+    """
+    asked = parameters.get("panel", "")
+    if asked and asked not in PANELS:
+        raise InvalidInput({"panel": [no_value(asked, PANELS)]})
+    return asked
+
+
 def format_of(parameters: QueryDict) -> str:
     """Return the format of the file that is asked for, an empty text when none is.
 
@@ -157,7 +163,7 @@ def format_of(parameters: QueryDict) -> str:
     """
     asked = "".join(parameters.getlist("format"))
     if asked and asked not in FORMATS:
-        raise InvalidInput({"format": [filters.unknown(asked, FORMATS)]})
+        raise InvalidInput({"format": [no_value(asked, {kind: kind for kind in FORMATS})]})
     return asked
 
 
@@ -175,7 +181,7 @@ def links(parameters: QueryDict) -> list[Link]:
 def group_links(parameters: QueryDict, query: Query) -> list[Link]:
     """Return the ways to put the list in groups."""
     return [
-        Link(str(GROUP_LABELS[group]), _grouped(parameters, group), group == query.group) for group in GROUPS
+        Link(str(label), _grouped(parameters, group), group == query.group) for group, label in GROUPS.items()
     ]
 
 

@@ -92,6 +92,7 @@ class Fault(Enum):
     NOT_TO_THE_END = "not_to_the_end"
     TWICE = "twice"
     TOO_LONG = "too_long"
+    EMPTY = "empty"
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +274,8 @@ class _Reading:
     def _text(self, word: str) -> None:
         if word.startswith("-") and len(word) > 1:
             self._wrong(Fault.NOT_NEGATABLE, word)
+        elif not split(word):
+            self._wrong(Fault.EMPTY, word)
         else:
             self.words.append(word)
 

@@ -9,14 +9,15 @@ from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 from django.http import QueryDict
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs import filters, selectors
 from jobs.exceptions import InvalidInput
-from jobs.monitor import listing, query_text
+from jobs.monitor import listing, query_text, wrong_values
 from jobs.monitor.query_text import Fault, Mistake, QueryTextError
 from jobs.monitor.view_query import pairs
+from jobs.monitor.wrong_values import language
 from jobs.wording import translated
 from permissions import policy
 from permissions.policy import AnyUser
@@ -35,11 +36,6 @@ class Reading:
 
     address: str = ""
     messages: tuple[str, ...] = ()
-
-
-def language() -> str:
-    """Return the reader's language as the search box knows it."""
-    return (translation.get_language() or "en")[:2]
 
 
 def written(parameters: QueryDict) -> str:
@@ -82,13 +78,7 @@ def _in_words(mistake: Mistake) -> str:
         advice = near or " " + _("In quotation marks it is text.")
         return _("There is no field %(name)s.") % values + advice
     if mistake.fault is Fault.UNKNOWN_VALUE:
-        words = ", ".join(
-            query_text.value_word(mistake.field, value, language())
-            for value in query_text.VALUES[mistake.field]
-        )
-        return _("%(name)s is no value here.") % values + (
-            near or " " + _("Use one of: %(words)s.") % {"words": words}
-        )
+        return f"{listing.label_of(mistake.field)}: {wrong_values.of_field(mistake.field, mistake.name)}"
     return _SENTENCES[mistake.fault]() % values
 
 
@@ -102,6 +92,7 @@ _SENTENCES: Final[Mapping[Fault, Callable[[], str]]] = {
         "%(piece)s: write a day such as 2026-01-31, or compare with > and < for a time."
     ),
     Fault.TWICE: lambda: _("%(piece)s: a date has one beginning and one end."),
+    Fault.EMPTY: lambda: _("%(piece)s: write what to look for between the quotation marks."),
     Fault.TOO_LONG: lambda: _("%(piece)s: this is too long."),
 }
 

@@ -37,7 +37,8 @@ class Calendar:
         local = moment.astimezone(self._zone)
         day = local.date()
         if day not in self._days:
-            self._days[day] = escape(_day(day, self._today))
+            # Where there is little room the time goes on a line of its own, and the day stays in one piece.
+            self._days[day] = escape(_day(day, self._today).replace(" ", "\N{NO-BREAK SPACE}"))
         title = f"{local:%Y-%m-%d %H:%M:%S %Z} · {original(moment)}"
         return f'<time datetime="{moment.isoformat()}" title="{title}">{self._days[day]} {local:%H:%M}</time>'
 
@@ -59,6 +60,12 @@ def full(moment: datetime) -> str:
 def original(moment: datetime) -> str:
     """Return a moment as it is stored."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def zone(now: datetime) -> str:
+    """Return the zone of the request and how far it is from UTC at ``now``: ``Europe/Madrid (UTC+01:00)``."""
+    name, offset = timezone.get_current_timezone_name(), timezone.localtime(now).isoformat()[-6:]
+    return "UTC" if name == "UTC" else f"{name} (UTC{offset})"
 
 
 def distance(moment: datetime, now: datetime) -> str:

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlencode
 
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from jobs import filters, keyset, selectors
 from jobs.exceptions import InvalidInput
-from jobs.monitor import columns
+from jobs.monitor import columns, wrong_values
 from jobs.monitor.columns import Column
+from jobs.monitor.wrong_values import no_value
 
-GROUPS: Final = ("time", "environment", "status", "project", "none")
+GROUPS: Final[dict[str, Promise]] = {
+    "time": gettext_lazy("By time"),
+    "environment": gettext_lazy("By environment"),
+    "status": gettext_lazy("By status"),
+    "project": gettext_lazy("By project"),
+    "none": gettext_lazy("No groups"),
+}
+"""Ways to put the list in groups, as people call them."""
+
 TIME: Final = "time"
 VIEW_PARAMETERS: Final = (*filters.PARAMETERS, "ordering", "columns", "group")
 """What a saved view keeps: everything but where the reader is in it."""
@@ -26,6 +37,14 @@ NO_VIEW: Final = "none"
 
 PLACE_PARAMETERS: Final = ("cursor", "panel")
 """Say where the reader is; everything else in the address says what is looked for."""
+
+COLUMN_PANEL: Final = ("column", "at", "move")
+"""What the panel of columns sends; it leads to an address with ``columns``."""
+
+KNOWN: Final = (
+    *VIEW_PARAMETERS, *PLACE_PARAMETERS, "fold", "view", "format", "search", "open", *COLUMN_PANEL,
+)  # fmt: skip
+"""All that the address of the monitor may say."""
 
 _MOST_FOLDS: Final = 40
 _LONGEST_KEY: Final = 100
@@ -92,12 +111,33 @@ def given_values(query: QueryDict) -> dict[str, list[str]]:
 
 
 def _filter(found: Query, given: dict[str, list[str]]) -> Query:
-    return replace(found, wanted=filters.parse_filter(given, zone=timezone.get_current_timezone()))
+    return replace(found, wanted=read_filter(given))
+
+
+def read_filter(given: Mapping[str, Sequence[str]]) -> selectors.JobFilter:
+    """Return the filter of an address in the reader's zone.
+
+    Raises:
+        InvalidInput: Names each part that is not usable, in the reader's words.
+    """
+    zone = timezone.get_current_timezone()
+    return filters.parse_filter(given, zone=zone, unknown_value=wrong_values.of_field)
 
 
 def _ordering(found: Query, given: dict[str, list[str]]) -> Query:
     asked = given.get("ordering", [])
+    if len(asked) == 1 and asked[0] not in filters.PAGE_ORDERINGS:
+        raise InvalidInput({"ordering": [no_value(asked[0], _orderings())]})
     return replace(found, ordering=filters.parse_ordering(asked, filters.PAGE_ORDERINGS))
+
+
+def _orderings() -> dict[str, str]:
+    """Return the orders that there are, each as its heading shows it."""
+    labels = {column.ordering: column.label for column in columns.COLUMNS.values() if column.ordering}
+    return {
+        name: f"{labels[ordering.column]} {'↓' if ordering.descending else '↑'}"
+        for name, ordering in filters.PAGE_ORDERINGS.items()
+    }
 
 
 def _columns(found: Query, given: dict[str, list[str]]) -> Query:
@@ -109,7 +149,7 @@ def _group(found: Query, given: dict[str, list[str]]) -> Query:
     if len(groups) > 1:
         raise InvalidInput({"group": ["Give this parameter once."]})
     if groups and groups[0] not in GROUPS:
-        raise InvalidInput({"group": [filters.unknown(groups[0], GROUPS)]})
+        raise InvalidInput({"group": [no_value(groups[0], GROUPS)]})
     return replace(found, group=groups[0] if groups else TIME)
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
-from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -17,11 +15,11 @@ from django.views.decorators.http import require_safe
 from jobs import filters, keyset, list_rows, lists, selectors
 from jobs.exceptions import InvalidInput
 from jobs.list_rows import Listed
-from jobs.monitor import cells, counts, export, groups, listing, panels, polling, saved_views, search
+from jobs.monitor import cells, counts, export, groups, listing, panels, polling, refused, saved_views, search
 from jobs.monitor.gate import is_htmx, reader, signed_in
-from jobs.monitor.view_query import Query, page_address, pairs, read_query
+from jobs.monitor.view_query import KNOWN, Query, page_address, pairs, read_query
 from jobs.monitor.ways_out import ways_out
-from jobs.wording import translated
+from jobs.monitor.wrong_values import unknown_names
 from permissions import policy
 
 ROWS: Final = 50
@@ -34,8 +32,10 @@ def monitor(request: HttpRequest) -> HttpResponseBase:
 
     A saved view is opened by its address; the usual one by the address without parameters. ``search``, and what the panel of
     columns sends, are redirected to the address that says the same, so that Back, loading again and copying the address work;
-    ``format`` makes a file of the view.
+    ``format`` makes a file of the view. A parameter that means nothing is refused: it was meant to say something.
     """
+    if unknown := unknown_names(request.GET, KNOWN):
+        return refused.answer(request, refused.messages_of(unknown), wrong=unknown)
     opened = "" if is_htmx(request) else saved_views.opening(request)
     if opened:
         return redirect(opened)
@@ -43,36 +43,21 @@ def monitor(request: HttpRequest) -> HttpResponseBase:
         reading = search.read(reader(request), request.GET)
         if not reading.messages:
             return redirect(request.path + reading.address)
-        return _refused(request, reading.messages)
+        return refused.answer(request, reading.messages)
     if panels.is_chosen(request.GET):
         return redirect(request.path + panels.address_of(request.GET))
     try:
         query = read_query(request.GET)
         kind = panels.format_of(request.GET)
+        panels.opened(request.GET)
     except InvalidInput as error:
-        return _refused(request, _messages(error))
+        return refused.answer(request, refused.messages_of(error.errors), wrong=error.errors)
     if kind:
         return export.answer(request, reader(request), query, kind)
     return _list(request, query)
 
 
-def _messages(error: InvalidInput) -> Iterable[str]:
-    for name, texts in error.errors.items():
-        yield f"{listing.label_of(name)}: {' '.join(translated(text) for text in texts)}"
-
-
-def _refused(request: HttpRequest, said: Iterable[str]) -> HttpResponse:
-    """Say what cannot be read; what was typed stays in its box, and the list is whole."""
-    if is_htmx(request):
-        return HttpResponse(status=400)
-    for message in said:
-        messages.error(request, message)
-    typed = " ".join(request.GET.getlist(search.PARAMETER)) or search.written(request.GET)
-    request.GET = QueryDict()
-    return _list(request, Query(), status=400, typed=typed)
-
-
-def _list(request: HttpRequest, query: Query, *, status: int = 200, typed: str = "") -> HttpResponse:
+def _list(request: HttpRequest, query: Query) -> HttpResponse:
     now, user = timezone.now(), reader(request)
     seen = selectors.seen_environments(user)
     rows, page = _rows(request, query, seen)
@@ -84,7 +69,6 @@ def _list(request: HttpRequest, query: Query, *, status: int = 200, typed: str =
     context = {
         "section": "monitor",
         "version": version,
-        "is_live": status == 200,
         "groups": [(group, writer.rows(group.jobs)) for group in rows],
         "headings": listing.headings(request.GET, query),
         "chips": listing.status_chips(request.GET, numbers),
@@ -94,12 +78,13 @@ def _list(request: HttpRequest, query: Query, *, status: int = 200, typed: str =
         "next": page_address(request.GET, query.ordering, page.next),
         "previous": page_address(request.GET, query.ordering, page.previous),
         "ways_out": cache(lambda: ways_out(user, request.GET)),
+        "may_create": cache(lambda: selectors.may_create(policy.rights_of(user))),
         "environments": cache(lambda: list(policy.environments_for(user).values_list("code", flat=True))),
     }
     if is_htmx(request):
         return render(request, "monitor/_jobs.html", context)
-    context |= _around(request, query, typed)
-    return render(request, "monitor/list.html", context, status=status)
+    context |= _around(request, query)
+    return render(request, "monitor/list.html", context)
 
 
 def _rows(
@@ -131,11 +116,11 @@ def _page(wanted: lists.Wanted, query: Query) -> keyset.Page[Listed]:
     )
 
 
-def _around(request: HttpRequest, query: Query, typed: str) -> dict[str, Any]:
+def _around(request: HttpRequest, query: Query) -> dict[str, Any]:
     """Return what only the whole page has: the search box and the panels."""
     opened = request.GET.get("panel", "")
     found: dict[str, Any] = {
-        "typed": typed or search.written(request.GET),
+        "typed": search.written(request.GET),
         "kept": pairs(request.GET, without=filters.PARAMETERS),
         "panels": panels.links(request.GET),
         "views": saved_views.state(reader(request), request.GET, query),

@@ -50,9 +50,12 @@ def bulk_offer(request: HttpRequest, chips: Iterable[Chip]) -> Offer:
 
 
 def matching(chips: list[Chip]) -> str:
-    """Return the sum of the counts per status, of the selected ones when there are any; ``999+`` stays open."""
+    """Return the sum of the counts per status, of the selected ones when there are any; ``999+`` stays open.
+
+    A status that is left out does not count, selected or not.
+    """
     counted = [chip for chip in chips if chip.selected] or chips
-    texts = [chip.count for chip in counted]
+    texts = [chip.count for chip in counted if not chip.negated]
     numbers = [int(text.rstrip("+")) for text in texts if text.rstrip("+").isdecimal()]
     if not numbers or len(numbers) < len(texts):
         return ""

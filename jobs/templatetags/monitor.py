@@ -35,6 +35,12 @@ def moment(value: datetime | None, style: str = "short") -> SafeString | str:
     return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), title, text)
 
 
+@register.simple_tag
+def zone() -> str:
+    """Return the zone that moments are written in, with its present distance from UTC."""
+    return times.zone(timezone.now())
+
+
 @register.filter
 def duration(seconds: float | None) -> str:
     """Return a duration in seconds for people, an empty text when there is none."""

@@ -79,6 +79,25 @@ def test_without_a_choice_the_browser_decides(dev: Environment) -> None:
         assert f"Until 2031-01-02 {shown}" in words(reader.get(f"/jobs/{job.pk}/"))
 
 
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        ("", r"Times are in the zone Europe/Madrid \(UTC\+0[12]:00\)\. Choose another"),
+        ("Asia/Kolkata", r"Times are in the zone Asia/Kolkata \(UTC\+05:30\)\."),
+        ("UTC", r"Times are in the zone UTC\."),
+    ],
+)
+def test_without_a_script_every_page_names_its_zone(dev: Environment, zone: str, said: str) -> None:
+    user = user_with("view_monitor", environments=[dev])
+    user.time_zone = zone
+    user.save(update_fields=["time_zone"])
+    reader, job = Reader(user, "en"), JobFactory.at("RUN", "ready", environment=dev)
+    for address in ("/", "/inbox/", "/deployments/", f"/jobs/{job.pk}/", f"/jobs/{job.pk}/log/"):
+        parts = re.findall(r"<noscript>(.*?)</noscript>", text(reader.get(address)), re.DOTALL)
+        (without_scripts,) = (" ".join(re.sub(r"<[^>]+>", " ", part).split()) for part in parts)
+        assert re.fullmatch(said, without_scripts), address
+
+
 def test_rights_are_granted_and_withdrawn_by_ticking_boxes(boss: Reader, dev: Environment) -> None:
     ops, ana = GroupFactory.create(name="ops"), UserFactory.create(username="ana")
     grant(ops, Right.CANCEL, dev)

@@ -69,6 +69,9 @@ def test_a_row_can_be_selected_and_the_bar_keeps_the_filter(reader: Reader, dev:
     assert 'name="back" value="status=ready&amp;ordering=-scheduled_at"' in page
     assert '<input type="hidden" name="ordering"' not in page[page.index('id="bulk"') :]
     assert "all 1 that match this filter" in words(reader.get("/?status=ready"))
+    assert "all 1 that match this filter" in words(reader.get("/?exclude_status=ready"))
+    both = words(reader.get("/?status=ready&status=abend&exclude_status=ready"))
+    assert "all 1 that match this filter" in both, "what contradicts itself is counted as it is listed"
     assert 'name="all"' not in text(reader.get("/")), "without a filter that would be everything"
 
 
@@ -131,10 +134,11 @@ def test_everything_that_matches_a_filter_is_meant(reader: Reader, dev: Environm
         "action=cancel": "Choose at least one job.",
         "action=cancel&job=x": "These are no numbers of jobs.",
         "action=cancel&job=" + "9" * 30: "These are no numbers of jobs.",
-        "action=nope&job=1": "Unknown value: nope.",
-        "action=keep&job=1": "Unknown value: keep.",
+        "action=nope&job=1": "nope is no value here. Use one of: approve, reject,",
+        "action=keep&job=1": "keep is no value here.",
         "action=cancel&all=1": "Without a filter that would be all jobs",
-        "action=cancel&all=1&status=nope": "Unknown value: nope.",
+        "action=cancel&all=1&q=%22%22": "Without a filter that would be all jobs",
+        "action=cancel&all=1&status=nope": "nope is no value here.",
         "action=cancel&all=1&created_after=soon": "Write the time in ISO 8601",
         "action=cancel&all=1&status=error": "No job matches these filters any more.",
         "": "Choose at least one job.",

@@ -375,9 +375,11 @@ def test_the_preview_says_what_would_run(reader: Reader, shop: dict[str, str], d
 
 
 def test_the_preview_says_that_check_would_refuse(reader: Reader, dev: Environment) -> None:
-    rule("web", 'CHECK:\n  - fail: "Not on {{ environment }}"\nRUN:\n  - log: x')
-    page = said(ask(reader, project="", revisions=""))
-    assert "As it is, CHECK would fail: Not on DEV" in page
+    rule("web", 'CHECK:\n  - fail: "Not on <{{ environment }}>\\nnor elsewhere"\nRUN:\n  - log: x')
+    answer = ask(reader, project="", revisions="")
+    page = said(answer)
+    assert "As it is, CHECK would fail: Not on <DEV> nor elsewhere" in page
+    assert "Not on &lt;DEV&gt;<br>nor elsewhere" in answer, "its lines stay apart"
     assert "CHECK refuses, so there is no job." in page
 
 

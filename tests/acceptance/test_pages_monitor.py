@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from jobs.models import Job
 from permissions.catalog import Right
 from permissions.models import Environment, User
-from permissions.policy import revoke
+from permissions.policy import grant, revoke
 from tests.factories import (
     EnvironmentFactory,
     JobFactory,
@@ -181,6 +181,41 @@ def test_a_filter_that_makes_no_sense_is_named_and_nothing_breaks(
     assert reader.get(f"/{query}", **HTMX).status_code == 400
 
 
+@pytest.mark.parametrize(
+    "query", ["status=nope", "search=statsu:error", "status=ready&created_after=soon", "search=%22%22"]
+)
+def test_a_filter_that_cannot_be_read_shows_no_job_and_nothing_can_be_done_to_any(
+    reader: Reader, ana: User, dev: Environment, query: str
+) -> None:
+    grant(ana, Right.CANCEL, dev)
+    job = JobFactory.at("RUN", "ready", environment=dev, name="MINE")
+    page = text(reader.get(f"/?{query}&ordering=name&columns=name&group=none"))
+    for each in ("MINE", 'id="bulk"', 'name="job"', "format=", "panel=", 'name="all"', "hx-get"):
+        assert each not in page, each
+    assert re.findall(r'<input type="hidden" name="(\w+)" value="(\w+)"', page[page.index("search-form") :])[:3] == [
+        ("ordering", "name"), ("columns", "name"), ("group", "none"),
+    ]  # fmt: skip
+    for kind in ("csv", "json"):
+        file = reader.get(f"/?{query}&format={kind}")
+        assert (file.status_code, file["Content-Type"], "MINE" in text(file)) == (
+            400,
+            "text/html; charset=utf-8",
+            False,
+        )
+    asked = f"/jobs/bulk/?action=cancel&all=1&{query}"
+    assert (reader.get(asked).status_code, "MINE" in text(reader.get(asked))) == (400, False)
+    assert reader.post(asked, {"action": "cancel", "all": "1", "do": "1"}).status_code == 400
+    job.refresh_from_db()
+    assert job.status == "ready"
+
+
+def test_what_is_no_filter_can_be_left_out_by_a_click(reader: Reader, dev: Environment) -> None:
+    answer = text(reader.get("/?status=ready&ordering=colour&group=none"))
+    assert 'value="estado:listo"' in answer
+    assert 'href="?status=ready&amp;group=none"' in answer
+    assert 'href="?' not in text(reader.get("/?status=nope")), "a filter is mended, or all are asked for"
+
+
 def test_every_job_is_on_one_page_of_rows_and_only_one(reader: Reader, dev: Environment) -> None:
     rule, project = RuleFactory.create(), ProjectFactory.create()
     for _ in range(53):
@@ -250,7 +285,9 @@ def test_the_page_costs_the_same_queries_with_any_number_of_rows(
         reader.get("/")
 
 
-def test_empty_pages_say_what_to_do(reader: Reader, dev: Environment) -> None:
+def test_empty_pages_say_what_to_do(reader: Reader, ana: User, dev: Environment) -> None:
+    assert "Aún no hay pases" in words(reader.get("/"))
+    grant(ana, Right.CREATE, dev)
     assert "Crear el primer pase" in words(reader.get("/"))
     assert "Ningún pase cumple estos filtros" in words(reader.get("/?q=zzz"))
     assert "action.job.view_monitor" in words(Reader(user_with()).get("/"))

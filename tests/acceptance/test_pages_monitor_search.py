@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
+from html import escape
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
@@ -104,6 +105,7 @@ def test_what_is_left_out_and_each_word_is_looked_for(reader: Reader, dev: Envir
         ("environment:DEVV", "Environment: there is no DEVV. Did you mean DEV?"),
         ("environment:PROD", "Environment: there is no PROD."),
         ("-ana", "-ana: only a field with a value can be left out"),
+        ('ana ""', '"": write what to look for between the quotation marks.'),
         ("created>soon", "Created from: Write the time in ISO 8601"),
         ("created:2026-01-01T10:00", "write a day such as 2026-01-31"),
         ("rule: status>error", "status>error: only dates are compared"),
@@ -116,7 +118,7 @@ def test_what_cannot_be_read_is_said_and_stays_in_the_box(
     EnvironmentFactory.create(code="PROD")
     reader = Reader(ana, "en")
     answer = reader.get(f"/?search={quote(typed)}&ordering=id")
-    assert (answer.status_code, f'value="{typed.replace(">", "&gt;")}"' in text(answer)) == (400, True)
+    assert (answer.status_code, f'value="{escape(typed)}"' in text(answer)) == (400, True)
     assert message in words(answer)
     assert reader.get(f"/?search={quote(typed)}", **HTMX).status_code == 400
 
@@ -125,6 +127,51 @@ def test_a_spanish_reader_is_told_the_spanish_word(reader: Reader, dev: Environm
     found = re.search(r'class="message message-error">([^<]+)', text(reader.get("/?search=estdo:error")))
     assert found is not None
     assert "estado" in found[1]
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("/?status=zzz", "Estado: zzz no es un valor posible aquí. Usa uno de estos: listo (ready), ejecutando (running), "),
+        ("/?search=estado:zzz", "Estado: zzz no es un valor posible aquí. Usa uno de estos: listo (ready), "),
+        ("/?status=finalizado", "Estado: finalizado no es un valor posible aquí. ¿Quieres decir finalizado (finished)?"),
+        ("/?exclude_status=eror", "Sin estado: eror no es un valor posible aquí. ¿Quieres decir error?"),
+        ("/?group=zzz", "Grupos: zzz no es un valor posible aquí. Usa uno de estos: Por fecha (time), Por entorno "),
+        ("/?ordering=zzz", "Orden: zzz no es un valor posible aquí. Usa uno de estos: Número ↓ (-id), "),
+        ("/?columns=paaso", "Columnas: paaso no es un valor posible aquí. ¿Quieres decir Paso (step)?"),
+        ("/?panel=zzz", "Panel: zzz no es un valor posible aquí. "),
+        ("/?format=xls", "Formato: xls no es un valor posible aquí. Usa uno de estos: csv, json."),
+        ("/jobs/bulk/?action=zzz&job=1", "zzz no es un valor posible aquí. Usa uno de estos: Aprobar (approve), "),
+        ("/jobs/bulk/?action=cancel&all=1&status=zzz", "zzz no es un valor posible aquí. Usa uno de estos: listo (ready), "),
+    ],
+)  # fmt: skip
+def test_a_spanish_reader_is_told_spanish_words_and_the_codes_that_the_address_takes(
+    reader: Reader, dev: Environment, address: str, message: str
+) -> None:
+    answer = reader.get(address)
+    assert (answer.status_code, message in words(answer)) == (400, True), words(answer)
+
+
+@pytest.mark.parametrize(
+    ("address", "messages"),
+    [
+        ("/?sort=zzz&foo=bar", ["sort: There is no such parameter here. Did you mean ordering?", "foo: There is"]),
+        ("/?foo&search=status:error", ["foo: There is no such parameter here."]),
+        ("/?enviroment=DEV&open=1", ["enviroment: There is no such parameter here. Did you mean environment?"]),
+        ("/?estado=error&column=name", ["estado: There is no such parameter here. Did you mean status?"]),
+        ("/?colunms=name&format=csv", ["colunms: There is no such parameter here. Did you mean columns?"]),
+        ("/jobs/bulk/?action=cancel&all=1&status=error&enviroment=DEV", ["enviroment: There is no such parameter"]),
+    ],
+)  # fmt: skip
+def test_a_parameter_that_means_nothing_is_refused_with_the_one_that_was_meant(
+    ana: User, dev: Environment, address: str, messages: list[str]
+) -> None:
+    JobFactory.at("END", "error", environment=dev, name="MINE")
+    reader = Reader(ana, "en")
+    answer = reader.get(address)
+    assert (answer.status_code, "MINE" in text(answer)) == (400, False)
+    assert [each for each in messages if each not in words(answer)] == []
+    assert reader.get(address, **HTMX).status_code == 400
 
 
 def test_a_code_that_one_may_not_know_is_answered_as_one_that_is_not(

@@ -103,7 +103,10 @@ def test_columns_are_those_that_were_asked_for_in_their_order(
     assert shown == ["cell-select", "cell-status", "cell-text", "cell-name", "cell-revisions", "cell-menu"]
     assert headings(text(reader.get("/?columns=status"))) == ["Name", "Status"], "the way to the job is there"
     refused = reader.get("/?columns=name,colour")
-    assert (refused.status_code, "Unknown column: colour." in words(refused)) == (400, True)
+    assert (
+        refused.status_code,
+        "Columns: colour is no value here. Use one of: name, environment," in words(refused),
+    ) == (400, True)
 
 
 def test_every_column_has_a_cell_for_every_job(

@@ -127,6 +127,12 @@ def test_a_long_log_is_searched_folded_linked_and_copied(page: Page, log: str, s
     expect(page.locator("#log-count")).to_have_text("2 of 10 matching lines")
     page.get_by_role("link", name="Previous match").click()
     expect(page).to_have_url(re.compile(r"q=needle&hit=706#L706$"))
+    page.go_back()
+    page.go_back()
+    page.go_back()
+    expect(page).to_have_url(log)
+    expect(page.get_by_role("searchbox"), "what was sent is not taken for what is shown").to_have_value("")
+    page.goto(f"{log}?q=needle")
     page.get_by_role("link", name="End the search").click()
 
     page.locator("#L710 .no").click()

@@ -23,9 +23,11 @@ from tests.factories import (
     PASSWORD,
     EnvironmentFactory,
     JobFactory,
+    NatureFactory,
     ProjectFactory,
     RuleFactory,
     happen,
+    moment,
     user_with,
 )
 
@@ -279,6 +281,34 @@ def test_no_menu_of_the_list_reaches_beyond_a_phone(
         expect(menus.nth(number).locator(".menu-list")).to_be_visible()
         assert too_wide(page) == [], menus.nth(number).inner_text()
         page.keyboard.press("Escape")
+
+
+BEHIND: Final = """() => [...document.querySelectorAll("tr.job")].flatMap(row => {
+    const edge = row.querySelector(".cell-menu").getBoundingClientRect().left;
+    const isBehind = time => time.getBoundingClientRect().right > edge;
+    return [...row.querySelectorAll("time")].filter(isBehind).map(time => time.textContent);
+})"""
+
+
+def test_all_of_the_users_columns_are_seen_at_once(
+    page: Page, live_server: LiveServer, ana: User, dev: Environment
+) -> None:
+    rule, shop = RuleFactory.create(slug="deploy-shop-eu"), ProjectFactory.create(code="payments-gateway")
+    natures = [NatureFactory.create(code=code) for code in ("deployment", "python", "web")]
+    for step, status in (("RUN", "pending_approval"), ("RUN", "trapped"), ("END", "finished")):
+        JobFactory.at(
+            step, status, environment=dev, name=f"N.DEV-0000{status[:4]}", rule=rule, project=shop, natures=natures, urgent=True,
+            scheduled_at=moment("2026-09-28T22:30"), max_start_at=moment("2026-09-29T22:30"),
+        )  # fmt: skip
+    page.set_viewport_size({"width": 1280, "height": 900})
+    sign_in(page, live_server)
+    frame = page.locator(".table-frame")
+    for language in ("es", "en"):
+        User.objects.filter(pk=ana.pk).update(language=language)
+        page.reload()
+        assert page.locator("html").get_attribute("lang") == language
+        assert frame.evaluate("frame => frame.scrollWidth - frame.clientWidth") == 0
+        assert page.evaluate(BEHIND) == []
 
 
 @pytest.mark.parametrize("width", [360, 1024])
