@@ -205,6 +205,7 @@ AXES_VERBOSE = False
 LANGUAGE_CODE = CLARIVE_LANGUAGE
 LANGUAGES = [("es", "Español"), ("en", "English")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = ["clarive_monitor.formats"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = CLARIVE_TIME_ZONE

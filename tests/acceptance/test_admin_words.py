@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
@@ -93,6 +94,13 @@ def test_the_history_of_a_thing_leads_to_its_audit(root: Reader) -> None:
     assert (
         f"/auditrecord/{record.pk}/change/" in root.get(f"/admin/jobs/auditrecord/?{link}").content.decode()
     )
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_a_time_fits_into_a_column(language: str) -> None:
+    JobFactory.create(created_at=datetime(2026, 11, 26, 15, 1, tzinfo=UTC))
+    root = Reader(UserFactory.create(is_superuser=True, is_staff=True, time_zone="UTC"), language)
+    assert "26 Nov 2026, 15:01" in words(root.get("/admin/jobs/job/"))
 
 
 def test_an_empty_name_of_a_user_has_one_mistake(root: Reader) -> None:
