@@ -3,7 +3,7 @@
 One partition is looked at in a step, and each once in ``LOOK_AGAIN``. What is copied is only what is left, into a table of its
 own, some rows at a time, while everybody reads and writes the old one. Then writers of this one partition are kept out for the
 moment in which what changed meanwhile is made good and the two change places. A statement of that moment lasts at most
-``SWAP_MS``, or all of it is undone and tried again later.
+``SWAP_MS``, or all of it is undone and tried again later: then nobody gets at the log for that moment.
 """
 
 from __future__ import annotations
@@ -204,10 +204,26 @@ def _copy(part: Partition, now: datetime, until: float) -> bool:
     return _swap(part, now)
 
 
+def _catch_up(part: Partition) -> None:
+    """Make good what changed since it was copied, beside everybody, so that little is left to do while others wait."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_between(_ADD, part))
+        cursor.execute(_between(_TAKE, part))
+    with connection.cursor() as cursor:
+        # Of a table that has just been filled PostgreSQL takes the size for that of before, and compares row by row.
+        cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(part.name + _NEW)))
+
+
 def _swap(part: Partition, now: datetime) -> bool:
     """Let a copy take the place of its partition; return ``False`` when it could not be had at once."""
+    has_failed = LogTable.objects.filter(name=part.name, tries__gt=0).exists()
+    _catch_up(part)
     began = time.monotonic()
     with in_short_time(statement_ms=SWAP_MS) as tried, connection.cursor() as cursor:
+        if has_failed:
+            # Who writes to this partition all the time waits for it with a lock on the whole log, which taking a partition out
+            # of it needs: the two would wait for one another each time. So nobody comes in for this moment.
+            cursor.execute(f"LOCK TABLE ONLY {partitions.TABLE} IN ACCESS EXCLUSIVE MODE")
         # From here on nobody writes to the old one, and what everybody has written is seen.
         cursor.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier(part.name)))
         cursor.execute(_between(_ADD, part))

@@ -223,6 +223,46 @@ def test_a_partition_is_exchanged_beside_readers_and_writers(monkeypatch: pytest
     assert max(slowest.values()) < 5
 
 
+def test_an_exchange_comes_through_beside_those_who_write_to_the_partition_all_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long it compares: of ten gigabytes that took so long that a writer always came in between."""
+    jobs = [ended() for _ in range(2)]
+    for job in jobs:
+        append_entry(job.pk, 1, "RUN", "info", "There.")
+    part = part_of(jobs[0].pk)
+    monkeypatch.setattr(disk, "_TAKE", f"{disk._TAKE} AND (SELECT pg_sleep(0.15)) IS NOT NULL")
+    over = threading.Event()
+    tries: list[bool] = []
+
+    def write(job: int) -> Callable[[], None]:
+        def run() -> None:
+            while not over.is_set():
+                append_entry(job, 1, "RUN", "info", "More.")
+
+        return run
+
+    def exchange() -> None:
+        try:
+            assert disk._begin_copy(part)
+            disk._note(part, timezone.now(), 0, 0, is_done=True)
+            until = time.monotonic() + MOST_SECONDS
+            while not tries or not tries[-1]:
+                assert time.monotonic() < until, f"{len(tries)} times in vain"
+                tries.append(disk._copy(part, timezone.now(), until))
+        finally:
+            over.set()
+
+    beside(exchange, *(write(job.pk) for job in jobs))
+    assert not disk.is_copying() or [part.name + disk._OLD] == disk._loose()
+    for job in Job.objects.all():
+        assert [entry.id for entry in read_entries(job.pk, limit=5000).entries] == list(
+            range(1, job.log_lines + 1)
+        )
+    while disk._loose():
+        disk.give_back(timezone.now(), time.monotonic() + 1)
+
+
 def test_an_exchange_gives_up_while_somebody_reads_and_is_made_later(monkeypatch: pytest.MonkeyPatch) -> None:
     job = ended()
     append_entry(job.pk, 1, "RUN", "info", "There.")
