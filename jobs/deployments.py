@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -53,6 +53,9 @@ AND (%(environments)s::text[] IS NULL OR environment.code = ANY(%(environments)s
 AND (%(projects)s::text[] IS NULL OR project.code = ANY(%(projects)s::text[])) {beyond}
 ORDER BY environment.code {way}, project.code {way} LIMIT %(count)s
 """
+_PRESENT: Final = """
+SELECT found.revisions FROM permissions_environment environment CROSS JOIN LATERAL ({found}) found
+"""
 _NEWEST: Final = """
 SELECT found.job_number FROM (
     SELECT DISTINCT environment_id, project_id FROM jobs_job WHERE id = ANY(%(jobs)s) AND project_id IS NOT NULL
@@ -75,7 +78,8 @@ class Brought:
         revisions: What it brought, ref and commit each, at least one.
         since: When the job finished.
         row: Key of the row that says so: of the same instant, a higher one came later.
-        history_length: How many commits lead to the revision that most lead to; ``None`` when that is not known of each.
+        follows: Commits that are known to lead to one of its commits.
+        precedes: By its commits, those that are known to follow.
     """
 
     job: int
@@ -83,7 +87,8 @@ class Brought:
     revisions: tuple[tuple[str, str], ...]
     since: datetime
     row: int
-    history_length: int | None = None
+    follows: frozenset[str] = frozenset()
+    precedes: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def shas(self) -> tuple[str, ...]:
@@ -162,8 +167,8 @@ def places(
 def newer_elsewhere(found: Collection[Place]) -> dict[str, str]:
     """Return by place, as text, the environment that has the newest of what is newer of the project; the others are left out.
 
-    Newer is what more commits lead to: whatever follows a commit is newer than it, whenever it was deployed. Where that is not
-    known of both, newer is what was deployed later.
+    Newer is what follows in the repository, whenever it was deployed. Of what went apart there, and where nobody knows, newer is
+    what was deployed later.
 
     Args:
         found: All places of their projects among which to look.
@@ -171,23 +176,41 @@ def newer_elsewhere(found: Collection[Place]) -> dict[str, str]:
     of_project: dict[str, list[Place]] = defaultdict(list)
     for place in found:
         of_project[place.project].append(place)
-    newer = {
-        str(place): [other for other in of_project[place.project] if _is_newer(other.brought, place.brought)]
-        for place in found
-    }
-    return {place: max(others, key=_newness).environment for place, others in newer.items() if others}
+    newest = {}
+    for place in found:
+        newer = [each for each in of_project[place.project] if _is_newer(each.brought, place.brought)]
+        if newer:
+            newest[str(place)] = max(newer, key=lambda one: _rank(one, newer)).environment
+    return newest
+
+
+def _rank(place: Place, among: Sequence[Place]) -> tuple[int, datetime, int]:
+    """Return what the newest of several has the most of."""
+    beaten = sum(_is_newer(place.brought, other.brought) for other in among)
+    return beaten, place.brought.since, place.brought.row
 
 
 def _is_newer(one: Brought, other: Brought) -> bool:
     if set(one.shas) == set(other.shas):
         return False
-    if one.history_length is None or other.history_length is None:
-        return (one.since, one.row) > (other.since, other.row)
-    return one.history_length > other.history_length
+    follows, precedes = _follows(one, other), _follows(other, one)
+    return follows if follows is not precedes else (one.since, one.row) > (other.since, other.row)
 
 
-def _newness(place: Place) -> tuple[int, datetime, int]:
-    return place.brought.history_length or 0, place.brought.since, place.brought.row
+def _follows(one: Brought, other: Brought) -> bool:
+    """Return whether everything of ``other`` is known to lead to something of ``one``."""
+    return all(
+        sha in one.shas or sha in one.follows or other.precedes.get(sha, frozenset()) & set(one.shas)
+        for sha in other.shas
+    )
+
+
+def present(project_id: int) -> set[str]:
+    """Return the commits of a project that are deployed anywhere now."""
+    found = _found("environment.id", "%(project)s")
+    with connection.cursor() as cursor:
+        cursor.execute(_PRESENT.format(found=found), {"project": project_id})
+        return {each["sha"] for (revisions,) in cursor.fetchall() for each in json.loads(revisions)}
 
 
 def deployed(
@@ -254,5 +277,6 @@ def _brought(row: Sequence[Any]) -> Brought:
     number, name, revisions, since, key = row
     brought = json.loads(revisions)
     pairs = tuple((each["ref"], each["sha"]) for each in brought)
-    lengths = [each.get("history_length") for each in brought]
-    return Brought(number, name, pairs, since, key, None if None in lengths else max(lengths))
+    follows = frozenset(sha for each in brought for sha in each.get("follows") or ())
+    precedes = {each["sha"]: frozenset(each.get("precedes") or ()) for each in brought}
+    return Brought(number, name, pairs, since, key, follows, precedes)

@@ -18,7 +18,7 @@ import hashlib
 import re
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
@@ -350,6 +350,35 @@ class Held:
             RepositoryError: The mirror cannot be read.
         """
         return bool(self("rev-list", "--max-count=1", sha, "--not", "--all", "--"))
+
+    def leads_to(self, sha: str, other: str) -> bool:
+        """Return whether the commit ``other`` follows the commit ``sha``, or is the same; both are known.
+
+        Raises:
+            RepositoryError: The mirror cannot be read.
+        """
+        return self._answers("merge-base", "--is-ancestor", sha, other)[0]
+
+    def fork_of(self, shas: Sequence[str]) -> str:
+        """Return the commit from which all of ``shas`` went apart, empty when their histories have nothing in common.
+
+        Raises:
+            RepositoryError: The mirror cannot be read.
+        """
+        return self._answers("merge-base", "--octopus", *shas)[1].strip()
+
+    def _answers(self, *arguments: str) -> tuple[bool, str]:
+        """Run a command of git that says no with the return code 1."""
+        done = self.git.attempt("--git-dir", str(self.repository.mirror), *arguments)
+        if done.ended.returncode not in {0, 1}:
+            raise RepositoryError(
+                done.stderr.strip() or f"git ended with return code {done.ended.returncode}."
+            )
+        return done.ended.returncode == 0, done.stdout
+
+    def present(self, shas: Collection[str]) -> frozenset[str]:
+        """Return which of ``shas`` the mirror holds."""
+        return self.repository._known(self.git, shas) if shas else frozenset()
 
     @property
     def is_shallow(self) -> bool:

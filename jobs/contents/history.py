@@ -7,14 +7,17 @@ behind, which is said. Where one of the two is not known nothing is guessed: the
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from jobs.repositories import GitStopped, Held, Repository, RepositoryError, UnknownRef
 
 MOST_COMMITS: Final = 1000
+
+_EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+"""Git knows it without having it."""
 
 Revision = tuple[str, str]
 """Ref and commit."""
@@ -54,6 +57,13 @@ class Moved:
     now: str
 
 
+class Relatives(NamedTuple):
+    """Which of some commits lead to one, and which follow it; those that are in neither went apart, or are not known."""
+
+    follows: tuple[str, ...] = ()
+    precedes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """What revisions bring to where another one is.
@@ -68,7 +78,7 @@ class History:
         left_behind: A commit that is there and no longer in the repository, of which this machine has a copy; or empty.
         moved: Refs of the revisions that name something else now, or are gone.
         outdated: Why it is not known what the repository has now; empty when it is.
-        lengths: By commit of the revisions, how many commits lead to it, itself among them; empty when that is not known.
+        relatives: By commit of the revisions, its place among others that were asked about.
     """
 
     paths: frozenset[str]
@@ -80,7 +90,7 @@ class History:
     left_behind: str = ""
     moved: tuple[Moved, ...] = ()
     outdated: str = ""
-    lengths: Mapping[str, int] = field(default_factory=dict)
+    relatives: Mapping[str, Relatives] = field(default_factory=dict)
 
     @property
     def is_base_gone(self) -> bool:
@@ -114,9 +124,14 @@ def _names(ref: str) -> tuple[str, ...]:
 
 
 def read(
-    repository: Repository, bases: Sequence[str], revisions: Sequence[Revision], *, seconds: float
+    repository: Repository,
+    bases: Sequence[str],
+    revisions: Sequence[Revision],
+    *,
+    seconds: float,
+    others: Collection[str] = (),
 ) -> History:
-    """Return what the revisions have that none of ``bases`` has.
+    """Return what the revisions have that ``bases`` have not.
 
     The repository is asked what it has now whenever something may have changed: a ref, or the history of what is there. When it
     does not answer, and all that is needed is known, that is said and no error.
@@ -126,6 +141,7 @@ def read(
         bases: The commits that are there, none when nothing is.
         revisions: At least one, each the ref that it was asked for by, and its commit.
         seconds: How long all of it may take.
+        others: Commits among which the revisions have their place; those that are not known are left out.
 
     Raises:
         UnknownRef: The commit of a revision is no longer in the repository.
@@ -139,24 +155,25 @@ def read(
             if sha not in mirror.known:
                 raise UnknownRef(f"The commit {sha} is no longer in {repository.public}.")
         try:
-            return _read(mirror, bases, revisions)
+            return _read(mirror, bases, revisions, others)
         except GitStopped:
             raise
         except RepositoryError:
             # What the mirror promised it does not hold: it was damaged, and is made anew.
             mirror.renew()
-            return _read(mirror, bases, revisions)
+            return _read(mirror, bases, revisions, others)
 
 
-def _read(mirror: Held, bases: Sequence[str], revisions: Sequence[Revision]) -> History:
+def _read(
+    mirror: Held, bases: Sequence[str], revisions: Sequence[Revision], others: Collection[str]
+) -> History:
     shas = [sha for _ref, sha in revisions]
     gone = next((sha for sha in bases if sha not in mirror.known), "")
     known = [] if gone else bases
+    heads = _heads(mirror, known)
     paths: set[str] = set()
     for sha in shas:
-        # What one of several that are there has just so is not brought.
-        changed = [set(_changed(mirror, base, sha)) for base in known]
-        paths.update(set.intersection(*changed) if changed else _all(mirror, sha))
+        paths |= _differing(mirror, heads, sha) if heads else set(_all(mirror, sha))
     return History(
         frozenset(paths),
         are_all=not known,
@@ -167,10 +184,42 @@ def _read(mirror: Held, bases: Sequence[str], revisions: Sequence[Revision]) -> 
         left_behind=next((sha for sha in known if mirror.is_left_behind(sha)), ""),
         moved=() if mirror.outdated else tuple(_moved(mirror, revisions)),
         outdated=mirror.outdated,
-        lengths={}
-        if mirror.is_shallow
-        else {sha: int(mirror("rev-list", "--count", sha, "--")) for sha in shas},
+        relatives=_relatives(mirror, shas, others),
     )
+
+
+def _relatives(mirror: Held, shas: Sequence[str], others: Collection[str]) -> dict[str, Relatives]:
+    """Return the place of each of ``shas`` among ``others``; in a shallow repository nobody knows it."""
+    present = [] if mirror.is_shallow else sorted(mirror.present(others))
+    return {
+        sha: Relatives(
+            tuple(other for other in present if other != sha and mirror.leads_to(other, sha)),
+            tuple(other for other in present if other != sha and mirror.leads_to(sha, other)),
+        )
+        for sha in shas
+    }
+
+
+def _heads(mirror: Held, bases: Sequence[str]) -> list[str]:
+    """Return those of ``bases`` that lead to no other one: they have what the others have."""
+    if len(set(bases)) < 2:
+        return list(bases[:1])
+    return mirror("merge-base", "--independent", *bases).split()
+
+
+def _differing(mirror: Held, heads: Sequence[str], sha: str) -> set[str]:
+    """Return the paths that ``sha`` has otherwise than all of ``heads`` together.
+
+    What one of them alone has changed since they went apart is there as that one has it; what several have changed counts
+    as soon as one of them has it otherwise.
+    """
+    differing = [set(_changed(mirror, head, sha)) for head in heads]
+    if len(heads) == 1:
+        return differing[0]
+    fork = mirror.fork_of(heads) or _EMPTY_TREE
+    own = [set(_changed(mirror, fork, head)) for head in heads]
+    found = {path for there, mine in zip(differing, own, strict=True) for path in there & mine}
+    return found | differing[0].difference(*own)
 
 
 def _changed(mirror: Held, base: str, sha: str) -> Iterator[str]:

@@ -73,7 +73,7 @@ def carried(contents: Contents, base: Base) -> Entry:
     elif contents.are_all:
         changed = f"{files}, all of the revisions"
     else:
-        changed = f"{files} changed since {base.sha[:12]} ({base.job_name})"
+        changed = f"{files} changed since {', '.join(sha[:12] for sha in base.shas)} ({base.job_name})"
     parts = [changed]
     if contents.commits_count is not None and (contents.commits_count or not base.takes_back):
         parts.append(_number(contents.commits_count, "commit"))

@@ -13,10 +13,10 @@ from typing import Final
 from django.conf import settings
 from django.db import connection, transaction
 
-from jobs import natures, transitions
+from jobs import deployments, natures, transitions
 from jobs.contents import history, saying
 from jobs.contents.base import Base, base_of
-from jobs.contents.history import Commits, History
+from jobs.contents.history import Commits, History, Relatives
 from jobs.exceptions import StaleClaim
 from jobs.execution import checkpoints, draining, naming
 from jobs.execution.database import retrying
@@ -41,12 +41,12 @@ SELECT %s, id FROM (SELECT id FROM jobs_nature WHERE code = ANY(%s) ORDER BY id 
 
 @dataclass(frozen=True, slots=True)
 class _Settled:
-    """What was found: a row of ``Contents``, codes of natures, what the log says, and lengths of history by commit."""
+    """What was found: a row of ``Contents``, codes of natures, what the log says, and where the commits are in history."""
 
     contents: Contents
     natures: Sequence[str]
     entries: Sequence[saying.Entry]
-    lengths: Mapping[str, int] = field(default_factory=dict)
+    relatives: Mapping[str, Relatives] = field(default_factory=dict)
 
 
 def settle(job: Job, keeper: LeaseKeeper, log: LogWriter, mask: Mask) -> StepOutcome | None:
@@ -113,7 +113,8 @@ def _find(job: Job, keeper: LeaseKeeper, revisions: Sequence[tuple[str, str]], b
     git = GitRunner(marker, lambda: keeper.lost or draining.is_draining())
     project = job.project
     repository = retrying(lambda: repository_of(project, git), keeper)
-    found = history.read(repository, base.shas, revisions, seconds=history.left(until))
+    others = retrying(lambda: deployments.present(project.pk), keeper)
+    found = history.read(repository, base.shas, revisions, seconds=history.left(until), others=others)
     rows = retrying(lambda: list(Nature.objects.order_by("code")), keeper)
     matchers, unusable = _matchers(rows)
     try:
@@ -159,7 +160,7 @@ def _as_stored(found: _Found, base: Base, mask: Mask) -> _Settled:
         saying.carried(contents, base),
         saying.natures(found.natures, found.known_natures),
     ]
-    return _Settled(contents, found.natures, entries, found.history.lengths)
+    return _Settled(contents, found.natures, entries, found.history.relatives)
 
 
 def _listed(commits: Commits | None, mask: Mask) -> list[dict[str, str | None]]:
@@ -192,13 +193,13 @@ def _write(job: Job, keeper: LeaseKeeper, log: LogWriter, base: Base, settled: _
             fields = {name: getattr(contents, name) for name in _FIELDS}
             own = {"attempt": job.attempt, "settled_at": locked.clock, "base_job_id": _still_there(base)}
             Contents.objects.update_or_create(job=locked, defaults={**fields, **own})
-            if contents.state == Contents.State.FAILED:
-                return
             with connection.cursor() as cursor:
+                # Those of an earlier attempt, too, when nothing could be settled this time.
                 cursor.execute(_FORGET_NATURES, [job.pk])
                 cursor.execute(_NOTE_NATURES, [job.pk, list(settled.natures)])
-            for sha, length in settled.lengths.items():
-                JobRevision.objects.filter(job=locked, sha=sha).update(history_length=length)
+            for sha, (follows, precedes) in settled.relatives.items():
+                place = {"follows": list(follows), "precedes": list(precedes)}
+                JobRevision.objects.filter(job=locked, sha=sha).update(**place)
 
     retrying(write, keeper)
 

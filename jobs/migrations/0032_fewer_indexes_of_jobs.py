@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0031_history_length"),
+        ("jobs", "0031_place_in_history"),
         ("permissions", "0005_name_of_user"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

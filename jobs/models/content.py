@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Upper
@@ -55,7 +56,8 @@ class JobRevision(models.Model):
     Environment and project are copied here, never change, and carry the uniqueness among active jobs.
 
     Attributes:
-        history_length: How many commits lead to it, itself among them; ``None`` until that is known, and where it cannot be.
+        follows: Commits that were deployed somewhere when its place in history was looked at, and lead to it; ``None`` before.
+        precedes: Those that follow it, likewise.
     """
 
     job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, related_name="revisions")
@@ -65,7 +67,8 @@ class JobRevision(models.Model):
     project = models.ForeignKey("jobs.Project", on_delete=models.PROTECT, related_name="+")
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="+")
     active = models.BooleanField(default=True, help_text=_("The job is in an active status."))
-    history_length = models.PositiveIntegerField(null=True, editable=False)
+    follows = ArrayField(models.CharField(max_length=40), null=True, editable=False)
+    precedes = ArrayField(models.CharField(max_length=40), null=True, editable=False)
 
     class Meta:
         verbose_name = _("revision")

@@ -20,8 +20,8 @@ class Deployment(models.Model):
         kind: See ``Kind``.
         job_number: Key of the job.
         job_name: Its name.
-        revisions: Its revisions in their order: ``{"ref", "sha", "history_length"}`` each, at least one; see
-            ``JobRevision`` for the last, which rows of before migration 0031 have not.
+        revisions: Its revisions in their order: ``{"ref", "sha", "follows", "precedes"}`` each, at least one; see
+            ``JobRevision`` for the last two, which rows of before migration 0031 have not.
         shas: Their commits.
     """
 

@@ -300,7 +300,14 @@ def test_newer_is_what_follows_whenever_it_was_deployed(world: World) -> None:
     world.commit("v3", {"b.sql": "x"})
     world.run("v3", environment=later)
     assert newer() == {here: later.code}
-    # Of what has no history that could be counted, the later one.
+    git("checkout", "--quiet", "-b", "apart", "v1", cwd=world.origin)
+    world.commit("a1", {"c.txt": "x"})
+    world.commit("a2", {"c.txt": "y"})
+    world.run("a2")
+    assert newer() == {there: world.environment.code}, "they went apart: what came later"
+    world.run("v3", environment=later, type="static")
+    assert newer() == {here: later.code}
+    # Of what is in no repository, the later one.
     JobFactory.at(
         "END", "finished", project=world.project, environment=world.environment, revisions=[("v0", "b" * 40)]
     )
@@ -318,7 +325,10 @@ def test_several_revisions_are_one_content(world: World) -> None:
     assert {each["sha"] for each in job.contents.commits} == {world.shas["s1"], world.shas["m1"]}
     world.commit("m2", {"c.txt": "x"})
     job = world.run("m2")
-    assert natures_of(job) == [], "what m1 brought is there"
+    assert natures_of(job) == ["python"], "what m1 brought is there, what s1 brought goes"
+    assert (job.contents.files, job.contents.are_all) == (2, False)
+    base = f"{world.shas['s1'][:12]}, {world.shas['m1'][:12]}"
+    assert any(f"2 files changed since {base} (" in text for text in said(job))
     assert [each["sha"] for each in job.contents.commits] == [world.shas["m2"]]
     assert [each["sha"] for each in job.contents.backed_out] == [world.shas["s1"]]
 

@@ -93,6 +93,40 @@ def test_revisions_that_went_apart_bring_some_commits_and_lack_others(
     assert found.paths == {"side.py", "main.sql"}
 
 
+def test_of_several_that_are_there_one_may_lead_to_the_other(repository: Repository, origin: Path) -> None:
+    """What the older one of them had just so is no longer there, so it changes back."""
+    shas = [head(origin, "v1")]
+    for name in ("a.py", "b.sql", "c.java", "d.txt"):
+        shas.append(commit(origin, {name: "x"}, name))
+    v1, v3, v5 = shas[0], shas[2], shas[4]
+    for bases in ([v1, v5], [v5, v1]):
+        found = history.read(repository, bases, [(v3, v3)], seconds=30)
+        assert found.paths == {"c.java", "d.txt"}
+        back = history.read(repository, bases, [(v1, v1)], seconds=30)
+        assert back.paths == {"a.py", "b.sql", "c.java", "d.txt"}
+        assert (subjects(back.brought), subjects(back.lacking)) == ([], ["d.txt", "c.java", "b.sql", "a.py"])
+
+
+def test_of_several_that_went_apart_each_is_there_as_it_changed_things(
+    repository: Repository, origin: Path
+) -> None:
+    sides = []
+    for name in ("one", "two"):
+        git("checkout", "--quiet", "-b", name, "v1", cwd=origin)
+        sides.append(commit(origin, {f"{name}.py": name, "both.py": name}))
+    git("checkout", "--quiet", "-b", "new", "one", cwd=origin)
+    git("merge", "--quiet", "-s", "ours", "-m", "Merged", "two", cwd=origin)
+    ours = commit(origin, {"two.py": "two", "new.sql": "x"})
+    found = history.read(repository, sides, [(ours, ours)], seconds=30)
+    assert found.paths == {"both.py", "new.sql"}, "whose both.py is there nobody knows"
+    lost = history.read(repository, sides, [(sides[0], "v1"), (sides[0], sides[0])][1:], seconds=30)
+    assert lost.paths == {"both.py", "two.py"}
+    git("checkout", "--quiet", "--orphan", "other", cwd=origin)
+    orphan = commit(origin, {"three.py": "x"})
+    apart = history.read(repository, [sides[0], orphan], [(sides[0], sides[0])], seconds=30)
+    assert {"three.py"} <= apart.paths
+
+
 def test_a_submodule_is_a_path_and_nobody_looks_into_it(
     repository: Repository, origin: Path, tmp_path: Path
 ) -> None:

@@ -1,8 +1,9 @@
-"""Of two revisions that are deployed it is known which is the newer one, by the length of the history that leads to them.
+"""Of two revisions that are deployed it is known which one follows the other in the repository.
 
-See ``docs/decisions/0099-newer-is-what-has-the-longer-history.md``.
+See ``docs/decisions/0099-newer-is-what-follows.md``.
 """
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import migrations, models
 
 NOTING = """
@@ -13,8 +14,8 @@ DECLARE
     noted record;
     happened text;
 BEGIN
-    SELECT jsonb_agg(jsonb_build_object('ref', ref, 'sha', sha, 'history_length', history_length) ORDER BY position),
-        array_agg(sha ORDER BY position)
+    SELECT jsonb_agg(jsonb_build_object('ref', ref, 'sha', sha, 'follows', follows, 'precedes', precedes)
+        ORDER BY position), array_agg(sha ORDER BY position)
     INTO brought, commits FROM jobs_jobrevision WHERE job_id = NEW.id;
     IF commits IS NULL THEN
         RETURN NULL;
@@ -76,10 +77,13 @@ class Migration(migrations.Migration):
     dependencies = [("jobs", "0030_job_dates")]
 
     operations = [
-        migrations.AddField(
-            model_name="jobrevision",
-            name="history_length",
-            field=models.PositiveIntegerField(editable=False, null=True),
+        *(
+            migrations.AddField(
+                model_name="jobrevision",
+                name=name,
+                field=ArrayField(models.CharField(max_length=40), editable=False, null=True, size=None),
+            )
+            for name in ("follows", "precedes")
         ),
         migrations.RunSQL(NOTING, NOTING_BEFORE),
     ]
