@@ -194,7 +194,9 @@ def _is_newer(one: Brought, other: Brought) -> bool:
     if set(one.shas) == set(other.shas):
         return False
     follows, precedes = _follows(one, other), _follows(other, one)
-    return follows if follows is not precedes else (one.since, one.row) > (other.since, other.row)
+    if follows or precedes:
+        return not precedes
+    return (one.since, one.row) > (other.since, other.row)
 
 
 def _follows(one: Brought, other: Brought) -> bool:

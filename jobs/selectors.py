@@ -334,7 +334,7 @@ def is_recent(sign: datetime | None, now: datetime) -> bool:
 
 
 _USUAL: Final = """
-SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY operations_done) FROM (
+SELECT ceil(percentile_cont(0.5) WITHIN GROUP (ORDER BY operations_done))::int FROM (
     SELECT operations_done FROM jobs_job
     WHERE rule_id = %s AND status = 'finished' AND (%s::bigint IS NULL OR environment_id = %s) AND id <> %s
     ORDER BY id DESC LIMIT 20
@@ -351,7 +351,7 @@ def usual_operations(rule_id: int, environment_id: int, *, but: int = 0) -> tupl
         but: A job that does not count, since it is about to run again.
 
     Returns:
-        The median of the last 20; ``None`` when no job has finished.
+        The median of the last 20, rounded up; ``None`` when no job has finished.
     """
     with connection.cursor() as cursor:
         for basis, place in (("environment", environment_id), ("rule", None)):

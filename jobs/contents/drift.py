@@ -46,8 +46,11 @@ class Drift:
 
     @property
     def is_same(self) -> bool:
-        """Whether both have the same commits, or nothing."""
-        return _shas(self.in_first) == _shas(self.in_second)
+        """Whether both have the same commits, or nothing, or each what the other one's commits lead to."""
+        if _shas(self.in_first) == _shas(self.in_second):
+            return True
+        sides = (self.ahead, self.behind)
+        return not self.problems and all(commits is not None and not commits.count for commits in sides)
 
 
 def read(
@@ -130,6 +133,8 @@ def _problems(found: Apart, sides: tuple[Side, Side]) -> Iterator[str]:
         )
     if found.is_shallow and not found.gone:
         yield "The repository has not all of its history: commits may be missing from the list."
+    if found.outdated:
+        yield f"It is not known whether the repository still has the same history and tags: {found.outdated}"
 
 
 def _who_brought(sha: str, sides: tuple[Side, Side]) -> str:

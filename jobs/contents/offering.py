@@ -197,23 +197,29 @@ class _Mirror:
         paused_for: Why it could not be brought up to date a moment ago, empty when that is tried.
     """
 
-    def __init__(self, repository: Repository, wanted: Sequence[str], seconds: float) -> None:
+    def __init__(
+        self, repository: Repository, wanted: Sequence[str], seconds: float, *, current: bool = False
+    ) -> None:
         self._address = _key(repository)
         until, reason = _paused.get(self._address, (0.0, ""))
         self.paused_for = reason if until > time.monotonic() else ""
         commits = [] if self.paused_for else list(dict.fromkeys(wanted))
-        self._held = repository.held(commits, seconds=seconds)
+        is_current = current and not self.paused_for
+        self._held = repository.held(commits, seconds=seconds, current=is_current)
 
     def __enter__(self) -> Held:
         if not _looking.acquire(blocking=False):
             raise TooManyLook("Too many repositories are being looked at right now; try again.")
         try:
-            return self._held.__enter__()
+            held = self._held.__enter__()
         except BaseException as error:
             _looking.release()
             if isinstance(error, RepositoryError):
                 self._pause(error)
             raise
+        if held.outdated:
+            self._pause(RepositoryError(held.outdated))
+        return held
 
     def _pause(self, error: RepositoryError) -> None:
         if len(_paused) >= _MOST_KEPT:
@@ -297,6 +303,7 @@ class Apart:
         gone: A commit of one of them that is not, or no longer, known; empty when there is none.
         left_behind: One that is no longer in the repository, of which this machine has a copy; or empty.
         is_shallow: The repository has not all of its history, so commits may be missing.
+        outdated: Why it is not known what the repository has now; empty when it is.
     """
 
     ahead: Commits | None
@@ -304,6 +311,7 @@ class Apart:
     gone: str = ""
     left_behind: str = ""
     is_shallow: bool = False
+    outdated: str = ""
 
 
 def apart(repository: Repository, first: Sequence[str], second: Sequence[str], *, most: int) -> Apart:
@@ -319,18 +327,22 @@ def apart(repository: Repository, first: Sequence[str], second: Sequence[str], *
         RepositoryError: The repository cannot be read, or not in time, or could not a moment ago.
     """
     shas = [*first, *second]
-    looked = _Mirror(repository, shas, LOOK_SECONDS)
+    looked = _Mirror(repository, shas, LOOK_SECONDS, current=True)
     with looked as mirror:
         gone = next((sha for sha in shas if mirror.commit(sha) is None), "")
         if gone and looked.paused_for:
             raise RepositoryError(looked.paused_for)
         if gone:
-            return Apart(None, None, gone, is_shallow=mirror.is_shallow)
+            nothing = Commits()
+            return Apart(
+                None if first else nothing, None if second else nothing, gone, is_shallow=mirror.is_shallow
+            )
         return Apart(
             history.commits(mirror, first, second, most) if first else Commits(),
             history.commits(mirror, second, first, most) if second else Commits(),
             left_behind=next((sha for sha in shas if mirror.is_left_behind(sha)), ""),
             is_shallow=mirror.is_shallow,
+            outdated=looked.paused_for or mirror.outdated,
         )
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from jobs.eta.pace import Spread, paces, spread_of
 from jobs.eta.shape import STEPS, Shape, Unit, units
-from jobs.eta.survival import FEWEST, Eta, range_of, survive
+from jobs.eta.survival import FEWEST, Eta, bounds_of, range_of, survive
 
 _ANY_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _BY_CHOICE: Final = frozenset({"then", "else", "catch"})
@@ -110,9 +110,16 @@ class Forecast:
 
     def range(self, now: datetime, *, is_running: bool) -> Eta:
         """Return the range at ``now``; while nobody works at the job it stays what it was."""
+        return range_of(self._left(now, is_running=is_running))
+
+    def bounds(self, now: datetime) -> tuple[float, float]:
+        """Return the range at ``now``, while somebody works at the job, as it is before it is rounded."""
+        return bounds_of(self._left(now, is_running=True))
+
+    def _left(self, now: datetime, *, is_running: bool) -> list[float]:
         elapsed = (now - self.at).total_seconds() if is_running else 0.0
         left = survive(self.current, elapsed)
-        return range_of([now_ + later for now_, later in zip(left, self.rest, strict=True)])
+        return [now_ + later for now_, later in zip(left, self.rest, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

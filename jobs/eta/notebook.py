@@ -68,7 +68,8 @@ class Notebook:
         if not self._is_news(eta, now):
             return
         self._said = said
-        row = {"step": step, "at": now.isoformat(), "p50": eta.p50, "p90": eta.p90}
+        middle, upper = said.bounds(now)
+        row = {"step": step, "at": now.isoformat(), "p50": round(middle, 3), "p90": round(upper, 3)}
         so_far = spent(self.estimator.shapes, self._seeing(seen), now)
         self._pending.append({**row, "rivals": self._rivals(so_far, done, expected)})
 

@@ -15,6 +15,9 @@ _SHARE: Final = 0.9
 _BEYOND: Final = (0.1, 0.3, 1.0)
 """What has outlasted all samples goes on for these parts of what it has lasted: the longer, the longer."""
 
+_NOTHING: Final = 0.05
+"""Seconds that nobody sees."""
+
 
 class Eta(NamedTuple):
     """Seconds of remaining work: as likely more as less than ``p50``, and less than ``p90`` nine times of ten."""
@@ -37,8 +40,8 @@ def survive(samples: Sequence[float], elapsed: float) -> list[float]:
     return [sample - elapsed if sample > elapsed else next(others) for sample in samples]
 
 
-def range_of(samples: Sequence[float]) -> Eta:
-    """Return the range of at least one number of seconds.
+def bounds_of(samples: Sequence[float]) -> tuple[float, float]:
+    """Return the middle and the upper end of at least one number of seconds.
 
     The upper end is the number below which the next one falls with that probability, when it comes from where these come
     from; with fewer than nine samples that is beyond the highest one.
@@ -49,4 +52,10 @@ def range_of(samples: Sequence[float]) -> Eta:
     highest = ordered[-1]
     enough = place <= count
     upper = ordered[math.ceil(place) - 1] if enough else highest + (highest - middle) * (place - count)
-    return Eta(round(middle), max(round(middle), round(upper)))
+    return middle, max(middle, upper)
+
+
+def range_of(samples: Sequence[float]) -> Eta:
+    """Return the same in whole seconds, as people read it: what is less than the upper end is less than what is said."""
+    middle, upper = bounds_of(samples)
+    return Eta(round(middle), max(round(middle), math.ceil(upper - _NOTHING)))

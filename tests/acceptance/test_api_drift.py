@@ -172,6 +172,18 @@ def test_both_may_have_what_the_other_one_lacks_and_no_more_than_a_thousand_are_
     assert (subjects(ahead), ahead["commits_count"]) == (["Version v3"], 2)
 
 
+def test_what_leads_to_the_other_makes_no_difference(
+    root: Api, qa: Environment, prod: Environment, shop: Project, shas: dict[str, str]
+) -> None:
+    JobFactory.at(
+        "END", "finished", environment=qa, project=shop,
+        revisions=[("v1", shas["v1"]), ("v3", shas["v3"])],
+    )  # fmt: skip
+    finished(prod, shop, "v3", shas["v3"], 2)
+    found = drift(root)
+    assert (found["same"], found["ahead"], found["behind"], found["problem"]) == (True, NOTHING, NOTHING, "")
+
+
 def test_where_nothing_is_all_history_is_lacking(
     root: Api, reader: Reader, qa: Environment, shop: Project, shas: dict[str, str]
 ) -> None:
@@ -238,6 +250,7 @@ def test_rewritten_history_is_said_and_the_commits_are_right(
     git("reset", "--quiet", "--hard", "v1", cwd=origin)
     git("tag", "-d", "v2", "v3", cwd=origin)
     git("commit", "--quiet", "--allow-empty", "-m", "Another story", cwd=origin)
+    assert "is no longer in the repository" in drift(root)["problem"], "before anybody else has fetched"
     finished(qa, shop, "main", git("rev-parse", "HEAD", cwd=origin), 3)
     found = drift(root)
     assert (subjects(found["ahead"]), subjects(found["behind"])) == (

@@ -300,6 +300,8 @@ def test_newer_is_what_follows_whenever_it_was_deployed(world: World) -> None:
     world.commit("v3", {"b.sql": "x"})
     world.run("v3", environment=later)
     assert newer() == {here: later.code}
+    world.run("v2", "v3")
+    assert newer() == {}, "what leads to v3 is no more than v3"
     git("checkout", "--quiet", "-b", "apart", "v1", cwd=world.origin)
     world.commit("a1", {"c.txt": "x"})
     world.commit("a2", {"c.txt": "y"})

@@ -15,7 +15,7 @@ from jobs.eta.accuracy import RIVALS, score
 from jobs.eta.forecast import Estimator, Forecast, Sample, Seen, taken
 from jobs.eta.recorded import seen_of
 from jobs.eta.shape import Around, Unit, shape_of, units
-from jobs.eta.survival import range_of, survive
+from jobs.eta.survival import bounds_of, range_of, survive
 from rules.engine import waits
 from rules.engine.outcomes import Record, RecordStatus, Waiting
 from rules.tree import Options, Position, Retry, RuleNode, RuleTree
@@ -98,6 +98,13 @@ def test_the_range_is_one(samples: list[float]) -> None:
     eta = range_of(samples)
     assert max(0, min(samples) - 1) <= eta.p50 <= eta.p90
     assert len(samples) < 9 or eta.p90 <= max(samples) + 1
+
+
+def test_the_upper_end_is_rounded_up_and_judged_as_it_is() -> None:
+    samples = [2.0 + number / 100 for number in range(20)]
+    assert range_of(samples) == (2, 3), "2.17 s are more than 2"
+    assert bounds_of(samples) == pytest.approx((2.095, 2.18))
+    assert range_of([0.004] * 20) == (0, 0), "that is nothing"
 
 
 def test_an_outlier_does_not_poison_it() -> None:
