@@ -13,10 +13,12 @@ from jobs.choices import UndoState
 from jobs.exceptions import InvalidInput
 from jobs.lifecycle import Step
 from jobs.models import Job, OperationRun
-from rules.engine import reuse, waits
+from rules import selectors as rules
+from rules.engine import reuse, skipping, waits
 from rules.engine.outcomes import Record, RecordStatus
 from rules.engine.registry import registry
-from rules.tree import ancestors
+from rules.exceptions import RuleError
+from rules.tree import ancestors, static_path, walk
 
 STEPS: Final = (Step.INIT, Step.PRE, Step.RUN, Step.POST)
 UNDOABLE: Final = Q(undo=UndoState.COMPLETED, status="completed") | Q(undo=UndoState.BEGUN) & (
@@ -35,11 +37,19 @@ WHERE job_id = %(job)s AND attempt = %(before)s AND path !~ '/rollback/'
     AND (step = ANY(%(steps)s) OR path = ANY(%(paths)s))
 ORDER BY id
 """
-_DONE: Final = """
-SELECT count(DISTINCT regexp_replace(path, '/retry\\[[0-9]+\\]|\\[[0-9]+\\]', '', 'g')) FROM jobs_operationrun
-WHERE job_id = %s AND attempt = %s AND step = ANY(%s) AND status IN ('completed', 'skipped', 'ignored')
-    AND NOT key = ANY(%s) AND path !~ '/rollback/'
+_PLACE: Final = r"regexp_replace(path, '/retry\[[0-9]+\]|\[[0-9]+\]', '', 'g')"
+_OVER: Final = """
+FROM jobs_operationrun
+WHERE job_id = %(job)s AND attempt = %(attempt)s AND step = ANY(%(steps)s)
+    AND status IN ('completed', 'skipped', 'ignored') AND path !~ '/rollback/'
 """
+# The second column is nearly always empty: what people skipped that holds other operations.
+_DONE: Final = f"""
+SELECT count(DISTINCT {_PLACE}) FILTER (WHERE NOT key = ANY(%(composites)s)),
+    array_agg(path) FILTER (WHERE key = ANY(%(composites)s) AND status = 'skipped' AND memo ? '{waits.TRAPPED}')
+{_OVER}
+"""
+_DONE_PLACES: Final = f"SELECT DISTINCT {_PLACE} {_OVER} AND NOT key = ANY(%(composites)s)"
 
 
 def record_of(run: OperationRun) -> Record:
@@ -77,12 +87,54 @@ def has_undoable(job: Job, steps: Iterable[Step]) -> bool:
 
 
 def done(job_id: int, attempt: int, steps: Iterable[str]) -> int:
-    """Return how many leaf operations these steps of the attempt have done, a loop's body counted once."""
+    """Return how many leaf operations these steps of the attempt have done or skipped, a loop's body counted once.
+
+    What a person skipped counts with all that it holds, see ``rules.engine.skipping``.
+    """
     composites = [operation.key for operation in registry if operation.walk is not None]
+    values: dict[str, int | list[str]] = {
+        "job": job_id,
+        "attempt": attempt,
+        "steps": [str(step) for step in steps],
+        "composites": composites,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(_DONE, [job_id, attempt, [str(step) for step in steps], composites])
-        row = cursor.fetchone()
-        return int(row[0])
+        cursor.execute(_DONE, values)
+        count, skipped = cursor.fetchone()
+        if not skipped:
+            return int(count)
+        cursor.execute(_DONE_PLACES, values)
+        places = {place for (place,) in cursor.fetchall()}
+    return len(places | _skipped_within(job_id, attempt, skipped))
+
+
+def _skipped_within(job_id: int, attempt: int, paths: list[str]) -> set[str]:
+    """Return the places of the leaf operations that were skipped together with what holds them.
+
+    Args:
+        job_id: Whose.
+        attempt: Of which attempt.
+        paths: Of operations that people skipped and that hold others.
+    """
+    version_id, pins = Job.objects.values_list("rule_version_id", "rule_pins").get(pk=job_id)
+    try:
+        tree = rules.linked_tree(version_id, pins)
+    except RuleError:
+        return set()  # A rule that is not accepted any more: what is recorded is all that can be counted.
+    nodes = {place: node for step in STEPS for place, node in walk(tree.operations(step), step.value)}
+    within = Q()
+    for path in paths:
+        within |= Q(path=path) | Q(path__startswith=f"{path}/")
+    runs = OperationRun.objects.filter(within, job_id=job_id, attempt=attempt)
+    known = {
+        path: Record(RecordStatus(status), memo=memo)
+        for path, status, memo in runs.values_list("path", "status", "memo")
+    }
+    return {
+        place
+        for path in paths
+        for place in skipping.skipped_within(nodes[static_path(path)], path, known.get)
+    }
 
 
 def place_of(job: Job, step: Step, operation: str) -> str:

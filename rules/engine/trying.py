@@ -28,6 +28,7 @@ from rules.engine.outcomes import (
     Waiting,
 )
 from rules.engine.registry import OperationType, Registry
+from rules.engine.skipping import skipped_within
 from rules.tree import RuleNode, TrapPolicy, static_path
 
 _SECOND: Final = timedelta(seconds=1)
@@ -208,6 +209,8 @@ class Trier(ABC):
                 raise OperationFailed(
                     failure.message, path=failure.path or frame.path, value=failure.value
                 ) from failure
+        elif self._counts:
+            self._done.update(skipped_within(frame.node, frame.path, self.host.recorded))
         self._keep(frame.node, frame.scope, self.host.mask(failure.value))
 
     def _trap(self, frame: Frame, failure: OperationFailed) -> dict[str, Any]:

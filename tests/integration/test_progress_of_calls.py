@@ -38,6 +38,28 @@ RUN:
 POST:
   - approval: {approvers: ["group:qa"]}
 """
+SKIPPED = """\
+PRE:
+  - group:
+      - log: begun
+      - rule: shared
+      - if: "False"
+        then: [{log: never}]
+      - fail: no disk
+        when: variables.disk == "full"
+      - foreach: {items: [1, 2], do: [{log: turn}]}
+      - group: [{log: one}, {if: "True", then: [{log: two}]}]
+      - rule: shared
+    id: build
+    on_error: trap
+  - log: built
+    id: built
+RUN:
+  - fail: no disk either
+    when: variables.disk == "full"
+    on_error: trap
+  - rule: shared
+"""
 
 
 @pytest.fixture
@@ -100,3 +122,34 @@ def test_an_answer_to_the_last_operation_of_a_step_counts_at_once_and_for_good(c
     assert figures(job)[0] == slowly(job) == 4
     work(job)
     assert (state(job), figures(job)[0], figures(job)[2]) == (("END", "finished"), 4, 100)
+
+
+def test_a_person_who_skips_a_group_skips_all_that_was_left_of_it(cast: Cast) -> None:
+    publish(CALLED)
+    whole = work(cast.job(SKIPPED, operations_expected=12, stash={"variables": {"disk": "empty"}}))
+    # Ten leaves in PRE, with a loop and the calls, and two in RUN; branches not taken never came.
+    assert (state(whole), figures(whole)) == (("END", "finished"), (12, 12, 100))
+    broken = cast.job("RUN: [{log: x}]", operations_expected=12, stash={"variables": {"disk": "full"}})
+    Job.objects.filter(pk=broken.pk).update(
+        rule=whole.rule, rule_version=whole.rule_version, rule_pins=whole.rule_pins
+    )
+    assert (state(work(broken)), figures(broken)) == (("PRE", "trapped"), (3, 12, 25))
+    cast.do(broken, "boss", "retry")
+    assert (state(work(broken)), figures(broken)) == (("PRE", "trapped"), (3, 12, 25))
+    cast.do(broken, "boss", "skip")
+    # What failed and the six after it count at once, and go on counting for whoever takes the job up.
+    assert figures(broken) == (9, 12, 75)
+    assert (state(work(broken)), figures(broken)) == (("RUN", "trapped"), (10, 12, 83))
+    cast.do(broken, "boss", "skip")
+    assert figures(broken) == (11, 12, 91)
+    assert (state(work(broken)), figures(broken)) == (("END", "finished"), (12, 12, 100))
+    # It is history as good as any other, and what a rerun reuses counts the same.
+    usual = selectors.usual_operations(whole.rule_id, whole.environment_id, but=whole.pk)
+    assert usual == (12, "environment")
+    cast.do(broken, "boss", "rerun", step="PRE", from_operation="built")
+    assert figures(broken)[0] == 9
+    assert state(work(broken)) == ("RUN", "trapped")
+    assert figures(broken)[0] == 10
+    cast.do(broken, "boss", "cancel")
+    cast.do(broken, "boss", "rerun", step="PRE", from_operation="build")
+    assert figures(broken)[0] == 0

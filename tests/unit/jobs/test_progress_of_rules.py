@@ -16,13 +16,15 @@ from rules.engine import reuse, waits
 from rules.engine.context import Stash
 from rules.engine.interpreter import run_step
 from rules.engine.outcomes import Completed, Failed, HandedOver, Record, RecordStatus, StepOutcome, Waiting
+from rules.engine.skipping import skipped_within
 from rules.engine.undo import undo
-from rules.tree import Options, Position, Retry, RuleNode, RuleTree
+from rules.tree import Options, Position, Retry, RuleNode, RuleTree, static_path, walk
 from tests.unit.rules.memory_host import MemoryHost, registry
 
 HERE = Position(1, 1)
 PALETTE = registry()
 UNDO = (RuleNode("log", "undone", HERE),)
+OVER = {"completed", "skipped", "ignored"}
 
 
 class CountingHost(MemoryHost):
@@ -90,8 +92,33 @@ leaves = st.builds(
         rollback=st.sampled_from([(), UNDO]),
     ),
 )
-trees = st.lists(st.recursive(leaves, _around, max_leaves=12), min_size=1, max_size=4).map(
-    lambda nodes: RuleTree("made up", "", {}, {"RUN": _told_apart(tuple(nodes), itertools.count())})
+
+
+def _failing(nodes: tuple[RuleNode, ...], dice: Random) -> tuple[RuleNode, ...]:
+    """Return the operations with one among them, at any depth, that fails and is not dealt with where it is."""
+    held = [index for index, node in enumerate(nodes) if node.blocks]
+    if not held or dice.random() < 0.3:
+        at = dice.randrange(len(nodes) + 1)
+        return (*nodes[:at], RuleNode("effect", "", HERE), *nodes[at:])
+    at = dice.choice(held)
+    block = dice.choice(sorted(nodes[at].blocks))
+    blocks = {**nodes[at].blocks, block: _failing(nodes[at].blocks[block], dice)}
+    return (*nodes[:at], replace(nodes[at], blocks=blocks, options=Options()), *nodes[at + 1 :])
+
+
+def _tree(nodes: list[RuleNode], seed: int) -> RuleTree:
+    """Return a rule of these operations; most begin with a group that comes to wait for a person."""
+    dice, top = Random(seed), tuple(nodes)
+    if dice.random() < 0.7:
+        group = RuleNode("group", None, HERE, {"group": _failing(top, dice)}, Options(on_error="trap"))
+        top = (group, *top)
+    return RuleTree("made up", "", {}, {"RUN": _told_apart(top, itertools.count())})
+
+
+trees = st.builds(
+    _tree,
+    st.lists(st.recursive(leaves, _around, max_leaves=12), min_size=1, max_size=4),
+    st.integers(0, 10**6),
 )
 
 
@@ -123,14 +150,41 @@ def _place(path: str) -> tuple[str, ...]:
 
 
 def _slowly(records: dict[str, Record], tree: RuleTree) -> int:
-    """Return what was done, counted from all that is recorded."""
-    forward = set(_places(tree.steps["RUN"], ("RUN",)))
-    over = {
-        _place(path)
-        for path, each in records.items()
-        if each.status.value in {"completed", "skipped", "ignored"}
+    """Return what was done or skipped, counted from all that is recorded."""
+    over = {_place(path) for path, each in records.items() if each.status.value in OVER}
+    for path, each in records.items():
+        if each.status.value == "skipped" and "trapped" in each.memo and "/rollback/" not in path:
+            over |= _skipped_with(path, records, tree)
+    return len(over & set(_places(tree.steps["RUN"], ("RUN",))))
+
+
+def _skipped_with(group: str, records: dict[str, Record], tree: RuleTree) -> set[tuple[str, ...]]:
+    """Return the leaves that were skipped with a group: nothing on the way down ended before, or chose another way."""
+    here = _place(group)
+    return {
+        place
+        for place in _places(tree.steps["RUN"], ("RUN",))
+        if place[: len(here)] == here and _is_left(group, place[len(here) :], records)
     }
-    return len(over & forward)
+
+
+def _is_left(path: str, way: tuple[str, ...], records: dict[str, Record]) -> bool:
+    """Return whether the way down from the last try of ``path``, in the last turn of each loop, comes to no end that is known."""
+    for block, index in zip(way[::2], way[1::2], strict=True):
+        if path not in records:
+            return True
+        tries = [int(key[6:-1]) for key in records[path].memo if key.startswith("retry[")]
+        last = f"retry[{max(tries)}]" if tries else ""
+        memo = records[path].memo[last] if last else records[path].memo
+        if memo.get("branch", block) != block:
+            return False
+        path = f"{path}/{last}" if last else path
+        begun = f"{path}/{block}["
+        turns = [int(other[len(begun) :].split("]")[0]) for other in records if other.startswith(begun)]
+        path = f"{path}/{block}" + (f"[{max(turns)}]" if turns else "") + f"/{index}"
+        if path in records and records[path].status.value in OVER:
+            return False
+    return True
 
 
 @dataclass
@@ -155,6 +209,7 @@ class Life:
                 answer = self.dice.choice([waits.retried, waits.skipped])
                 self.records[path] = answer(self.records[path], host.clock)
                 if self.records[path].status is RecordStatus.SKIPPED:
+                    self._look_at_skipped(path)
                     # Whoever skips has the job counted anew: no walk tells when it was the last operation.
                     assert _slowly(self.records, self.tree) >= self.done
                     self.done = _slowly(self.records, self.tree)
@@ -174,6 +229,13 @@ class Life:
         assert host.counts == sorted(host.counts)
         assert self.done <= expected
         assert self.done <= _slowly(self.records, self.tree)
+
+    def _look_at_skipped(self, path: str) -> None:
+        """See that the engine knows what was skipped with an operation that holds others."""
+        node = dict(walk(self.tree.steps["RUN"], "RUN"))[static_path(path)]
+        if node.blocks:
+            found = {tuple(place.split("/")) for place in skipped_within(node, path, self.records.get)}
+            assert found == _skipped_with(path, self.records, self.tree)
 
     def rerun_from_somewhere(self) -> None:
         """Begin another attempt at one of the operations that this one has reached."""

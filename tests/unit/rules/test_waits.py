@@ -20,10 +20,14 @@ REGISTRY = registry()
 Answer = Callable[[Record, MemoryHost], Record]
 
 
+def source_of(operations: str) -> str:
+    """Return a rule with these operations in RUN."""
+    return "name: test\nsteps:\n  RUN:\n" + textwrap.indent(textwrap.dedent(operations).strip("\n"), "    ")
+
+
 def run(operations: str, host: MemoryHost, stash: Stash | None = None) -> StepOutcome:
     """Walk the step from its top, as each worker does that takes the job up."""
-    source = "name: test\nsteps:\n  RUN:\n" + textwrap.indent(textwrap.dedent(operations).strip("\n"), "    ")
-    return run_step(parse(source, REGISTRY), "RUN", host, stash or Stash(), registry=REGISTRY)
+    return run_step(parse(source_of(operations), REGISTRY), "RUN", host, stash or Stash(), registry=REGISTRY)
 
 
 def retry(record: Record, host: MemoryHost) -> Record:
