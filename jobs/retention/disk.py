@@ -33,6 +33,10 @@ COPY_ROWS: Final = 100
 """So many rows are copied in one statement; each holds up to 256 KiB of text, compressed."""
 
 SWAP_MS: Final = 500
+DROP_MS: Final = 2000
+"""How long dropping a table waits for its lock. Nobody waits behind it, as it is no part of the log any more; and a vacuum of
+its gigabytes, which takes many minutes, is only told to make room when somebody has waited for a second."""
+
 OVERHEAD: Final = 400
 """Bytes of a row beside its data, roughly: columns, index, and the headers of what is too long for a row."""
 
@@ -160,7 +164,7 @@ def _take_out(part: Partition) -> bool:
 
 def _drop(name: str) -> bool:
     """Drop a table that is no partition; return whether it could be had at once."""
-    with in_short_time() as tried, connection.cursor() as cursor:
+    with in_short_time(DROP_MS) as tried, connection.cursor() as cursor:
         cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
     if tried.is_done:
         logger.info("Dropped the log table %s.", name)

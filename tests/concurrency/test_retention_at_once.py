@@ -263,6 +263,29 @@ def test_an_exchange_comes_through_beside_those_who_write_to_the_partition_all_t
         disk.give_back(timezone.now(), time.monotonic() + 1)
 
 
+def test_what_was_exchanged_is_dropped_when_the_last_reader_has_done() -> None:
+    job = ended()
+    append_entry(job.pk, 1, "RUN", "info", "There.")
+    part = part_of(job.pk)
+    assert disk._begin_copy(part)
+    assert disk._copy(part, timezone.now(), time.monotonic() + MOST_SECONDS)
+    (left,) = disk._loose()
+    reads = threading.Event()
+
+    def read() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM {left}")
+            reads.set()
+            time.sleep(3 * partitions.LOCK_MS / 1000)
+
+    def drop() -> None:
+        assert reads.wait(MOST_SECONDS)
+        assert disk._drop(left)
+
+    beside(read, drop)
+    assert disk._loose() == []
+
+
 def test_an_exchange_gives_up_while_somebody_reads_and_is_made_later(monkeypatch: pytest.MonkeyPatch) -> None:
     job = ended()
     append_entry(job.pk, 1, "RUN", "info", "There.")
