@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone, translation
 from django.utils.functional import Promise
@@ -92,6 +93,26 @@ def inbox(request: HttpRequest) -> HttpResponse:
     }
     template = "monitor/_inbox.html" if is_htmx(request) else "monitor/inbox.html"
     return render(request, template, context, status=status)
+
+
+@require_safe
+def waiting(request: HttpRequest) -> HttpResponseBase:
+    """Return the number on the bar of every page; 204 while it is the one that is ``shown``.
+
+    A page whose session has ended stays as it is, for it may be a form that somebody fills in: the parts that show more than a
+    number load it again.
+    """
+    if is_htmx(request) and not request.user.is_authenticated:
+        return HttpResponse(status=204)
+    return _waiting(request)
+
+
+@signed_in
+def _waiting(request: HttpRequest) -> HttpResponse:
+    number = domain.shown(domain.count(reader(request)))
+    if is_htmx(request) and request.GET.get("shown") == number:
+        return HttpResponse(status=204)
+    return render(request, "monitor/_waiting.html", {"waiting": number})
 
 
 def _item(decision: Decision, now: datetime) -> Item:
