@@ -31,7 +31,7 @@ def account(request: HttpRequest) -> HttpResponse:
     if form.errors:
         user.refresh_from_db()
     context = {
-        **account_tokens.section(user),
+        **account_tokens.section(request),
         "form": form,
         "section": "account",
         "has_password": user.has_usable_password(),
