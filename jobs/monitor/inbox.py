@@ -22,6 +22,7 @@ from jobs.models import Approval, Trap
 from jobs.monitor import polling, standing, times
 from jobs.monitor.gate import is_htmx, reader, signed_in
 from jobs.monitor.operations import log_address
+from jobs.monitor.wrong_values import unknown_in
 from jobs.waits import remaining
 from jobs.wording import translated
 
@@ -70,12 +71,15 @@ class Item:
 @require_safe
 def inbox(request: HttpRequest) -> HttpResponse:
     """Show what waits for the reader; a poll gets 204 while nothing has changed."""
-    now, status, kind = timezone.now(), 200, request.GET.get("kind", "")
+    now, kind = timezone.now(), request.GET.get("kind", "")
+    mistakes = unknown_in(request.GET, ["kind"])
     if kind and kind not in KINDS:
-        if is_htmx(request):
-            return HttpResponse(status=400)
-        messages.error(request, _("Kind: write approval or trap, or leave it out."))
-        kind, status = "", 400
+        mistakes.append(_("Kind: write approval or trap, or leave it out."))
+        kind = ""
+    if mistakes and is_htmx(request):
+        return HttpResponse(status=400)
+    for mistake in mistakes:
+        messages.error(request, mistake)
     found = domain.waiting(reader(request), ROWS + 1, (kind,) if kind else KINDS)
     items = [_item(decision, now) for decision in found[:ROWS]]
     version = _version(items, len(found))
@@ -92,7 +96,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
         "address": f"{request.path}?kind={kind}" if kind else request.path,
     }
     template = "monitor/_inbox.html" if is_htmx(request) else "monitor/inbox.html"
-    return render(request, template, context, status=status)
+    return render(request, template, context, status=400 if mistakes else 200)
 
 
 @require_safe

@@ -212,6 +212,15 @@ def test_one_kind_alone_can_be_looked_at(prod: Environment, op: User) -> None:
     wrong = reader.get("/inbox/?kind=nope")
     assert (wrong.status_code, "Kind: write approval or trap" in words(wrong)) == (400, True)
     assert reader.get("/inbox/?kind=nope", **HTMX).status_code == 400
+    unknown = reader.get("/inbox/?kinds=trap")
+    assert (
+        unknown.status_code,
+        "kinds: There is no such parameter here. Did you mean kind?" in words(unknown),
+    ) == (
+        400,
+        True,
+    )
+    assert reader.get("/inbox/?kinds=trap", **HTMX).status_code == 400
 
 
 def test_nothing_is_an_answer_too(prod: Environment, op: User) -> None:
