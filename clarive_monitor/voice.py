@@ -1,8 +1,8 @@
 """Messages of Django's own that the product says in its own voice.
 
-Django's Spanish is formal ("Introduzca"), the product says "tú". Our catalogue is read after Django's, so what it says of the
-same message counts, in every form, the administration included. The messages are named here so that they are found like our
-own: none is missing in the catalogue, and none is left there.
+Django's Spanish is formal ("Introduzca") and here and there lacks a space ("Elentorno"); the product says "tú". Our catalogue is
+read after Django's, so what it says of the same message counts, in every form, the administration included. The messages are
+named here so that they are found like our own: none is missing in the catalogue, and none is left there.
 """
 
 from typing import Final
@@ -66,6 +66,24 @@ MESSAGES: Final[tuple[Promise | str, ...]] = (
     ),
     _(
         'Are you sure you want to delete the %(object_name)s "%(escaped_object)s"? All of the following related items will be deleted:'  # noqa: E501  # as Django has it
+    ),
+    _("The %(name)s “%(obj)s” was deleted successfully."),
+    _("You may edit it again below."),
+    _("The {name} “{obj}” was added successfully. You may add another {name} below."),
+    _("The {name} “{obj}” was changed successfully. You may edit it again below."),
+    _("The {name} “{obj}” was changed successfully. You may add another {name} below."),
+    _("After you’ve created a user, you’ll be able to edit more user options."),
+    _(
+        "Deleting the %(object_name)s '%(escaped_object)s' would result in deleting related objects, but your account doesn't have permission to delete the following types of objects:"  # noqa: E501  # as Django has it
+    ),
+    _(
+        "Deleting the selected %(objects_name)s would result in deleting related objects, but your account doesn't have permission to delete the following types of objects:"  # noqa: E501  # as Django has it
+    ),
+    _(
+        "You are authenticated as %(username)s, but are not authorized to access this page. Would you like to login to a different account?"  # noqa: E501  # as Django has it
+    ),
+    _(
+        "Please enter your old password, for security’s sake, and then enter your new password twice so we can verify you typed it in correctly."  # noqa: E501  # as Django has it
     ),
     _("Start typing to filter…"),
     _("Your password was changed."),

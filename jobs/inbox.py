@@ -88,6 +88,11 @@ def count(user: User, rights: Rights | None = None) -> int:
     return min(approvals.union(traps, all=True).count(), MOST_COUNTED)
 
 
+def shown(number: int) -> str:
+    """Return a count as pages show it: empty for nothing, ``99+`` for a hundred and more."""
+    return f"{MOST_COUNTED - 1}+" if number >= MOST_COUNTED else str(number or "")
+
+
 def _approvals(user: User, rights: Rights) -> QuerySet[Approval]:
     """Return the open approvals that ``user`` may sign: see ``ApproveJob.refusal``."""
     sees = policy.environment_filter(rights, Right.VIEW_MONITOR, "job__environment_id")

@@ -107,6 +107,10 @@ class ScheduleForm(forms.ModelForm[Schedule]):
             "starts_at": _("In your own time zone."),
             "ends_at": _("In your own time zone."),
             "overlap": _("Looked at when the run comes; one that is skipped is not made up for."),
+            "catch_up": _(
+                "Each of several missed runs makes a job only together with “Create another job”: the job of the first is active"
+                " when the others come, so that they are skipped otherwise."
+            ),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -20,7 +20,7 @@ from permissions.models import ExternalIdentity, User
 AXES_WORDS: Final = (
     _("access attempt"), _("access attempts"), _("access failure"), _("access failures"), _("access log"), _("access logs"),
     _("User Agent"), _("IP Address"), _("Username"), _("Path"), _("Attempt Time"), _("Failed Logins"), _("Access lock out"),
-    _("Logout Time"),
+    _("Logout Time"), _("access attempt expiration"), _("access attempt expirations"),
 )  # fmt: skip
 
 
@@ -37,6 +37,11 @@ for _model in (AccessAttempt, AccessFailureLog, AccessLog):
 
 class SuperusersOnly(admin.ModelAdmin[Any]):
     """Pages that nobody else may open, whatever Django's permissions say."""
+
+    @admin.display(description=_("User Agent"), ordering="user_agent")
+    def browser(self, entry: Any) -> str:
+        """Return what the browser of a sign-in called itself."""
+        return throttle.browser_of(entry)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Say whether the asker is a superuser."""
@@ -68,12 +73,13 @@ class AccessAttemptAdmin(SuperusersOnly):
         "username",
         "ip_address",
         "failures_since_start",
-        "user_agent",
+        "browser",
         "path_info",
     )
     list_filter = ("attempt_time",)
     search_fields = ("username", "ip_address")
-    fields = ("attempt_time", "username", "ip_address", "failures_since_start", "user_agent", "path_info")
+    fields = ("attempt_time", "username", "ip_address", "failures_since_start", "browser", "path_info")
+    readonly_fields = ("browser",)
     actions = ("unlock",)
 
     @admin.action(description=_("Forget these failures and unlock"))
@@ -92,20 +98,22 @@ class AccessAttemptAdmin(SuperusersOnly):
 class AccessLogAdmin(SuperusersOnly):
     """Who signed in, from where, and when they signed out."""
 
-    list_display = ("attempt_time", "logout_time", "username", "ip_address", "user_agent", "path_info")
+    list_display = ("attempt_time", "logout_time", "username", "ip_address", "browser", "path_info")
     list_filter = ("attempt_time",)
     search_fields = ("username", "ip_address")
-    fields = ("attempt_time", "logout_time", "username", "ip_address", "user_agent", "path_info")
+    fields = ("attempt_time", "logout_time", "username", "ip_address", "browser", "path_info")
+    readonly_fields = ("browser",)
 
 
 @admin.register(AccessFailureLog)
 class AccessFailureLogAdmin(SuperusersOnly):
     """Every failure that was counted, and with which one a lock-out began."""
 
-    list_display = ("attempt_time", "username", "ip_address", "locked_out", "user_agent", "path_info")
+    list_display = ("attempt_time", "username", "ip_address", "locked_out", "browser", "path_info")
     list_filter = ("attempt_time", "locked_out")
     search_fields = ("username", "ip_address")
-    fields = ("attempt_time", "username", "ip_address", "locked_out", "user_agent", "path_info")
+    fields = ("attempt_time", "username", "ip_address", "locked_out", "browser", "path_info")
+    readonly_fields = ("browser",)
 
 
 @admin.register(ExternalIdentity)

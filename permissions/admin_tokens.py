@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -14,7 +15,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from permissions import policy, tokens
+from permissions import once, policy, tokens
 from permissions.models import ApiToken, User
 from permissions.token_forms import LimitsMixin, environments_field, future, rights_field
 
@@ -105,6 +106,17 @@ class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
         mine = obj is None or obj.user_id == request.user.pk or policy.administers(request.user)
         return mine and super().has_delete_permission(request, obj)
 
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Make nothing when the form that is sent has made its token already."""
+        context = {**(extra_context or {}), "form_key": once.key_for(request)}
+        with transaction.atomic():
+            if request.method == "POST" and self.has_add_permission(request) and once.is_used_up(request):
+                return self._shown(request, "", 409)
+            answer: HttpResponse = super().add_view(request, form_url, context)
+        return answer
+
     def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
         """Make the token, and keep it for the answer to this request alone."""
         assert isinstance(request.user, User)
@@ -114,18 +126,23 @@ class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
         obj.pk, obj.user, obj.hint, obj.created_at = made.pk, owner, made.hint, made.created_at
         obj.digest = made.digest
         request._clarive_token = token  # type: ignore[attr-defined]
+        once.use_up(request)
 
     def response_add(
         self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None
     ) -> HttpResponse:
         """Show the token, this once: it goes into no cookie, no session and no cache."""
+        return self._shown(request, request._clarive_token)  # type: ignore[attr-defined]
+
+    def _shown(self, request: HttpRequest, token: str, status: int = 200) -> HttpResponse:
+        """Return the page that shows a token, or, when there is none, says that it was shown."""
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": gettext("New API token"),
-            "token": request._clarive_token,  # type: ignore[attr-defined]
+            "token": token,
         }
-        answer = TemplateResponse(request, "admin/permissions/apitoken/made.html", context)
+        answer = TemplateResponse(request, "admin/permissions/apitoken/made.html", context, status=status)
         add_never_cache_headers(answer)
         return answer
 

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, Sum
 from django.http import HttpRequest
+from django.utils.translation import gettext
 
 from permissions.addresses import client_address
 from permissions.signals import sign_in_unlocked
@@ -70,6 +71,12 @@ def seconds_to_wait(request: HttpRequest, credentials: dict[str, Any] | None, *,
         return 1
     ends: datetime = last + cool_off
     return max(1, math.ceil((ends - now).total_seconds()))
+
+
+def browser_of(entry: Any) -> str:
+    """Return what the browser of a sign-in called itself; where it said nothing, django-axes keeps an English word."""
+    said: str = entry.user_agent
+    return gettext("unknown browser") if said == "<unknown>" else said
 
 
 def unlock(attempts: Any) -> int:

@@ -21,6 +21,10 @@ from jobs.recurrence import next_runs
 from jobs.representation import instant
 from permissions.models import code_validator
 
+CATCH_UP: Final = (
+    "all makes a job of each missed run only with overlap allow; otherwise the job of the first is active when the others come,"
+    " and they are skipped."
+)
 FIELD_OF: Final = {"interval": "every"}
 """Columns that the API calls otherwise."""
 
@@ -46,7 +50,7 @@ class ScheduleSerializer(StrictSerializer):
     starts_at = Moment(required=False, allow_null=True)
     ends_at = Moment(required=False, allow_null=True)
     overlap = Choice(Schedule.Overlap.values, required=False)
-    catch_up = Choice(Schedule.CatchUp.values, required=False)
+    catch_up = Choice(Schedule.CatchUp.values, required=False, help_text=CATCH_UP)
 
     def validate_name(self, name: str) -> str:
         """Let a name be given again as it is, and never be another."""

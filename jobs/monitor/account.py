@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from jobs.monitor import account_tokens
 from jobs.monitor.forms import AccountForm
 from jobs.monitor.gate import reader, signed_in
-from permissions import sessions
+from permissions import sessions, throttle
 from permissions.models import User
 
 
@@ -31,7 +31,7 @@ def account(request: HttpRequest) -> HttpResponse:
     if form.errors:
         user.refresh_from_db()
     context = {
-        **account_tokens.section(user),
+        **account_tokens.section(request),
         "form": form,
         "section": "account",
         "has_password": user.has_usable_password(),
@@ -52,4 +52,7 @@ def end_sessions(request: HttpRequest) -> HttpResponse:
 def _last_sign_ins(user: User) -> list[AccessLog]:
     """Return the newest sign-ins; those of somebody who had the name before are not shown."""
     of_name = AccessLog.objects.filter(username=user.get_username(), attempt_time__gte=user.date_joined)
-    return list(of_name.order_by("-pk")[:5])
+    entries = list(of_name.order_by("-pk")[:5])
+    for entry in entries:
+        entry.user_agent = throttle.browser_of(entry)
+    return entries

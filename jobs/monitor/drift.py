@@ -21,6 +21,8 @@ from permissions.models import Environment
 
 MOST_COMMITS: Final = 100
 """So many commits are listed of each side."""
+COMPARED: Final = ("project", "from", "to")
+"""What an address says of what is compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,8 @@ def drift(request: HttpRequest) -> HttpResponse:
     Raises:
         Http404: There is no such project or environment for this reader.
     """
-    user, asked = reader(request), places.read_asked(request)
-    project, first, second = (request.GET.get(name, "") for name in ("project", "from", "to"))
+    user, asked = reader(request), places.read_asked(request, COMPARED)
+    project, first, second = (request.GET.get(name, "") for name in COMPARED)
     if not (project or first or second):
         return redirect("monitor:deployments")
     if any("\0" in code for code in (project, first, second)):

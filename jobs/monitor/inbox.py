@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone, translation
 from django.utils.functional import Promise
@@ -21,6 +22,7 @@ from jobs.models import Approval, Trap
 from jobs.monitor import polling, standing, times
 from jobs.monitor.gate import is_htmx, reader, signed_in
 from jobs.monitor.operations import log_address
+from jobs.monitor.wrong_values import unknown_in
 from jobs.waits import remaining
 from jobs.wording import translated
 
@@ -69,12 +71,15 @@ class Item:
 @require_safe
 def inbox(request: HttpRequest) -> HttpResponse:
     """Show what waits for the reader; a poll gets 204 while nothing has changed."""
-    now, status, kind = timezone.now(), 200, request.GET.get("kind", "")
+    now, kind = timezone.now(), request.GET.get("kind", "")
+    mistakes = unknown_in(request.GET, ["kind"])
     if kind and kind not in KINDS:
-        if is_htmx(request):
-            return HttpResponse(status=400)
-        messages.error(request, _("Kind: write approval or trap, or leave it out."))
-        kind, status = "", 400
+        mistakes.append(_("Kind: write approval or trap, or leave it out."))
+        kind = ""
+    if mistakes and is_htmx(request):
+        return HttpResponse(status=400)
+    for mistake in mistakes:
+        messages.error(request, mistake)
     found = domain.waiting(reader(request), ROWS + 1, (kind,) if kind else KINDS)
     items = [_item(decision, now) for decision in found[:ROWS]]
     version = _version(items, len(found))
@@ -91,7 +96,27 @@ def inbox(request: HttpRequest) -> HttpResponse:
         "address": f"{request.path}?kind={kind}" if kind else request.path,
     }
     template = "monitor/_inbox.html" if is_htmx(request) else "monitor/inbox.html"
-    return render(request, template, context, status=status)
+    return render(request, template, context, status=400 if mistakes else 200)
+
+
+@require_safe
+def waiting(request: HttpRequest) -> HttpResponseBase:
+    """Return the number on the bar of every page; 204 while it is the one that is ``shown``.
+
+    A page whose session has ended stays as it is, for it may be a form that somebody fills in: the parts that show more than a
+    number load it again.
+    """
+    if is_htmx(request) and not request.user.is_authenticated:
+        return HttpResponse(status=204)
+    return _waiting(request)
+
+
+@signed_in
+def _waiting(request: HttpRequest) -> HttpResponse:
+    number = domain.shown(domain.count(reader(request)))
+    if is_htmx(request) and request.GET.get("shown") == number:
+        return HttpResponse(status=204)
+    return render(request, "monitor/_waiting.html", {"waiting": number})
 
 
 def _item(decision: Decision, now: datetime) -> Item:

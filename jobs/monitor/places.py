@@ -20,11 +20,13 @@ from jobs import deployments, filters, selectors
 from jobs.deployments import Brought, Wanted
 from jobs.models import Job, Project
 from jobs.monitor.gate import reader, signed_in
+from jobs.monitor.wrong_values import unknown_in
 from permissions import policy
 from permissions.models import Environment, User
 
 PROJECTS: Final = 50
 """So many projects are on one page."""
+PARAMETERS: Final = ("environment", "q", "at", "after")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +110,15 @@ def places(request: HttpRequest) -> HttpResponse:
     return render(request, "monitor/deployments.html", context, status=400 if asked.mistakes else 200)
 
 
-def read_asked(request: HttpRequest) -> Asked:
-    """Return what the address asks for; what cannot be used is named and left out."""
+def read_asked(request: HttpRequest, more: Sequence[str] = ()) -> Asked:
+    """Return what the address asks for; what cannot be used is named and left out.
+
+    Args:
+        request: Of the reader.
+        more: Parameters that the page has besides.
+    """
     query = request.GET
-    at, mistakes = None, []
+    at, mistakes = None, unknown_in(query, (*PARAMETERS, *more))
     if text := query.get("at", ""):
         try:
             at = filters.parse_time(text, zone=timezone.get_current_timezone())

@@ -59,6 +59,7 @@ urlpatterns = [
     path("deployments/drift/", drift.drift, name="drift"),
     path("deployments/estimates/", estimates.estimates, name="estimates"),
     path("inbox/", inbox.inbox, name="inbox"),
+    path("inbox/count/", inbox.waiting, name="waiting"),
     path("jobs/new/", creation.create, name="create"),
     path("jobs/bulk/", bulk.bulk, name="bulk"),
     path("jobs/new/revisions/", revisions.revisions, name="revisions"),

@@ -66,6 +66,11 @@ def unknown_names(names: Iterable[str], known: Iterable[str]) -> dict[str, list[
     return found
 
 
+def unknown_in(query: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Return a sentence, with the name, for each parameter of an address that means nothing there: the first few."""
+    return [f"{name[:60]}: {' '.join(said)}" for name, said in unknown_names(query, known).items()]
+
+
 def _both(code: str, words: Mapping[str, str | Promise]) -> str:
     word = str(words[code])
     return code if query_text.folded(word) == query_text.folded(code) else f"{word} ({code})"

@@ -30,6 +30,4 @@ class Bar:
 def bar_of(user: User) -> Bar:
     """Return what the bar says to a signed-in reader. Their rights are read once for both."""
     rights = policy.rights_of(user)
-    number = inbox.count(user, rights)
-    waiting = f"{inbox.MOST_COUNTED - 1}+" if number >= inbox.MOST_COUNTED else str(number or "")
-    return Bar(waiting, selectors.may_create(rights))
+    return Bar(inbox.shown(inbox.count(user, rights)), selectors.may_create(rights))

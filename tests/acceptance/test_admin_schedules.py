@@ -88,6 +88,7 @@ def test_staff_make_a_schedule_of_their_own_where_they_may_create_jobs(
     assert page.count("02:30 CE") == 5
     assert "At 02:30, Monday through Friday" in page
     assert "Saturday" not in page
+    assert "makes a job only together with “Create another job”" in page
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, Final
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.contrib.sessions.models import Session
+from django.db import connections
+from django.test import Client
 from django.utils import timezone
 
 from jobs.models import AuditRecord
@@ -123,3 +127,50 @@ def test_limits_that_do_not_fit_make_no_token(
     answer = Reader(ana, "en").post(DOORS[door][0], {**_form(door), **changed})
     assert why in words(answer), words(answer)
     assert not ApiToken.objects.exists()
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_form_that_is_sent_again_makes_no_other_token(door: str, ana: User) -> None:
+    reader, (make, pages) = Reader(ana, "en"), DOORS[door]
+    form = _form(door) | {"form_key": _key(reader, make if door == "admin" else pages[0])}
+    refused = reader.post(make, form | {"rights": ["restart"]})
+    assert f'name="form_key" value="{form["form_key"]}"' in text(refused), "what was not done can be mended"
+    made = re.search(r"clv_[\w-]{20,}", text(reader.post(make, form)))
+    assert made is not None
+    ApiToken.objects.all().delete()
+    for _ in range(2):
+        again = reader.post(make, form)
+        assert (again.status_code, "no-store" in again["Cache-Control"]) == (409, True)
+        assert "shown only once" in words(again)
+        assert "clv_" not in text(again)
+    assert not ApiToken.objects.exists()
+    reader.post(make, form | {"form_key": _key(reader, make if door == "admin" else pages[0])})
+    assert ApiToken.objects.count() == 1
+
+
+def _key(reader: Reader, page: str) -> str:
+    """Return the key of the form that a page shows."""
+    found = re.search(r'name="form_key" value="([\w-]{16})"', text(reader.get(page)))
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("door", DOORS)
+def test_of_forms_that_are_sent_at_once_one_makes_a_token(door: str, ana: User) -> None:
+    reader, make = Reader(ana, "en"), DOORS[door][0]
+    form, gate = _form(door) | {"form_key": "k" * 16}, threading.Barrier(3)
+    cookies = {name: each.value for name, each in reader.client.cookies.items()}
+
+    def send(_number: int) -> int:
+        client = Client()
+        client.cookies.load(cookies)
+        gate.wait(10)
+        try:
+            return client.post(make, form).status_code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sorted(pool.map(send, range(3))) == [200, 409, 409]
+    assert ApiToken.objects.count() == 1

@@ -62,6 +62,18 @@ def test_an_entry_of_a_sign_in_is_called_by_who_and_when(root: Reader, model: ty
         assert "Failed access" not in found
 
 
+def test_a_browser_that_does_not_say_what_it_is_has_words_for_that(root: Reader) -> None:
+    AccessLog.objects.all().delete()  # of signing in without a request
+    for model in (AccessAttempt, AccessFailureLog, AccessLog):
+        counted = {"failures_since_start": 1} if model is AccessAttempt else {}
+        entry = model.objects.create(username="root", user_agent="<unknown>", path_info="/", **counted)
+        pages = [f"/admin/axes/{model.__name__.lower()}/{end}" for end in ("", f"{entry.pk}/change/")]
+        for page in (*pages, *(["/account/"] if model is AccessLog else [])):
+            found = words(root.get(page))
+            assert "unknown browser" in found, page
+            assert "<unknown>" not in found, page
+
+
 def test_a_task_of_beat_shows_how_often_it_is_sent(root: Reader) -> None:
     every = IntervalSchedule.objects.create(every=90, period=IntervalSchedule.SECONDS)
     task = PeriodicTask.objects.create(name="mine", task="jobs.mine", interval=every, args='["a"]')

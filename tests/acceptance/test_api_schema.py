@@ -91,6 +91,10 @@ def test_programs_get_json_or_yaml() -> None:
     answer = client.get("/api/schema/")
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
     assert json.loads(answer.content) == document()
+    assert (
+        "only with overlap allow"
+        in document()["components"]["schemas"]["Schedule"]["properties"]["catch_up"]["description"]
+    )
     written = client.get("/api/schema/", headers={"Accept": "application/yaml"})
     assert written["Content-Type"] == "application/yaml"
     assert yaml.safe_load(written.content) == document()

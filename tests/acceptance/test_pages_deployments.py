@@ -122,6 +122,7 @@ def test_what_a_deleted_job_brought_is_still_there(
     ("query", "said"),
     [
         ("?at=noon", "ISO 8601"),
+        ("?enviroment=DEV", "enviroment: There is no such parameter here. Did you mean environment?"),
         ("?q=%00", "Null characters"),
         ("?at=9999-12-31T23:59:59Z", "use the years 1970 to 2200"),
         ("?at=0001-01-01T00:00:00Z", "use the years 1970 to 2200"),

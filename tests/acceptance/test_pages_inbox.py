@@ -212,6 +212,15 @@ def test_one_kind_alone_can_be_looked_at(prod: Environment, op: User) -> None:
     wrong = reader.get("/inbox/?kind=nope")
     assert (wrong.status_code, "Kind: write approval or trap" in words(wrong)) == (400, True)
     assert reader.get("/inbox/?kind=nope", **HTMX).status_code == 400
+    unknown = reader.get("/inbox/?kinds=trap")
+    assert (
+        unknown.status_code,
+        "kinds: There is no such parameter here. Did you mean kind?" in words(unknown),
+    ) == (
+        400,
+        True,
+    )
+    assert reader.get("/inbox/?kinds=trap", **HTMX).status_code == 400
 
 
 def test_nothing_is_an_answer_too(prod: Environment, op: User) -> None:
@@ -232,6 +241,42 @@ def test_the_number_stands_on_every_page_and_stops_at_a_hundred(
     assert '<b class="count">3</b>' in text(reader.get("/account/"))
     monkeypatch.setattr(inbox, "MOST_COUNTED", 2)
     assert '<b class="count">1+</b>' in text(reader.get("/"))
+
+
+def test_the_number_is_asked_for_alone_and_answers_only_when_it_changed(
+    prod: Environment,
+    op: User,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trap(prod)
+    reader = Reader(op)
+    for address in ("/", "/inbox/", "/deployments/", "/account/"):
+        assert 'hx-get="/inbox/count/?shown=1"' in text(reader.get(address)), address
+    assert reader.get("/inbox/count/?shown=1", **HTMX).status_code == 204
+    approval(prod, ["user:op"])
+    with django_assert_num_queries(5):
+        two = reader.get("/inbox/count/?shown=1", **HTMX)
+    assert 'hx-get="/inbox/count/?shown=2"' in text(two)
+    assert '<b class="count">2</b>' in text(two)
+    with monkeypatch.context() as few:
+        few.setattr(inbox, "MOST_COUNTED", 2)
+        assert "?shown=1%2B" in text(reader.get("/inbox/count/?shown=1", **HTMX))
+        assert reader.get("/inbox/count/?shown=1%2B", **HTMX).status_code == 204
+    for _ in range(5):
+        trap(prod)
+    with django_assert_num_queries(5):
+        assert '<b class="count">7</b>' in text(reader.get("/inbox/count/?shown=2", **HTMX))
+    revoke(op, Right.VIEW_MONITOR, prod)
+    nothing = reader.get("/inbox/count/?shown=2", **HTMX)
+    assert (nothing.status_code, words(nothing), "?shown=" in text(nothing)) == (200, "", True)
+    assert reader.get("/inbox/count/?shown=", **HTMX).status_code == 204
+
+
+def test_a_form_that_is_filled_in_survives_the_end_of_the_session() -> None:
+    answer = Client().get("/inbox/count/?shown=1", headers=HTMX)
+    assert (answer.status_code, "HX-Refresh" in answer.headers) == (204, False)
+    assert Client().get("/inbox/count/")["Location"] == "/login/?next=/inbox/count/"
 
 
 def test_more_than_a_page_is_said(prod: Environment, op: User, monkeypatch: pytest.MonkeyPatch) -> None:

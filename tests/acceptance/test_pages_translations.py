@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from axes.models import AccessAttempt, AccessAttemptExpiration, AccessFailureLog, AccessLog
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -140,6 +141,25 @@ def test_no_translation_loses_or_adds_a_placeholder(spanish: dict[Key, str]) -> 
         return set(re.findall(r"%\(\w+\)\d*\w|\{\w+\}", text))
 
     assert not {key: text for key, text in spanish.items() if key[1] and holes(key[1]) != holes(text)}
+
+
+def test_spanish_says_tu(spanish: dict[Key, str]) -> None:
+    formal = re.compile(
+        r"\b(usted|escriba|indique|elija|mire|(?:inténte|bórre|cámbie)lo|borre|lo recibe|podrá intentarlo|revise|avise"
+        r"|pregunte|copie|inicie|sus demás|(?:su|de su) (?:cuenta|propia|contraseña)|¿ha|haya olvidado|con la suya)\b",
+        re.IGNORECASE,
+    )
+    assert not {key: text for key, text in spanish.items() if key[1] and formal.search(text)}
+    assert not {key: text for key, text in spanish.items() if re.search(r"\b[A-Z][a-z]%\(", text)}, (
+        "a space lacks"
+    )
+
+
+def test_words_of_other_apps_are_named_here(spanish: dict[Key, str]) -> None:
+    for model in (AccessAttempt, AccessAttemptExpiration, AccessFailureLog, AccessLog):
+        for words in (model._meta.verbose_name, model._meta.verbose_name_plural):
+            with translation.override(None):
+                assert spanish.get(("", str(words))), words
 
 
 def test_django_s_own_messages_are_said_in_the_product_s_voice() -> None:

@@ -56,6 +56,8 @@ def test_a_changed_password_ends_the_other_sessions(mine: Browser) -> None:
         (WORD, "password1234", None, "too common"),
         (WORD, "482910473625", None, "entirely numeric"),
         (WORD, "ana@example.org", None, "too similar"),
+        (WORD, "AnaAnaAnaAna", None, "mostly the user's name"),
+        (WORD, "ana-ana-ana-2026", None, "mostly the user's name"),
         (WORD, NEW, "other", "didn’t match"),
     ],
 )

@@ -33,6 +33,7 @@ NO_PAGES: Final[Mapping[str, str]] = {
     "monitor:download": "text",
     "monitor:revisions": "a part of the page of a new job, which is looked at with it",
     "monitor:menu": "a part of the list, which is looked at with it",
+    "monitor:waiting": "the number on the bar of every page",
     "monitor:token-make": "leads to the account",
 }
 """Addresses that answer no page, and what they answer."""

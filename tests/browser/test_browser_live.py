@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
 
-from jobs.models import Job
+from jobs.models import Job, Trap
 from permissions import policy
 from permissions.catalog import Right
 from permissions.models import Environment, User
@@ -101,6 +103,16 @@ def sign_in(page: Page, web: Web, name: str, address: str = "/") -> Asked:
 
 def row(page: Page, job: Job) -> Locator:
     return page.locator(f"#row-{job.pk}")
+
+
+def trapped(environment: Environment) -> Job:
+    """Return a job that waits for an answer."""
+    job = JobFactory.at("RUN", "trapped", environment=environment)
+    Trap.objects.create(
+        job=job, attempt=1, step="RUN", path="RUN/0", operation="ship", name="Ship", began_at=timezone.now(),
+        on_timeout="abort", deadline=timezone.now() + timedelta(hours=1), error="no route to host",
+    )  # fmt: skip
+    return job
 
 
 def test_what_one_does_another_sees_and_no_row_moves_under_the_pointer(
@@ -209,16 +221,28 @@ def test_a_right_that_is_withdrawn_and_a_session_that_ends_are_seen_at_once(
 ) -> None:
     kept = JobFactory.at("RUN", "running", environment=EnvironmentFactory.create(code="QA"))
     grant(ana, Right.VIEW_MONITOR, environments=[kept.environment])
+    grant(ana, Right.RESTART, environments=[dev])
     job = JobFactory.at("RUN", "running", environment=dev)
+    trapped(dev)
     sign_in(page, web, "ana")
     other = second.new_page()
     sign_in(other, web, "ana", f"/jobs/{job.pk}/log/")
+    quiet = second.new_page()
+    quiet.goto(f"http://{HOST}:{web.port}/deployments/")
+    numbers = [each.get_by_role("navigation", name="Main").locator(".count") for each in (page, quiet)]
+    for number in numbers:
+        expect(number).to_have_text("1")
+    trapped(dev)
+    for number in numbers:
+        expect(number).to_have_text("2")
     row(page, job).hover()
 
     policy.revoke(ana, Right.VIEW_MONITOR, dev)
 
     expect(row(page, job)).to_have_count(0, timeout=10_000)
     expect(row(page, kept)).to_be_visible()
+    for number in numbers:
+        expect(number).to_have_count(0)
     expect(other.get_by_role("heading", level=1)).not_to_contain_text(job.name, timeout=10_000)
     assert job.name not in other.content()
     ana.raise_session_generation()

@@ -133,6 +133,14 @@ def test_after_a_downtime(make: Make, catch_up: str, expected: list[str]) -> Non
     assert schedule.next_run_at == moment("2026-03-01T11:00")
 
 
+def test_of_all_that_were_missed_one_makes_a_job_where_jobs_may_not_overlap(make: Make) -> None:
+    schedule = make(catch_up="all")
+    Schedule.objects.filter(pk=schedule.pk).update(next_run_at=moment("2026-03-01T07:00"))
+    schedules.claim_due(moment("2026-03-01T10:30"))
+    carry_out()
+    assert results(schedule) == ["created", "skipped", "skipped", "skipped"]
+
+
 def test_a_late_run_is_not_dated_in_the_past(make: Make) -> None:
     # Of the hours that were missed the last one comes, which began less than an hour ago.
     schedule = make(delay=timedelta(0))

@@ -174,6 +174,7 @@ PAGES: Final[dict[Key, Row]] = {
     ("monitor:drift", "GET", ""): Row(SIGNED_IN, "8, 9", (302,)),
     ("monitor:estimates", "GET", ""): Row(LISTS, "7, 9"),
     ("monitor:inbox", "GET", ""): Row(SIGNED_IN, "9"),
+    ("monitor:waiting", "GET", ""): Row(SIGNED_IN, "9"),
     ("monitor:complete", "GET", ""): Row(LISTS, "9", query="?text=environment:"),
     # A view gives no right: in it, too, everybody sees rows of their own environments.
     ("monitor:views", "GET", ""): Row(SIGNED_IN, "9"),

@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from jobs.api.schedule_bodies import CATCH_UP
 from jobs.api.schema.answers import CommitAnswer, RevisionAnswer
 from jobs.api.schema.fields import Word
 from jobs.choices import JobType
@@ -117,7 +118,7 @@ class ScheduleAnswer(serializers.Serializer[Any]):
     starts_at = serializers.DateTimeField(allow_null=True)
     ends_at = serializers.DateTimeField(allow_null=True)
     overlap = Word(Schedule.Overlap.values)
-    catch_up = Word(Schedule.CatchUp.values)
+    catch_up = Word(Schedule.CatchUp.values, help_text=CATCH_UP)
     created_at = serializers.DateTimeField()
     next_run_at = serializers.DateTimeField(allow_null=True)
     last_run = ScheduleRunAnswer(allow_null=True)

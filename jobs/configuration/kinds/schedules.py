@@ -5,7 +5,8 @@ starts_at, ends_at, overlap, catch_up}``. A new one needs ``name``, ``owner``, `
 fields, or ``@daily`` and its like) and ``every`` (``15m``, ``2h``, ``1d``); writing one of these takes the other's place.
 ``starts_at`` and ``ends_at`` are ISO 8601, without an offset in the schedule's zone. An empty text takes ``project``, ``delay``,
 ``starts_at`` or ``ends_at`` away. An interval counts from ``starts_at``, else from when the schedule was made. ``overlap`` is
-``skip`` or ``allow``, ``catch_up`` ``none``, ``latest`` or ``all``.
+``skip`` or ``allow``, ``catch_up`` ``none``, ``latest`` or ``all``, which makes a job of each missed run only with
+``overlap: allow``.
 
 Whether the owner may create jobs there is asked at each run, as rights come and go; here a note says so when they may not.
 """
