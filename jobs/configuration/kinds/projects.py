@@ -61,7 +61,7 @@ class Projects(Kind[ProjectSpec]):
 
     def save(self, spec: ProjectSpec, run: Run) -> None:
         """Create or change the project and its variables in environments."""
-        found = Project.objects.select_for_update().filter(code__iexact=spec.code).first()
+        found = Project.objects.select_for_update(no_key=True).filter(code__iexact=spec.code).first()
         if found and found.code != spec.code:
             spec.item.note("code", f"The project {found.code} exists and differs only in its letters' case.")
             return

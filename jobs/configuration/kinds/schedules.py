@@ -96,7 +96,7 @@ class Schedules(Kind[ScheduleSpec]):
 
     def save(self, spec: ScheduleSpec, run: Run) -> None:
         """Create or change the schedule."""
-        found = Schedule.objects.select_for_update().filter(name__iexact=spec.name).first()
+        found = Schedule.objects.select_for_update(no_key=True).filter(name__iexact=spec.name).first()
         if found and found.name != spec.name:
             spec.item.note("name", f"The schedule {found.name} exists and differs only in its letters' case.")
             return
