@@ -331,9 +331,6 @@ def _what_goes(instance: models.Model) -> list[str]:
     if isinstance(instance, Group):
         members = User.objects.filter(groups=instance).order_by("username").values_list("username", flat=True)
         return _counted("members", members)
-    if isinstance(instance, Environment):
-        secrets = Secret.objects.filter(environment=instance).order_by("name").values_list("name", flat=True)
-        return _counted("with the secrets", secrets)
     return []
 
 

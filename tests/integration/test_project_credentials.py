@@ -305,7 +305,15 @@ def test_a_secret_that_a_project_names_stays(over_http: World) -> None:
     keep("git_access", TOKEN, over_http.project)
     call_command("set_secret", "git_access", delete=True, stdout=StringIO())
     assert Secret.objects.get().project == over_http.project
-    over_http.project.delete()
+    # The project has it and names it: first it stops to name it, then the secret goes, then the project.
+    api, code = Api(over_http.root), over_http.project.code
+    assert api.call("DELETE", f"projects/{code}/").problem(409, "referenced")
+    with pytest.raises(CommandError, match=f"project {code} refers to it"):
+        call_command("set_secret", "git_access", project=code, delete=True)
+    unnamed = json.dumps({"credential": "", "username": ""})
+    assert api.call("PATCH", f"projects/{code}/", unnamed).status == 200
+    call_command("set_secret", "git_access", project=code, delete=True, stdout=StringIO())
+    assert api.call("DELETE", f"projects/{code}/").status == 204
     assert not Secret.objects.exists()
 
 

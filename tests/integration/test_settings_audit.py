@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from jobs.acting import Author, acting, acting_as
 from jobs.audit import together
-from jobs.models import AuditRecord, Project, ProjectEnvironment, Secret, Semaphore
+from jobs.models import AuditRecord, Project, ProjectEnvironment, Semaphore
 from jobs.settings_audit import addresses
 from permissions import policy, tokens
 from permissions.catalog import Right
@@ -228,11 +228,10 @@ def test_what_goes_with_an_environment_is_recorded() -> None:
     policy.grant(ops, Right.VIEW_MONITOR, environment)
     policy.grant(ops, Right.RESTART, environment)
     ProjectEnvironment.objects.create(project=ProjectFactory.create(), environment=environment)
-    Secret.objects.create(name="key", environment=environment, ciphertext=b"x", changed_at=moment())
     with acting_as(SHELL):
         environment.delete()
     assert records() == [
-        ("delete_environment", "PROD", "PROD: with the secrets key"),
+        ("delete_environment", "PROD", "PROD"),
         ("grant", "PROD", 'group:ops on PROD: rights ["view_monitor", "restart"] → []'),
     ]
 
