@@ -227,10 +227,12 @@ def test_what_goes_with_an_environment_is_recorded() -> None:
     ops = Group.objects.create(name="ops")
     policy.grant(ops, Right.VIEW_MONITOR, environment)
     policy.grant(ops, Right.RESTART, environment)
-    ProjectEnvironment.objects.create(project=ProjectFactory.create(), environment=environment)
+    shop = ProjectFactory.create(code="shop")
+    ProjectEnvironment.objects.create(project=shop, environment=environment, variables={"a": 1})
     with acting_as(SHELL):
         environment.delete()
     assert records() == [
+        ("change_project", "PROD", "shop: variables in PROD (a); no variables of its own any more"),
         ("delete_environment", "PROD", "PROD"),
         ("grant", "PROD", 'group:ops on PROD: rights ["view_monitor", "restart"] → []'),
     ]
