@@ -108,7 +108,7 @@ class Schedules(Kind[ScheduleSpec]):
         values = _columns(spec, found)
         if values is None:
             return
-        values |= {field: (field, row) for field, row in rows.items()}
+        values |= {"name": ("name", spec.name), **{field: (field, row) for field, row in rows.items()}}
         fits = _fits(spec, found or Schedule(name=spec.name, created_at=run.now), values)
         if fits:
             put(run, spec.item, found, Schedule(name=spec.name, created_at=run.now), spec.name, values)
