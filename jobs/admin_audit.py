@@ -28,6 +28,7 @@ from jobs.audit import GRANT
 from jobs.choices import StatusChoice
 from jobs.models import AuditRecord
 from jobs.monitor.log_download import off_the_loop
+from jobs.record_words import said
 from jobs.wording import ACTION_LABELS
 from permissions import policy
 
@@ -165,7 +166,7 @@ class AuditRecordAdmin(ReadOnlyAdmin):
 
     def get_fields(self, request: HttpRequest, obj: AuditRecord | None = None) -> list[Any]:
         """Return what the page of a record shows: what was done in words, not by its name."""
-        words = {"action": "did", "to_status": "became"}
+        words = {"action": "did", "to_status": "became", "comment": "explained"}
         names = [field.name for field in self.opts.concrete_fields if not field.primary_key]
         return [words.get(name, name) for name in names if name != "from_status"]
 
@@ -185,7 +186,12 @@ class AuditRecordAdmin(ReadOnlyAdmin):
     @admin.display(description=_("what"))
     def about(self, record: AuditRecord) -> str:
         """Show the job and why, or what was changed; all of it is on the record's own page."""
-        return Truncator(" · ".join(filter(None, (record.job_name, record.comment)))).chars(_SHOWN)
+        return Truncator(" · ".join(filter(None, (record.job_name, said(record))))).chars(_SHOWN)
+
+    @admin.display(description=_("comment"))
+    def explained(self, record: AuditRecord) -> str:
+        """Show all that the record says, in the reader's words."""
+        return said(record)
 
     @admin.display(description=_("status"))
     def became(self, record: AuditRecord) -> str:

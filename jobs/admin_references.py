@@ -102,7 +102,7 @@ def _kept(rows: list[Any], user: Any) -> list[Any]:
         if found.others:
             inner.append(_("and others") if inner else _("others"))
         if takes_hidden_along(row, user):
-            inner.append(_("variables or secrets of environments that you may not see"))
+            inner.append(_("variables of environments that you may not see"))
         if inner:
             lines += [format_html("{} {}", row._meta.verbose_name, row), inner]
         if len(lines) >= 2 * MOST_REFUSED:

@@ -52,6 +52,7 @@ _CHOSEN_BY_ONESELF: Final = frozenset({"language", "time_zone", "theme"})
 _NOT_NOTED: Final = frozenset({"last_login", "date_joined"})
 _BEFORE: Final = "_audited_before"
 _GRANTS: Final = "_audited_grants"
+_NAME: Final = "_audited_name"
 
 
 def connect() -> None:
@@ -68,6 +69,7 @@ def connect() -> None:
         pre_delete.connect(remember_grants, sender=owner)
     with_deletion: list[type[models.Model]] = [*kinds, Rule, Semaphore]
     for gone in with_deletion:
+        pre_delete.connect(remember_name, sender=gone)
         post_delete.connect(deleted, sender=gone)
     for through in (User.groups.through, User.user_permissions.through, Group.permissions.through):
         m2m_changed.connect(linked, sender=through)
@@ -144,6 +146,12 @@ def published(sender: type[models.Model], instance: RuleVersion, created: bool, 
     audit.note(Note(verb, "rule", instance.rule_id, instance.name, remarks=[why]))
 
 
+def remember_name(sender: type[models.Model], instance: models.Model, **options: Any) -> None:
+    """Keep what a row is called by while all that its name is made of is there: it may go before the row."""
+    if acting.get() is not None:
+        setattr(instance, _NAME, _note(DELETE, instance))
+
+
 def remember_grants(sender: type[models.Model], instance: models.Model, **options: Any) -> None:
     """Keep what goes together with a row that is deleted: the rights granted on it or to it."""
     if acting.get() is None:
@@ -161,16 +169,18 @@ def remember_grants(sender: type[models.Model], instance: models.Model, **option
 
 
 def deleted(sender: type[models.Model], instance: models.Model, origin: Any = None, **options: Any) -> None:
-    """Note that a row is gone, unless it went with another one, whose note it is."""
+    """Note that a row is gone, also when it went with another one: whoever looks for it looks for its own name.
+
+    The variables of a project in environments are a part of it, whose end is told by its own record.
+    """
     chosen = origin.model if isinstance(origin, QuerySet) else type(origin)
-    if acting.get() is None or (origin is not None and chosen is not sender):
+    if acting.get() is None or (sender is ProjectEnvironment and chosen is Project):
         return
+    found: Note = getattr(instance, _NAME)
     if isinstance(instance, ProjectEnvironment):
-        found = _note(CHANGE, instance)
+        found.verb = CHANGE
         found.values = _renamed(instance, {"variables": (instance.variables, {})})
         found.remarks = ["no variables of its own any more"]
-    else:
-        found = _note(DELETE, instance)
     remarks, notes = getattr(instance, _GRANTS, ([], []))
     found.remarks += remarks
     audit.note(found)
@@ -331,9 +341,6 @@ def _what_goes(instance: models.Model) -> list[str]:
     if isinstance(instance, Group):
         members = User.objects.filter(groups=instance).order_by("username").values_list("username", flat=True)
         return _counted("members", members)
-    if isinstance(instance, Environment):
-        secrets = Secret.objects.filter(environment=instance).order_by("name").values_list("name", flat=True)
-        return _counted("with the secrets", secrets)
     return []
 
 

@@ -109,6 +109,8 @@ class HolderAdmin(KeepsWhatOthersChanged[Any], ReadableDeletion[Any]):
 
     def _check_name(self, request: HttpRequest, name: str) -> None:
         """Raise ``ValidationError`` for a name that the asker may not give. Names stay, so only new ones are asked about."""
+        if not name.strip("."):
+            raise ValidationError(gettext("A name is more than dots."))
         if not reach_of(request).may_make(f"{self.kind}:{name}"):
             raise ValidationError(
                 gettext("Rules name %(name)s as an approver: only who may sign in that name may make it."),

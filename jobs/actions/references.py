@@ -119,7 +119,7 @@ def references(thing: models.Model, asker: AnyUser | None = None) -> References:
     found: dict[tuple[str, int], Reference] = {}
     others = False
     for rows in _referring(thing):
-        visible, hidden = _by_visibility(rows, rights)
+        visible, hidden = _by_visibility(rows, rights, asker)
         others = others or hidden
         for row in visible.order_by("-pk")[: MOST_NAMED + 1]:
             owner = _owner(row)
@@ -176,17 +176,26 @@ def _relations(thing: models.Model) -> list[Any]:
     return [each for each in fields if isinstance(each, ForeignObjectRel)]
 
 
-def _by_visibility(rows: QuerySet[Any], rights: Rights) -> tuple[QuerySet[Any], bool]:
+def _by_visibility(rows: QuerySet[Any], rights: Rights, asker: AnyUser | None) -> tuple[QuerySet[Any], bool]:
     """Return the rows that may be named, and whether there are others."""
     if rows.model is Subscription and not rights.everything:
         # They name people and programs of all environments.
+        return rows.none(), rows.exists()
+    if rows.model is Secret and asker is not None and not _sees_secrets(asker):
         return rows.none(), rows.exists()
     path = _path(rows.model)
     at = f"{path}__environment" if path else "environment"
     if rights.everything or not (path or _has(rows.model, "environment")):
         return rows, False
     seen: Q = policy.environment_filter(rights, Right.VIEW_MONITOR, at)
+    if rows.model is Secret and seen:
+        seen |= Q(environment=None)
     return rows.filter(seen), bool(seen) and rows.exclude(seen).exists()
+
+
+def _sees_secrets(asker: AnyUser) -> bool:
+    """Return whether the asker may see the names of secrets: those to whom the administration lists them."""
+    return any(asker.has_perm(f"{Secret._meta.app_label}.{verb}_secret") for verb in ("view", "change"))
 
 
 def _path(model: type[models.Model]) -> str:

@@ -149,7 +149,7 @@ def change(
     """
     with transaction.atomic(), together():
         locks.hold()
-        row = Subscription.objects.select_for_update().get(pk=subscription.pk)
+        row = Subscription.objects.select_for_update(no_key=True).get(pk=subscription.pk)
         for name, value in values.items():
             setattr(row, name, value)
         made = _prepare(row, secret, now)
@@ -173,7 +173,7 @@ def rotate(subscription: Subscription, *, now: datetime, secret: str | None = No
         InvalidInput: It has no webhook.
     """
     with transaction.atomic():
-        row = Subscription.objects.select_for_update().get(pk=subscription.pk)
+        row = Subscription.objects.select_for_update(no_key=True).get(pk=subscription.pk)
         if not row.webhook_url:
             raise InvalidInput({"webhook": ["The subscription has no webhook."]})
         made = secret or keys.make()

@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 from jobs.actions import subscriptions
 from jobs.actions.subscriptions import Written
 from jobs.api import pagination
-from jobs.api.parsing import Choice, Flag, NothingSerializer, StrictSerializer, Text
+from jobs.api.parsing import Choice, Flag, Line, NothingSerializer, StrictSerializer, Text
 from jobs.choices import StatusChoice
 from jobs.exceptions import InvalidInput
 from jobs.keyset import Ordering
@@ -69,7 +69,7 @@ class WebhookSerializer(StrictSerializer):
 class SubscriptionSerializer(StrictSerializer):
     """A subscription; an empty list of events, environments, projects or statuses stands for all."""
 
-    name = Text(max_length=subscriptions.LONGEST_NAME)
+    name = Line(max_length=subscriptions.LONGEST_NAME)
     enabled = Flag(required=False)
     events = _words(tuple(NoticeEvent))
     environments = _texts()

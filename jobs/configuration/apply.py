@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 
 from jobs.acting import COMMAND, Author, acting_as
 from jobs.audit import together
@@ -33,6 +36,13 @@ KINDS: Final[tuple[Kind[Any], ...]] = (
     Subscriptions(), Retention(),
 )  # fmt: skip
 """In the order of saving, so that what is referred to is there already; pruning goes the other way."""
+
+
+logger = logging.getLogger(__name__)
+
+MOST_TRIES: Final = 5
+_TAKEN_BACK: Final = frozenset({"40P01", "40001"})
+"""Codes of a deadlock, and of a transaction that came too late: the database took all of it back, and it may be tried anew."""
 
 
 class _Undone(Exception):
@@ -77,7 +87,8 @@ def apply_documents(
         What was changed, a sentence each; nothing when all was so already.
 
     Raises:
-        ConfigurationInvalid: There are mistakes, all of which it holds; nothing was changed.
+        ConfigurationInvalid: There are mistakes, all of which it holds, or others changed the same again and again;
+            nothing was changed.
     """
     run = Run(
         now,
@@ -89,10 +100,36 @@ def apply_documents(
     run.problems.raise_if_any()
     parts = _read(roots, run)
     with acting_as(author):
-        _write(parts, run, prune=prune, dry_run=dry_run)
+        _write_or_again(parts, run, prune=prune, dry_run=dry_run)
     if notes is not None:
         notes += run.notes
     return run.lines
+
+
+def _write_or_again(parts: dict[str, _Part], run: Run, *, prune: bool, dry_run: bool) -> None:
+    """Do what ``_write`` does, anew when the database took it back for the sake of somebody who waited for it.
+
+    Rows are locked so that who refers to them, as a new job does, need not wait. What is left is rare: ``prune`` deletes what
+    others begin to refer to.
+    """
+    known = len(run.problems)
+    for turn in range(1, MOST_TRIES + 1):
+        try:
+            _write(parts, run, prune=prune, dry_run=dry_run)
+        except OperationalError as error:
+            if connection.in_atomic_block or getattr(error.__cause__, "sqlstate", "") not in _TAKEN_BACK:
+                raise
+            logger.warning("Try %s of %s was taken back: %s", turn, MOST_TRIES, error)
+        else:
+            return
+        run.problems.forget_from(known)
+        run.lines.clear()
+        run.notes.clear()
+        time.sleep(random.uniform(0.05, 0.2) * turn)
+    run.problems.add(
+        next(iter(parts.values())).place, "Others change the same at this moment.", "Apply again."
+    )
+    run.problems.raise_if_any()
 
 
 def _write(parts: dict[str, _Part], run: Run, *, prune: bool, dry_run: bool) -> None:

@@ -69,6 +69,10 @@ class Problems:
         """Note a mistake."""
         self._found.append(Problem(place, message, hint))
 
+    def forget_from(self, count: int) -> None:
+        """Keep the first ``count`` and forget what was noted after them."""
+        del self._found[count:]
+
     def raise_if_any(self) -> None:
         """Do nothing while all is well.
 

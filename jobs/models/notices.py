@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from jobs.models.waits import empty_list
+from permissions.models import lines_wrong
 
 
 class Subscription(models.Model):
@@ -50,6 +52,16 @@ class Subscription(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuse a name of several lines or with control characters, unless it is an old one.
+
+        Raises:
+            ValidationError: By field.
+        """
+        super().clean()
+        if self._state.adding and (errors := lines_wrong(self, "name")):
+            raise ValidationError(errors)
 
 
 class Notice(models.Model):

@@ -14,13 +14,14 @@ class Secret(models.Model):
     """A value that rules read as ``secrets.name`` and that is never shown again.
 
     Without environment and project every job may read it. ``ciphertext`` is made by ``jobs.secrets.vault`` and opens in
-    this row alone, so name and scope of a row never change.
+    this row alone, so name and scope of a row never change. No environment or project is deleted while a secret belongs to
+    it: nobody could have its value again.
     """
 
     name = models.CharField(_("name"), max_length=64)
     environment = models.ForeignKey(
         Environment,
-        on_delete=models.CASCADE,
+        on_delete=models.PROTECT,
         null=True,
         blank=True,
         related_name="+",
@@ -29,7 +30,7 @@ class Secret(models.Model):
     )
     project = models.ForeignKey(
         Project,
-        on_delete=models.CASCADE,
+        on_delete=models.PROTECT,
         null=True,
         blank=True,
         related_name="+",

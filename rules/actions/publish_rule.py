@@ -72,7 +72,7 @@ def _hold_lock() -> None:
 def _held(slug: str) -> Rule:
     """Return the rule, made when it is not there, locked until the transaction ends."""
     rule, _ = Rule.objects.get_or_create(slug=slug)
-    return Rule.objects.select_for_update().get(pk=rule.pk)
+    return Rule.objects.select_for_update(no_key=True).get(pk=rule.pk)
 
 
 def _save(

@@ -10,12 +10,12 @@ from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 
 from jobs.configuration.export import export_text
-from jobs.models import Nature, Project, ProjectEnvironment
+from jobs.models import Nature, Project, ProjectEnvironment, RetentionPolicy
 from permissions import policy
 from permissions.catalog import Right
 from permissions.models import Environment, User
 from rules.models import Rule
-from tests.factories import JobFactory
+from tests.factories import JobFactory, RuleFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -97,6 +97,29 @@ def test_variables_of_an_environment_that_a_project_no_longer_lists_go(tmp_path:
     text = "projects:\n  - {code: shop, environments: {DEV: {variables: {a: 1}}}}\n"
     assert prune(tmp_path, text) == ["removed variables of shop in QA"]
     assert ProjectEnvironment.objects.get().environment.code == "DEV"
+
+
+def test_what_goes_with_an_environment_or_a_rule_is_named(tmp_path: Path) -> None:
+    old, shop = (
+        Environment.objects.create(code="OLD", name="Old"),
+        Project.objects.create(code="shop", name="s"),
+    )
+    rule = RuleFactory.create(slug="web")
+    policy.set_rights(Group.objects.create(name="ops"), old, {Right.VIEW_MONITOR, Right.CREATE})
+    ProjectEnvironment.objects.create(project=shop, environment=old, variables={"a": 1})
+    RetentionPolicy.objects.create(environment=old, removes="log", keep_days=3)
+    RetentionPolicy.objects.create(rule=rule, removes="job", keep_days=3)
+    named = [
+        "removed rule web",
+        "removed retention policy job of * × web × any",
+        "removed environment OLD",
+        "removed grant group:ops on OLD",
+        "removed variables of shop in OLD",
+        "removed retention policy log of OLD × * × any",
+    ]
+    for dry_run in (True, False):
+        assert prune(tmp_path, "environments: []\nrules: []\n", dry_run=dry_run) == named
+    assert not RetentionPolicy.objects.exists()
 
 
 def test_a_rule_that_another_calls_is_kept(tmp_path: Path) -> None:

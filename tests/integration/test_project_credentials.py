@@ -305,7 +305,15 @@ def test_a_secret_that_a_project_names_stays(over_http: World) -> None:
     keep("git_access", TOKEN, over_http.project)
     call_command("set_secret", "git_access", delete=True, stdout=StringIO())
     assert Secret.objects.get().project == over_http.project
-    over_http.project.delete()
+    # The project has it and names it: first it stops to name it, then the secret goes, then the project.
+    api, code = Api(over_http.root), over_http.project.code
+    assert api.call("DELETE", f"projects/{code}/").problem(409, "referenced")
+    with pytest.raises(CommandError, match=f"project {code} refers to it"):
+        call_command("set_secret", "git_access", project=code, delete=True)
+    unnamed = json.dumps({"credential": "", "username": ""})
+    assert api.call("PATCH", f"projects/{code}/", unnamed).status == 200
+    call_command("set_secret", "git_access", project=code, delete=True, stdout=StringIO())
+    assert api.call("DELETE", f"projects/{code}/").status == 204
     assert not Secret.objects.exists()
 
 
@@ -345,9 +353,21 @@ def test_a_document_names_it_and_says_when_it_is_not_set(over_http: World, tmp_p
     )
     out = StringIO()
     call_command("apply", str(document), stdout=out)
-    assert "its secret deploy_key has no value: manage.py set_secret deploy_key" in out.getvalue()
+    assert (
+        "its secret deploy_key has no value: manage.py set_secret deploy_key --project shop\n"
+        in out.getvalue()
+    )
     over_http.project.refresh_from_db()
     assert (over_http.project.credential, over_http.project.username) == ("deploy_key", "")
+    for scope, more in ((", project: shop", " --project shop"), ("", "")):
+        text = f"{document.read_text()}secrets: [{{name: deploy_key{scope}}}]\n"
+        named = tmp_path / "named.yaml"
+        named.write_text(text)
+        out = StringIO()
+        call_command("apply", str(named), stdout=out)
+        notes = [line for line in out.getvalue().splitlines() if line.startswith("note:")]
+        assert len(notes) == 1
+        assert notes[0].endswith(f"has no value: manage.py set_secret deploy_key{more}")
     document.write_text("projects:\n  - code: shop\n    repository: /srv/git/shop\n")
     with pytest.raises(CommandError):
         call_command("apply", str(document), stdout=StringIO(), stderr=StringIO())

@@ -35,6 +35,7 @@ from permissions.catalog import Right
 from permissions.models import Environment, User
 from rules.actions.publish_rule import publish_rule
 from rules.models import Rule, RuleVersion
+from tests.api import Api
 from tests.factories import (
     EnvironmentFactory,
     JobFactory,
@@ -138,35 +139,88 @@ def test_jobs_of_other_environments_are_not_named(staff: Reader, job: Job) -> No
     assert job.name not in text(answer)
 
 
-@pytest.mark.parametrize("kind", ["variables", "secret", "secret of all"])
-def test_a_project_takes_nothing_of_hidden_environments_along(staff: Reader, kind: str) -> None:
+def test_a_project_takes_nothing_of_hidden_environments_along(staff: Reader) -> None:
     project = ProjectFactory.create(code="shop")
     mine = Environment.objects.get(code="MINE")
     hidden = EnvironmentFactory.create(code="HIDDEN", name="Topsecret")
     ProjectEnvironment.objects.create(project=project, environment=mine, variables={"port": 1})
-    if kind == "variables":
-        ProjectEnvironment.objects.create(project=project, environment=hidden, variables={"key": "1"})
-    else:
-        place = None if kind == "secret of all" else hidden
-        Secret.objects.create(
-            name="key", project=project, environment=place, ciphertext=b"", changed_at=timezone.now()
-        )
+    ProjectEnvironment.objects.create(project=project, environment=hidden, variables={"key": "1"})
     asker = User.objects.get(username=staff_name(staff))
-    asker.user_permissions.add(Permission.objects.get(codename="delete_secret"))
     several = {"action": "delete_selected", "_selected_action": [project.pk], "post": "yes"}
     for answer in (
         staff.get(f"/admin/jobs/project/{project.pk}/delete/"),
         staff.post(f"/admin/jobs/project/{project.pk}/delete/", {"post": "yes"}),
         staff.post("/admin/jobs/project/", several),
     ):
-        assert "variables or secrets of environments that you may not see" in text(answer)
+        assert "variables of environments that you may not see" in text(answer)
         assert "HIDDEN" not in text(answer)
         assert "Topsecret" not in text(answer)
     assert Project.objects.filter(pk=project.pk).exists()
-    policy.grant(asker, Right.VIEW_MONITOR, hidden if kind != "secret of all" else None)
+    policy.grant(asker, Right.VIEW_MONITOR, hidden)
     assert staff.post(f"/admin/jobs/project/{project.pk}/delete/", {"post": "yes"}).status_code == 302
     assert not ProjectEnvironment.objects.exists()
-    assert not Secret.objects.exists()
+
+
+def keep_secret(name: str, **scope: Any) -> Secret:
+    return Secret.objects.create(name=name, ciphertext=b"x", changed_at=timezone.now(), **scope)
+
+
+@pytest.mark.parametrize("scope", ["environment", "project"])
+def test_what_has_a_secret_is_deleted_through_no_door(root: Reader, tmp_path: Path, scope: str) -> None:
+    rows: dict[str, Any] = {
+        "environment": EnvironmentFactory.create(code="OLD"),
+        "project": ProjectFactory.create(code="old"),
+    }
+    row, address = rows[scope], f"/admin/{'permissions' if scope == 'environment' else 'jobs'}/{scope}/"
+    kept = keep_secret("key", **{scope: row})
+    several = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}
+    for answer in (
+        root.get(f"{address}{row.pk}/delete/"),
+        root.post(f"{address}{row.pk}/delete/", {"post": "yes"}),
+        root.post(address, several),
+    ):
+        assert f"secret key · {row}" in text(answer)
+    deleted = Api(User.objects.get(username="root")).call("DELETE", f"{scope}s/{row.code}/")
+    problem = deleted.problem(409, "referenced")
+    assert problem["references"] == [{"kind": "secret", "id": kept.pk, "name": f"key · {row}"}]
+    document = tmp_path / "site.yaml"
+    document.write_text(f"{scope}s: []\n")
+    for dry_run in (True, False):
+        with pytest.raises(CommandError, match=f"cannot be removed: secret key · {row} refers to it"):
+            call_command("apply", str(document), prune=True, dry_run=dry_run)
+    with pytest.raises(models.ProtectedError):
+        row.delete()
+    with pytest.raises(Referenced, match="secret key"):
+        delete(row, row.code)
+    assert Secret.objects.get() == kept
+    assert not AuditRecord.objects.filter(action__startswith="delete").exists()
+    kept.delete()
+    assert Api(User.objects.get(username="root")).call("DELETE", f"{scope}s/{row.code}/").status == 204
+
+
+def test_secrets_are_named_only_to_whom_they_are_listed(staff: Reader) -> None:
+    project, asker = ProjectFactory.create(code="shop"), User.objects.get(username=staff_name(staff))
+    keep_secret("everywhere", project=project)
+    keep_secret("seen", project=project, environment=Environment.objects.get(code="MINE"))
+    keep_secret("unseen", project=project, environment=EnvironmentFactory.create(code="HIDDEN"))
+
+    def shown() -> tuple[str, tuple[str, ...], bool]:
+        page = text(staff.get(f"/admin/jobs/project/{project.pk}/delete/"))
+        user = User.objects.get(pk=asker.pk)
+        found = references(project, user)
+        return page, tuple(each.name.split(" · ")[0] for each in found.named), found.others
+
+    page, named, others = shown()
+    assert (named, others) == ((), True)
+    assert "others" in page
+    assert "everywhere" not in page
+    asker.user_permissions.add(Permission.objects.get(codename="view_secret"))
+    page, named, others = shown()
+    assert (sorted(named), others) == (["everywhere", "seen"], True)
+    assert "secret seen" in page
+    for hidden in ("unseen", "HIDDEN"):
+        assert hidden not in page
+    assert references(project).others is False
 
 
 def test_the_api_names_no_more_than_the_asker_may_know(job: Job, staff: Reader) -> None:

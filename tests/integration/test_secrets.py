@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -133,13 +134,17 @@ def test_weaker_values_are_hidden_as_well_and_are_no_substitute(dev: Environment
     assert "the weak value" not in repr(opened)
 
 
-def test_secrets_go_with_their_environment_and_project(dev: Environment, shop: Project) -> None:
+def test_secrets_keep_their_environment_and_project(dev: Environment, shop: Project) -> None:
     keep("a", "in the environment", vault.Scope(dev))
     keep("b", "of the project", vault.Scope(project=shop))
     keep("c", "for everybody")
-    dev.delete()
-    shop.delete()
-    assert [secret.name for secret in Secret.objects.all()] == ["c"]
+    for owner in (dev, shop):
+        with pytest.raises(ProtectedError):
+            owner.delete()
+    assert sorted(secret.name for secret in Secret.objects.all()) == ["a", "b", "c"]
+    assert vault.open_for(dev.pk, shop.pk).values == {
+        "a": "in the environment", "b": "of the project", "c": "for everybody"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

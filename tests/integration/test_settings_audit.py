@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from jobs.acting import Author, acting, acting_as
 from jobs.audit import together
-from jobs.models import AuditRecord, Project, ProjectEnvironment, Secret, Semaphore
+from jobs.models import AuditRecord, Project, ProjectEnvironment, Semaphore
 from jobs.settings_audit import addresses
 from permissions import policy, tokens
 from permissions.catalog import Right
@@ -227,12 +227,13 @@ def test_what_goes_with_an_environment_is_recorded() -> None:
     ops = Group.objects.create(name="ops")
     policy.grant(ops, Right.VIEW_MONITOR, environment)
     policy.grant(ops, Right.RESTART, environment)
-    ProjectEnvironment.objects.create(project=ProjectFactory.create(), environment=environment)
-    Secret.objects.create(name="key", environment=environment, ciphertext=b"x", changed_at=moment())
+    shop = ProjectFactory.create(code="shop")
+    ProjectEnvironment.objects.create(project=shop, environment=environment, variables={"a": 1})
     with acting_as(SHELL):
         environment.delete()
     assert records() == [
-        ("delete_environment", "PROD", "PROD: with the secrets key"),
+        ("change_project", "PROD", "shop: variables in PROD (a); no variables of its own any more"),
+        ("delete_environment", "PROD", "PROD"),
         ("grant", "PROD", 'group:ops on PROD: rights ["view_monitor", "restart"] → []'),
     ]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Model
@@ -17,6 +18,10 @@ from jobs.actions import references
 from jobs.configuration.documents import Value
 from jobs.configuration.items import Item
 from jobs.configuration.problems import Place, Problems
+from jobs.models import ProjectEnvironment, RetentionPolicy
+from permissions import policy
+from permissions.models import Environment
+from rules.models import Rule
 
 CLEAR: Final = object()
 """The value of a field that is written to hold nothing."""
@@ -183,7 +188,11 @@ def in_order(data: Any) -> Any:
 
 
 def remove(run: Run, row: Model, noun: str, name: str, place: Place) -> None:
-    """Delete a row; what still refers to it makes that a mistake that names some of it."""
+    """Delete a row; what still refers to it makes that a mistake that names some of it.
+
+    What is only about an environment or a rule goes with it, and is named.
+    """
+    along = _what_goes_along(row)
     try:
         references.delete(row, name)
     except references.Referenced as error:
@@ -195,6 +204,26 @@ def remove(run: Run, row: Model, noun: str, name: str, place: Place) -> None:
         )
     else:
         run.removed(noun, name)
+        for each in along:
+            run.removed(*each)
+
+
+def _what_goes_along(row: Model) -> list[tuple[str, str]]:
+    """Return noun and name of what is deleted together with a row."""
+    found: list[tuple[str, str]] = []
+    if isinstance(row, Environment):
+        holders = {
+            f"{'group' if isinstance(each, Group) else 'user'}:{each}" for each, _ in policy.grants_on(row)
+        }
+        found += [("grant", f"{holder} on {row.code}") for holder in sorted(holders)]
+        projects = ProjectEnvironment.objects.filter(environment=row).order_by("project__code")
+        codes = projects.values_list("project__code", flat=True)
+        found += [("variables", f"of {code} in {row.code}") for code in codes]
+    if isinstance(row, Environment | Rule):
+        column = "environment" if isinstance(row, Environment) else "rule"
+        policies = RetentionPolicy.objects.filter(**{column: row}).select_related("environment", "rule")
+        found += [("retention policy", name) for name in sorted(map(str, policies))]
+    return found
 
 
 def _is_valid(item: Item, row: Model, keys: Mapping[str, str]) -> bool:

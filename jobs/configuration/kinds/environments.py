@@ -50,7 +50,7 @@ class Environments(Kind[EnvironmentSpec]):
 
     def save(self, spec: EnvironmentSpec, run: Run) -> None:
         """Create or change the environment."""
-        found = Environment.objects.select_for_update().filter(code__iexact=spec.code).first()
+        found = Environment.objects.select_for_update(no_key=True).filter(code__iexact=spec.code).first()
         if found and found.code != spec.code:
             spec.item.note(
                 "code", f"The environment {found.code} exists and differs only in its letters' case."

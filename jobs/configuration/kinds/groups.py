@@ -38,7 +38,7 @@ class Groups(Kind[GroupSpec]):
 
     def save(self, spec: GroupSpec, run: Run) -> None:
         """Create the group, or change what it may do in the administration."""
-        found = Group.objects.select_for_update().filter(name=spec.name).first()
+        found = Group.objects.select_for_update(no_key=True).filter(name=spec.name).first()
         if found is None and not is_name(spec.name):
             spec.item.note(
                 "name", "name: Use printable characters, more than dots, and no blank at either end."

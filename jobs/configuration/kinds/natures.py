@@ -39,7 +39,7 @@ class Natures(Kind[NatureSpec]):
 
     def save(self, spec: NatureSpec, run: Run) -> None:
         """Create or change the nature."""
-        found = Nature.objects.select_for_update().filter(code=spec.code).first()
+        found = Nature.objects.select_for_update(no_key=True).filter(code=spec.code).first()
         values = {
             "code": ("code", spec.code),
             "name": ("name", spec.name),

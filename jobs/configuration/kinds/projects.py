@@ -61,7 +61,7 @@ class Projects(Kind[ProjectSpec]):
 
     def save(self, spec: ProjectSpec, run: Run) -> None:
         """Create or change the project and its variables in environments."""
-        found = Project.objects.select_for_update().filter(code__iexact=spec.code).first()
+        found = Project.objects.select_for_update(no_key=True).filter(code__iexact=spec.code).first()
         if found and found.code != spec.code:
             spec.item.note("code", f"The project {found.code} exists and differs only in its letters' case.")
             return
@@ -74,10 +74,8 @@ class Projects(Kind[ProjectSpec]):
             "variables": ("variables", spec.variables),
         }
         row = put(run, spec.item, found, Project(name=spec.code), spec.code, values)
-        if row is not None and row.credential and credentials.secret_of(row.credential, row.pk) is None:
-            run.notes.append(
-                f"project {spec.code}: its secret {row.credential} has no value: manage.py set_secret {row.credential}"
-            )
+        if row is not None:
+            self._note_credential(row, run)
         for code, (place, variables) in (spec.environments or {}).items():
             self._save_variables(row, code, place, variables, run)
 
@@ -114,6 +112,14 @@ class Projects(Kind[ProjectSpec]):
             }
             for row in sorted(rows, key=lambda row: row.code)
         ]
+
+    def _note_credential(self, row: Project, run: Run) -> None:
+        """Say that the secret which opens the repository has no value, unless documents name it: then its own note does."""
+        name = row.credential
+        named = any(run.is_declared("secrets", each) for each in (name, f"{name} for {row.code}"))
+        if name and not named and credentials.secret_of(name, row.pk) is None:
+            command = f"manage.py set_secret {name} --project {row.code}"
+            run.notes.append(f"project {row.code}: its secret {name} has no value: {command}")
 
     def _repository(self, spec: ProjectSpec, present: Project | None, run: Run) -> str | None:
         """Return the address to keep, ``None`` for the present one.

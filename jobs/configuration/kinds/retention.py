@@ -92,7 +92,7 @@ class Retention(Kind[PolicySpec]):
             f"{field}__isnull" if value is None else field: True if value is None else value
             for field, value in about.items()
         }
-        found = RetentionPolicy.objects.select_for_update(of=("self",)).filter(**asked).first()
+        found = RetentionPolicy.objects.select_for_update(of=("self",), no_key=True).filter(**asked).first()
         values = {field: (field, spec.limits.get(field, CLEAR)) for field in _LIMITS}
         put(run, spec.item, found, RetentionPolicy(**about), spec.name, values)
 

@@ -97,7 +97,7 @@ class Schedules(Kind[ScheduleSpec]):
 
     def save(self, spec: ScheduleSpec, run: Run) -> None:
         """Create or change the schedule."""
-        found = Schedule.objects.select_for_update().filter(name__iexact=spec.name).first()
+        found = Schedule.objects.select_for_update(no_key=True).filter(name__iexact=spec.name).first()
         if found and found.name != spec.name:
             spec.item.note("name", f"The schedule {found.name} exists and differs only in its letters' case.")
             return
@@ -109,7 +109,7 @@ class Schedules(Kind[ScheduleSpec]):
         values = _columns(spec, found)
         if values is None:
             return
-        values |= {field: (field, row) for field, row in rows.items()}
+        values |= {"name": ("name", spec.name), **{field: (field, row) for field, row in rows.items()}}
         fits = _fits(spec, found or Schedule(name=spec.name, created_at=run.now), values)
         if fits:
             put(run, spec.item, found, Schedule(name=spec.name, created_at=run.now), spec.name, values)

@@ -37,12 +37,18 @@ class Semaphores(Kind[SemaphoreSpec]):
         spec = SemaphoreSpec(item, name or "", item.integer("slots"))
         return (name, spec) if name else None
 
+    def save_all(self, specs: Sequence[SemaphoreSpec], run: Run) -> None:
+        """Save all semaphores, held in the order in which jobs take them: otherwise each could wait for the other."""
+        named = Semaphore.objects.filter(name__in=[spec.name for spec in specs])
+        list(named.select_for_update(no_key=True).order_by("pk"))
+        super().save_all(specs, run)
+
     def save(self, spec: SemaphoreSpec, run: Run) -> None:
         """Create or change the semaphore, record it, and grant new slots at once to those who wait longest."""
         if spec.slots is not None and spec.slots < 1:
             spec.item.note("slots", "slots must be 1 or more.")
             return
-        found = Semaphore.objects.select_for_update().filter(name=spec.name).first()
+        found = Semaphore.objects.select_for_update(no_key=True).filter(name=spec.name).first()
         before = len(run.lines)
         values = {"name": ("name", spec.name), "slots": ("slots", spec.slots)}
         row = put(run, spec.item, found, Semaphore(), spec.name, values)

@@ -57,7 +57,10 @@ class Subscriptions(Kind[SubscriptionSpec]):
 
     def save(self, spec: SubscriptionSpec, run: Run) -> None:
         """Create or change the subscription; the host of a webhook is looked up when it is connected to."""
-        found = Subscription.objects.select_for_update().filter(name=spec.name).first()
+        found = Subscription.objects.select_for_update(no_key=True).filter(name=spec.name).first()
+        if found is None and spec.name != spec.name.strip():
+            spec.item.note("name", "name: Write it without blanks at its ends.")
+            return
         written = {name: value for name, value in spec.values.items() if value is not None}
         declared: dict[str, Collection[str]] = {
             name: run.declared.get(key, set()) for name, key in _KINDS.items()

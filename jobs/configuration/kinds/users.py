@@ -84,7 +84,7 @@ class Users(Kind[UserSpec]):
 
     def save(self, spec: UserSpec, run: Run) -> None:
         """Create or change the user, the password only when it is another one."""
-        found = User.objects.select_for_update().filter(username=spec.username).first()
+        found = User.objects.select_for_update(no_key=True).filter(username=spec.username).first()
         # Comparing takes as long as setting, so it is done once, and never for a new user.
         password = spec.password
         if found is not None and password is not None and found.check_password(password):
