@@ -10,9 +10,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from jobs import record_words
 from jobs.choices import BADGES, StatusChoice
 from jobs.lifecycle import Status
-from jobs.models import Job
+from jobs.models import AuditRecord, Job
 from jobs.monitor import remaining, times
 from jobs.wording import translated
 
@@ -84,6 +85,12 @@ def as_json(value: object) -> str:
 def in_words(message: str) -> str:
     """Return a message of the engine in the reader's language."""
     return translated(message)
+
+
+@register.filter
+def comment_of(record: AuditRecord) -> str:
+    """Return what a record of the audit says, in the reader's language; what people wrote stays as it is."""
+    return record_words.said(record) if record.user else translated(record.comment)
 
 
 @register.simple_tag

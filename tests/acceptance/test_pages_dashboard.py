@@ -175,6 +175,14 @@ def test_audit_is_folded_and_has_a_page_of_its_own(reader: Reader, ana: User, jo
         assert reader.get(f"/jobs/{job.pk}/audit/?before={strange}").status_code == 200
 
 
+def test_that_a_schedule_made_a_job_is_said_in_the_reader_s_language(ana: User, job: Job) -> None:
+    who = audit.Actor(ana, "daemon", "schedule nightly")
+    said = "By the schedule nightly. Each night"
+    audit.record(who, "create", job, now=timezone.now(), comment=said)
+    assert said in words(Reader(ana, "en").get(f"/jobs/{job.pk}/audit/"))
+    assert "Por la programación nightly. Each night" in words(Reader(ana, "es").get(f"/jobs/{job.pk}/audit/"))
+
+
 def test_audit_of_a_hidden_job_is_not_there(reader: Reader) -> None:
     hidden = JobFactory.at("PRE", "running", environment=EnvironmentFactory.create())
     assert reader.get(f"/jobs/{hidden.pk}/audit/").status_code == 404

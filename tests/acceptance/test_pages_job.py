@@ -250,7 +250,7 @@ def test_new_lines_come_by_asking_and_the_end_is_told_once_and_a_new_attempt_too
     page = text(reader.get(f"/jobs/{job.pk}/log/"))
 
     def more(markup: str) -> tuple[str, str]:
-        found = re.search(r'hx-get="([^"]+)".*?If-None-Match": "\\"(\w+)', markup, re.DOTALL)
+        found = re.search(r'id="log-end".*?hx-get="([^"]+)".*?If-None-Match": "\\"(\w+)', markup, re.DOTALL)
         assert found is not None
         return f"/jobs/{job.pk}/log/" + found[1].replace("&amp;", "&"), found[2]
 

@@ -190,8 +190,10 @@ def test_a_filter_that_cannot_be_read_shows_no_job_and_nothing_can_be_done_to_an
     grant(ana, Right.CANCEL, dev)
     job = JobFactory.at("RUN", "ready", environment=dev, name="MINE")
     page = text(reader.get(f"/?{query}&ordering=name&columns=name&group=none"))
+    # The header has a part of its own that asks: how many wait for the reader.
+    main = page[page.index("<main") :]
     for each in ("MINE", 'id="bulk"', 'name="job"', "format=", "panel=", 'name="all"', "hx-get"):
-        assert each not in page, each
+        assert each not in main, each
     assert re.findall(r'<input type="hidden" name="(\w+)" value="(\w+)"', page[page.index("search-form") :])[:3] == [
         ("ordering", "name"), ("columns", "name"), ("group", "none"),
     ]  # fmt: skip
