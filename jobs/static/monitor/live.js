@@ -86,9 +86,16 @@ function isDue(element, now) {
   return since >= Math.max(LONGEST / 2, 10 * usual);
 }
 
+// While nothing answers one part asks for all: each that fails makes the next try later.
+function askers(isForced) {
+  const all = [...parts()];
+  if (!failures || isForced) return all;
+  return all.sort((one, other) => one.dataset.poll - other.dataset.poll).slice(0, 1);
+}
+
 function ask(isForced = false) {
   const now = Date.now();
-  for (const element of parts()) {
+  for (const element of askers(isForced)) {
     if (element.classList.contains("htmx-request") || !(isForced || isDue(element, now))) continue;
     asked.set(element.id, { at: now + 1, took: 0 });
     window.htmx.trigger(element, "poll");
