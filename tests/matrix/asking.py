@@ -134,7 +134,7 @@ def cells_due(door: Door, row: Row) -> list[Cell]:
     """Return those who try a door in this run.
 
     Always who has no account, who holds nothing, who holds the door's right here, who holds all others, and the superuser, so
-    that each run knows for whom the door is; of the other ways to hold or not to hold it one half today, the other tomorrow.
+    that each run knows for whom the door is; of the other ways to hold or not to hold it a third today.
     """
     right = row.access.right.value
     always = {OTHERS[0].name, OTHERS[1].name, SUPERUSER.name}
@@ -143,7 +143,7 @@ def cells_due(door: Door, row: Row) -> list[Cell]:
     return [
         cell
         for number, cell in enumerate(cells(door, row))
-        if cell.person.name in always or is_due(first + number, every=2)
+        if cell.person.name in always or is_due(first + number, every=3)
     ]
 
 

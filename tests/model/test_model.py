@@ -21,7 +21,7 @@ from tests.model.machine import JobMachine
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ENOUGH: Final = 1200
+ENOUGH: Final = 800
 STEPS: Final = int(os.environ.get("MODEL_STEPS", ENOUGH))
 """At least so many; ``make nightly`` makes many more, with a seed of its own. Fewer need not have seen everything."""
 TOO_MANY: Final = 10_000
