@@ -79,7 +79,7 @@ def pages(world: World, instead: Mapping[str, str]) -> Iterator[Shown]:
         address = instead.get(door.name) or asking.asked(world, door, row).address
         status = 200 if door.name in instead or door.name in SIGNED_OUT else _status(row)
         yield Shown(
-            address, status, signed_in=door.name not in SIGNED_OUT, every=8 if _is_plain(door) else 3, act=ACTS.get(door.name)
+            address, status, signed_in=door.name not in SIGNED_OUT, every=8 if _is_plain(door) else 4, act=ACTS.get(door.name)
         )  # fmt: skip
 
 
@@ -182,5 +182,5 @@ _STATES: Final = (
     Shown("/admin/permissions/environment/add/", act=_sent()), Shown("/admin/jobs/job/?q=none"), Shown("/admin/nowhere/", 404),
     Shown("/login/", signed_in=False, act=_sent(username="nobody", password="wrong")),
 )  # fmt: skip
-STATES: Final = [replace(each, every=3) for each in _STATES]
+STATES: Final = [replace(each, every=4) for each in _STATES]
 """How pages look otherwise."""

@@ -289,7 +289,7 @@ class TestWaiting:
             begun = time.monotonic()
             happen(job, Event.CANCEL)
             answers = [each.result() for each in asked]
-            assert time.monotonic() - begun < 2
+            assert time.monotonic() - begun < 10, "nobody waited for the end of their 30 seconds"
         assert {status for status, _ in answers} == {200}
         assert {body["status"] for _, body in answers} == {"cancelled"}
 
