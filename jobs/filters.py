@@ -88,12 +88,8 @@ def parse_filter(
     for name, texts in given.items():
         errors.update(_plain_mistakes(name, texts))
     for name in REPEATABLE:
-        field = NEGATED.get(name, name)
-        known = KNOWN_VALUES.get(field)
-        for text in given[name] if known else ():
-            if known and text not in known:
-                said = unknown_value(field, text) if unknown_value else unknown(text, known)
-                errors.setdefault(name, []).append(said)
+        for mistake in _unknown_values(NEGATED.get(name, name), given[name], unknown_value):
+            errors.setdefault(name, []).append(mistake)
     bounds: dict[str, datetime] = {}
     for name in DATES:
         for text in given[name] if name not in errors else ():
@@ -111,6 +107,16 @@ def parse_filter(
         after={name: bounds[f"{name}_after"] for name in DATE_FIELDS if f"{name}_after" in bounds},
         before={name: bounds[f"{name}_before"] for name in DATE_FIELDS if f"{name}_before" in bounds},
     )
+
+
+def _unknown_values(
+    field: str, texts: Sequence[str], said: Callable[[str, str], str] | None
+) -> Iterator[str]:
+    """Yield what is wrong with the values of a filter that has fixed ones; ``said`` as in ``parse_filter``."""
+    known = KNOWN_VALUES.get(field, ())
+    for text in texts if known else ():
+        if text not in known:
+            yield said(field, text) if said else unknown(text, known)
 
 
 def parse_ordering(texts: Sequence[str], known: Mapping[str, Ordering] = ORDERINGS) -> Ordering:

@@ -13,7 +13,6 @@ fetching into it at once. Whoever gets the lock mends what a killed git left beh
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import re
 import shutil
@@ -21,11 +20,12 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from jobs.addresses import Account, public_address
 from jobs.git import Git, GitRunner, GitStopped, RepositoryError, Sink, UnknownRef
 from jobs.lending import Credential
+from jobs.mirror_files import lock, remove_left, unusable
 
 __all__ = ["GitRunner", "GitStopped", "Held", "Repository", "RepositoryError", "UnknownRef", "public_address"]
 
@@ -158,14 +158,14 @@ class Repository:
         """
         git = self._git(min(seconds, REFRESH_SECONDS))
         try:
-            _remove_left(self.mirror)
+            remove_left(self.mirror)
             self._fetch_into(git, self.mirror)
         except RepositoryError as error:
             if self.runner.interrupted():
                 raise
             return str(error)
         except OSError as error:
-            return str(_unusable(error))
+            return str(unusable(error))
         return ""
 
     def _known(self, git: Git, commits: Collection[str]) -> frozenset[str]:
@@ -216,7 +216,7 @@ class Repository:
     def _clone(self, git: Git, sha: str, directory: Path) -> None:
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            _remove_left(directory / ".git")
+            remove_left(directory / ".git")
         except OSError as error:
             raise RepositoryError(f"{directory} cannot be written: {error.strerror}.") from error
         git("init", "--quiet", str(directory))
@@ -248,9 +248,9 @@ class Repository:
         shutil.rmtree(self._fresh, ignore_errors=True)
         if (self.mirror / "HEAD").is_file():
             try:
-                _remove_left(self.mirror)
+                remove_left(self.mirror)
             except OSError as error:
-                raise _unusable(error) from error
+                raise unusable(error) from error
             try:
                 self._fetch_into(git, self.mirror)
             except GitStopped:
@@ -271,7 +271,7 @@ class Repository:
         try:
             fresh.rename(self.mirror)
         except OSError as error:
-            raise _unusable(error) from error
+            raise unusable(error) from error
 
     def _fetch_into(self, git: Git, mirror: Path) -> None:
         git.abroad(
@@ -291,9 +291,9 @@ class Repository:
             self.mirrors.mkdir(parents=True, exist_ok=True)
             file = self.mirror.with_suffix(".lock").open("w")
         except OSError as error:
-            raise _unusable(error) from error
+            raise unusable(error) from error
         with file:
-            while not _lock(file):
+            while not lock(file):
                 if git.is_late():
                     raise GitStopped(
                         "Another job is fetching from the repository, and there was no time left to wait."
@@ -388,26 +388,3 @@ class Held:
     def renew(self) -> None:
         """Make the mirror anew: it was damaged."""
         self.repository._renew(self.git)
-
-
-def _unusable(error: OSError) -> RepositoryError:
-    """Return what people are told of a mirror that this machine cannot keep; where it is is no business of theirs."""
-    return RepositoryError(f"This machine cannot keep a copy of the repository: {error.strerror or error}.")
-
-
-def _lock(file: IO[str]) -> bool:
-    """Take the lock on ``file`` until it is closed; return whether it was free."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _remove_left(repository: Path) -> None:
-    """Remove what a git that was killed left here, locks and half packs; nobody else's can be there, as we hold our lock."""
-    for lock in repository.rglob("*.lock"):
-        lock.unlink(missing_ok=True)
-    for half in (repository / "objects").rglob("tmp_*"):
-        if half.is_file():
-            half.unlink(missing_ok=True)
