@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,8 +15,10 @@ import yaml
 from django.http import JsonResponse
 from django.test import Client
 from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.generators import SchemaGenerator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from jobs.api.schema import document as description
 from jobs.api.schema import examples
 from jobs.api.schema.document import document
 from jobs.api.schema.operations import OPERATIONS
@@ -106,7 +111,7 @@ def test_programs_get_json_or_yaml() -> None:
 @pytest.mark.django_db
 def test_no_data_of_the_installation_is_in_it() -> None:
     EnvironmentFactory.create(code="HIDDEN-PLACE")
-    document.cache_clear()
+    description._document.cache_clear()
     assert b"HIDDEN-PLACE" not in Client().get("/api/schema/").content
     assert "HIDDEN-PLACE" not in json.dumps(document())
 
@@ -140,3 +145,19 @@ def test_an_answer_that_does_not_fit_is_found() -> None:
     response.status_code = 418
     with pytest.raises(AssertionError, match="418, which is in no answer of count_jobs"):
         contract.check(response)
+
+
+def test_of_many_that_ask_first_one_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def make(*_arguments: Any, **_more: Any) -> dict[str, Any]:
+        made.append(1)
+        time.sleep(0.05)
+        return {"openapi": "3.1.0"}
+
+    known = description._document
+    monkeypatch.setattr(description, "_document", functools.cache(known.__wrapped__))
+    monkeypatch.setattr(SchemaGenerator, "get_schema", make)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: description.document(), range(8)))
+    assert (len(made), {id(each) for each in found}) == (1, {id(found[0])})

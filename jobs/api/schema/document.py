@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from typing import Any, Final
 
 from django.utils import translation
@@ -12,6 +13,7 @@ from jobs.api.schema.auto import SECURITY
 from jobs.api.schema.problems import PROBLEM
 
 Schema = dict[str, Any]
+_making: Final = threading.Lock()
 
 DESCRIPTION: Final = """\
 Jobs run rules; this is how programs create, watch and decide them.
@@ -59,9 +61,15 @@ def finish(result: Schema, **_: Any) -> Schema:
     return result
 
 
-@functools.cache
 def document() -> Schema:
     """Return the OpenAPI document as plain data, which nobody may change."""
+    # Several requests may be the first: drf-spectacular loads its extensions with the first document, and two at once fail.
+    with _making:
+        return _document()
+
+
+@functools.cache
+def _document() -> Schema:
     with translation.override("en"):
         found: Schema = SchemaGenerator().get_schema(request=None, public=True)
     return found
