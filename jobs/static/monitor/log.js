@@ -9,7 +9,7 @@ const pill = document.querySelector("[data-pill]");
 const busy = new Set();
 const failed = new Map();
 let fresh = 0; // lines that came while the reader was elsewhere
-let own = 0; // when the page itself scrolled last
+let placed = null; // where the page itself scrolled to last; wherever else it stands, the reader scrolled
 
 const edge = (rel) => log.querySelector(`:scope > .log-edge[rel="${rel}"]`);
 const end = () => document.getElementById("log-end");
@@ -19,8 +19,8 @@ const isAtEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 40;
 const idOf = (row) => Number(row.dataset.last ?? row.id.replace(/^\D+/, ""));
 
 function scrollTo(top) {
-  own = Date.now();
   log.scrollTop = top;
+  placed = log.scrollTop;
 }
 
 function makeEdge(rel, place) {
@@ -170,7 +170,10 @@ document.addEventListener("htmx:afterSwap", (event) => {
 });
 
 log.addEventListener("scroll", () => {
-  if (Date.now() - own > 150) follow.checked = isAtEnd() && !edge("next");
+  if (placed === null || Math.abs(log.scrollTop - placed) > 1) {
+    placed = null;
+    follow.checked = isAtEnd() && !edge("next");
+  }
   look();
 });
 follow.addEventListener("change", () => {
