@@ -83,6 +83,7 @@ class Configuration:
     broker_url: str
     embeds_broker: bool
     pool_size: int
+    prepared_statements: bool
     secrets_keys: list[str]
     admin_user: str
     admin_password: str
@@ -123,6 +124,7 @@ def read(variables: Mapping[str, str] | None = None) -> Configuration:
         broker_url=reader.text("CLARIVE_BROKER_URL", layout.broker_url),
         embeds_broker=not reader.text("CLARIVE_BROKER_URL", ""),
         pool_size=reader.number("CLARIVE_POOL_SIZE", default=0, minimum=0, maximum=500),
+        prepared_statements=reader.boolean("CLARIVE_PREPARED_STATEMENTS", default=True),
         secrets_keys=reader.keys("CLARIVE_SECRETS_KEY"),
         admin_user=reader.text("CLARIVE_ADMIN_USER", "admin"),
         admin_password=reader.text("CLARIVE_ADMIN_PASSWORD", ""),

@@ -144,6 +144,7 @@ def _database(url: str, *, pool_size: int) -> dict[str, Any]:
 
 
 # The supervisor sets the pool's size for the web process; workers keep one connection each.
+CLARIVE_PREPARED_STATEMENTS = CONFIGURATION.prepared_statements
 DATABASES = {"default": _database(CONFIGURATION.database_url, pool_size=CONFIGURATION.pool_size)}
 
 # --- Who signs in ---

@@ -107,7 +107,7 @@ class _Here:
         self._job = job
         # It is made even if a hint that is sent after the commit meets a defect.
         transaction.on_commit(self._note)
-        _insert(request, found.plan, job, tree, moment, _NOTHING)
+        _insertion(request, found.plan, job, tree, moment, _NOTHING).send(commits=True)
 
     def _note(self) -> None:
         self._is_made = True
@@ -150,7 +150,7 @@ def _serve(request_id: str, worker: str) -> bool:
     job = draft(request, plan, pins, tree)
     job.environment = environment
     moment = number(job)
-    _insert(request, plan, job, tree, moment, f"INIT runs on {worker}.")
+    _insertion(request, plan, job, tree, moment, f"INIT runs on {worker}.").send()
     values: list[Any] = [State.DONE.value, job.pk, request.pk, wake_channel(str(request.pk))]
     with connection.cursor() as cursor:
         cursor.execute(_DONE, values)
@@ -161,10 +161,10 @@ def _has_something_first(tree: RuleTree) -> bool:
     return bool(tree.operations("CHECK") or tree.operations("INIT"))
 
 
-def _insert(
+def _insertion(
     request: CreationRequest, plan: Plan, job: Job, tree: RuleTree, moment: datetime, said: str
-) -> None:
-    """Insert a job that has its number behind its INIT, with all that is told of it."""
+) -> Bundle:
+    """Return what inserts a job that has its number behind its INIT, with all that is told of it."""
     job.name = name_of(job)
     entries = [("info", said)]
     if job.has_secrets:
@@ -180,4 +180,4 @@ def _insert(
     batch = batch_of(job.pk, job.attempt, Place(job.step), [*entries, ("info", "INIT completed.")], moment)
     job.log_lines = batch.add_to(bundle, 0)
     transitions.begin(job, Change(Event.STEP_OK, moment), bundle)
-    bundle.send()
+    return bundle

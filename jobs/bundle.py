@@ -22,13 +22,16 @@ class Bundle:
 
     def __init__(self) -> None:
         self._written: list[str] = []
+        self._cursor: ClientCursor[Any] | None = None
 
     def add(self, statement: str, values: Values) -> None:
         """Add a statement with its values, which are written into its text: they had better be short."""
-        connection.ensure_connection()
-        cursor: ClientCursor[Any] = ClientCursor(connection.connection)
-        with connection.wrap_database_errors:
-            self._written.append(cursor.mogrify(statement, values))
+        self._written.append(self._text(statement, values))
+
+    def add_rows(self, statement: str, row: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Add a statement that goes on with a text for each row, such as ``(%s, %s)``, with that row's values."""
+        # Each by itself: psycopg remembers how it takes short texts apart, and no long ones.
+        self._written.append(statement + ", ".join([self._text(row, values) for values in rows]))
 
     def insert(self, row: Model) -> None:
         """Add the insertion of a row; one whose key the database gives does not learn it."""
@@ -46,12 +49,28 @@ class Bundle:
         statement = f'UPDATE "{row._meta.db_table}" SET {columns} WHERE id = %s'
         self.add(statement, [*(_value(row, field, is_new=False) for field in fields), row.pk])
 
-    def send(self) -> None:
-        """Let the statements take effect; afterwards there are none."""
+    def _text(self, statement: str, values: Values) -> str:
+        if self._cursor is None:
+            connection.ensure_connection()
+            self._cursor = ClientCursor(connection.connection)
+        with connection.wrap_database_errors:
+            return self._cursor.mogrify(statement, values)
+
+    def send(self, *, commits: bool = False) -> None:
+        """Let the statements take effect; afterwards there are none.
+
+        Args:
+            commits: Nothing else follows in the transaction at hand, so it is committed in the same round trip, unless it is part
+                of another one. When the connection breaks meanwhile nobody knows whether it was, as with any commit.
+        """
         written, self._written = self._written, []
-        if written:
-            with connection.cursor() as cursor:
-                cursor.execute(";\n".join(written))
+        if not written:
+            return
+        if commits and len(connection.atomic_blocks) == 1:
+            # Django commits once more when its block ends, which then has nothing to do.
+            written.append("COMMIT")
+        with connection.cursor() as cursor:
+            cursor.execute(";\n".join(written))
 
 
 def _value(row: Model, field: Field[Any, Any], *, is_new: bool) -> Any:

@@ -6,6 +6,7 @@ The forecast is made by whoever changes the job and lies on its row, so reading 
 from __future__ import annotations
 
 import json
+import random
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -13,9 +14,9 @@ from datetime import datetime
 from threading import Lock
 from typing import Any, Final
 
-from django.db import connection
 from django.db.models import F, Func, JSONField
 
+from clarive_monitor import prepared
 from jobs.bundle import Bundle
 from jobs.eta.accuracy import Answer
 from jobs.eta.forecast import Estimator, Forecast, Sample, Seen, taken
@@ -36,11 +37,16 @@ KEPT: Final = 20
 ESTIMATES_KEPT: Final = 2000
 """How many estimates of a rule in an environment are kept, to say how good they were."""
 
-# One round trip. What another job of the same rule is forgetting right now need not be waited for.
+FORGETS_ONE_IN: Final = 16
+"""One of so many jobs that finish, by chance, forgets what there is too much of its like: it costs more than what is kept."""
+
 _KEEP: Final = """
 INSERT INTO jobs_timing (job_id, rule_id, environment_id, seconds) VALUES (%s, %s, %s, %s::jsonb);
 UPDATE jobs_estimate SET actual = work.seconds
-FROM unnest(%s::bigint[], %s::float8[]) AS work(id, seconds) WHERE jobs_estimate.id = work.id;
+FROM unnest(%s::bigint[], %s::float8[]) AS work(id, seconds) WHERE jobs_estimate.id = work.id
+"""
+# What another job of the same rule is forgetting right now need not be waited for.
+_FORGET: Final = """
 DELETE FROM jobs_timing WHERE id IN (
     SELECT id FROM jobs_timing WHERE rule_id = %s AND environment_id = %s ORDER BY id DESC OFFSET %s FOR UPDATE SKIP LOCKED
 );
@@ -48,6 +54,7 @@ DELETE FROM jobs_estimate WHERE id IN (
     SELECT id FROM jobs_estimate WHERE rule_id = %s AND environment_id = %s ORDER BY id DESC OFFSET %s FOR UPDATE SKIP LOCKED
 )
 """
+_SAID: Final = "SELECT id, at FROM jobs_estimate WHERE job_id = %s AND attempt = %s"
 _UNDOES: Final = frozenset({Event.UNDO, Event.ASK_ROLLBACK})
 
 
@@ -79,7 +86,7 @@ _remembering: Final = Lock()
 def _samples(rule_id: int, environment_id: int) -> tuple[Sample, ...]:
     """Return what the last jobs of a rule in an environment took, newest first."""
     known = _remembered.get((rule_id, environment_id), {})
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(_NEWEST, [[row for row, _job in known], rule_id, environment_id, KEPT])
         rows = cursor.fetchall()
     samples = {(row, job): known.get((row, job)) or _sample(row, data) for row, job, data in rows}
@@ -164,19 +171,19 @@ def _keep(job: Job, seen: Mapping[str, Seen], bundle: Bundle | None, *, was_esti
         json.dumps(taken(shapes, seen.get)),
         [estimate_id for estimate_id, _at in said],
         [left(shapes, seen.get, at) for _id, at in said],
-        *like,
-        KEPT,
-        *like,
-        ESTIMATES_KEPT,
     ]
     written.add(_KEEP, values)
+    if random.randrange(FORGETS_ONE_IN) == 0:
+        written.add(_FORGET, [*like, KEPT, *like, ESTIMATES_KEPT])
     if bundle is None:
         written.send()
 
 
 def _said(job: Job) -> list[tuple[int, datetime]]:
     """Return number and time of what was said in the job's attempt."""
-    return list(Estimate.objects.filter(job_id=job.pk, attempt=job.attempt).values_list("id", "at"))
+    with prepared.cursor() as cursor:
+        cursor.execute(_SAID, [job.pk, job.attempt])
+        return [(estimate_id, at) for estimate_id, at in cursor.fetchall()]
 
 
 def seen_by(job: Job) -> dict[str, Seen]:

@@ -5,15 +5,14 @@ The statements are put together once a process: Django would do so for each lock
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any, Final, cast
 from uuid import UUID
 
-from django.db import connection
-from django.db.models import ForeignKey, Model
+from django.db.models import ForeignKey
 
+from clarive_monitor import prepared
+from clarive_monitor.prepared import Reading
 from jobs.bundle import Bundle
 from jobs.exceptions import JobNotFound, StaleClaim
 from jobs.models import Job
@@ -29,11 +28,20 @@ _KNOWN: Final = """clock_timestamp(),
     EXISTS (SELECT FROM jobs_secret
             WHERE (environment_id IS NULL OR environment_id = jobs_job.environment_id)
             AND (project_id IS NULL OR project_id = jobs_job.project_id))"""
-_WHOLE: Final = f"""
-SELECT {{columns}}, {_KNOWN},
-    EXISTS (SELECT FROM jobs_operationrun WHERE job_id = jobs_job.id AND attempt = jobs_job.attempt)
-FROM jobs_job {{joins}} WHERE jobs_job.id = %s"""
-_AGAIN: Final = f"SELECT {{columns}}, {_KNOWN} FROM jobs_job WHERE id = %s AND claim = %s FOR UPDATE"
+_RECORDED: Final = (
+    "EXISTS (SELECT FROM jobs_operationrun WHERE job_id = jobs_job.id AND attempt = jobs_job.attempt)"
+)
+
+_ONE: Final = "jobs_job.id = %s FOR UPDATE OF jobs_job"
+_CLAIMED: Final = "jobs_job.id = %s AND jobs_job.claim = %s FOR UPDATE OF jobs_job"
+DUE: Final = """
+jobs_job.due_at <= clock_timestamp() AND NOT (jobs_job.status = 'ready' AND jobs_job.step = 'RUN'
+    AND jobs_job.run_began_at IS NULL AND jobs_job.max_start_at < clock_timestamp())
+ORDER BY jobs_job.urgent DESC, jobs_job.due_at, jobs_job.id LIMIT 1 FOR UPDATE OF jobs_job SKIP LOCKED
+"""
+
+_shown: Final = Reading(Job, *_SHOWN, but=_LONG)
+_alone: Final = Reading(Job)
 
 
 def lock(job_id: int) -> Job:
@@ -42,7 +50,7 @@ def lock(job_id: int) -> Job:
     Raises:
         JobNotFound: It is gone.
     """
-    job = _locked("FOR UPDATE OF jobs_job", [job_id])
+    job = _locked(_ONE, [job_id])
     if job is None:
         raise JobNotFound(job_id)
     return job
@@ -54,7 +62,7 @@ def lock_claimed(job_id: int, claim: UUID) -> Job:
     Raises:
         StaleClaim: The claim is gone; the runner must write nothing.
     """
-    job = _locked("AND jobs_job.claim = %s FOR UPDATE OF jobs_job", [job_id, claim])
+    job = _locked(_CLAIMED, [job_id, claim])
     if job is None:
         raise StaleClaim(job_id)
     return job
@@ -66,14 +74,13 @@ def lock_again(known: Job, claim: UUID) -> Job:
     Raises:
         StaleClaim: The claim is gone; the runner must write nothing.
     """
-    own = _reading().own
-    with connection.cursor() as cursor:
-        cursor.execute(_reading().again, [known.pk, claim])
+    with prepared.cursor() as cursor:
+        cursor.execute(_again(), [known.pk, claim])
         row = cursor.fetchone()
     if row is None:
         raise StaleClaim(known.pk)
-    job = cast(Job, own.of(row))
-    job.clock, job.asks_slots, job.is_told, job.has_secrets = row[own.after :]
+    job = _alone.of(row)
+    job.clock, job.asks_slots, job.is_told, job.has_secrets = row[_alone.after :]
     for name in _SHOWN:
         field = cast("ForeignKey[Any, Any]", Job._meta.get_field(name))
         if field.is_cached(known) and getattr(known, field.attname) == getattr(job, field.attname):
@@ -81,9 +88,14 @@ def lock_again(known: Job, claim: UUID) -> Job:
     return _noted(job)
 
 
+def lock_due() -> Job | None:
+    """Return the locked job that is next for a worker, urgent ones first, ``None`` when none is due that nobody else holds."""
+    return _locked(DUE, [])
+
+
 def lock_if_free(job_id: int) -> Job | None:
     """Return the locked job, ``None`` when somebody else holds its row or it is gone."""
-    return _locked("FOR UPDATE OF jobs_job SKIP LOCKED", [job_id])
+    return _locked(f"{_ONE} SKIP LOCKED", [job_id])
 
 
 def save(job: Job, bundle: Bundle | None = None) -> None:
@@ -106,95 +118,22 @@ def _noted(job: Job) -> Job:
     return job
 
 
-def _locked(guard: str, values: list[Any]) -> Job | None:
-    reading = _reading()
-    with connection.cursor() as cursor:
-        cursor.execute(reading.whole + guard, values)
+def _locked(condition: str, values: list[Any]) -> Job | None:
+    with prepared.cursor() as cursor:
+        cursor.execute(f"{_whole()} WHERE {condition}", values)
         row = cursor.fetchone()
     if row is None:
         return None
-    job = cast(Job, reading.own.of(row))
-    for name, part in reading.others:
-        Job._meta.get_field(name).set_cached_value(job, part.of(row))  # type: ignore[union-attr]
-    known = row[reading.others[-1][1].after :]
-    job.clock, job.asks_slots, job.is_told, job.has_secrets, job.has_records = known
+    job = _shown.of(row)
+    job.clock, job.asks_slots, job.is_told, job.has_secrets, job.has_records = row[_shown.after :]
     return _noted(job)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The columns of one model in a row, and what makes an object of them.
-
-    Attributes:
-        model: Which.
-        first: Place of its first column.
-        names: Attributes in the order of the columns.
-        columns: As the statement writes them.
-        converters: Place and function of each column that is not kept as it comes.
-        key: Place of the primary key; no object is there without it.
-    """
-
-    model: type[Model]
-    first: int
-    names: list[str]
-    columns: list[str]
-    converters: list[tuple[int, Callable[[Any], Any]]]
-    key: int
-
-    @property
-    def after(self) -> int:
-        """The place behind its last column."""
-        return self.first + len(self.names)
-
-    def of(self, row: Sequence[Any]) -> Model | None:
-        """Return the object in a row, ``None`` where there is none."""
-        values = list(row[self.first : self.after])
-        if values[self.key] is None:
-            return None
-        for place, convert in self.converters:
-            values[place] = convert(values[place])
-        return self.model.from_db("default", self.names, values)
+@cache
+def _whole() -> str:
+    return f"SELECT {_shown.columns}, {_KNOWN}, {_RECORDED} FROM {_shown.tables}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """The statements of this module, and what becomes of their rows."""
-
-    own: _Part
-    others: list[tuple[str, _Part]]
-    whole: str
-    again: str
-
-
-@lru_cache(maxsize=1)
-def _reading() -> _Reading:
-    own = _part(Job, "jobs_job", 0)
-    others: list[tuple[str, _Part]] = []
-    joins = []
-    place = own.after
-    for name in _SHOWN:
-        field = cast("ForeignKey[Any, Any]", Job._meta.get_field(name))
-        model = field.related_model
-        others.append((name, _part(model, name, place)))
-        place = others[-1][1].after
-        joins.append(f'LEFT JOIN "{model._meta.db_table}" AS {name} ON {name}.id = jobs_job.{field.column}')
-    columns = [*own.columns, *(column for _, part in others for column in part.columns)]
-    whole = _WHOLE.format(columns=", ".join(columns), joins=" ".join(joins))
-    return _Reading(own, others, f"{whole} ", _AGAIN.format(columns=", ".join(own.columns)))
-
-
-def _part(model: type[Model], alias: str, first: int) -> _Part:
-    fields = [field for field in model._meta.concrete_fields if field.attname not in _LONG]
-    converters = [
-        (place, _converting(convert))
-        for place, field in enumerate(fields)
-        for convert in field.get_db_converters(connection)
-    ]
-    columns = [f'{alias}."{field.column}"' for field in fields]
-    key = next(place for place, field in enumerate(fields) if field.primary_key)
-    return _Part(model, first, [field.attname for field in fields], columns, converters, key)
-
-
-def _converting(convert: Callable[..., Any]) -> Callable[[Any], Any]:
-    """Return a converter of Django's, which knows no expression, for a plain column."""
-    return lambda value: convert(value, None, connection)
+@cache
+def _again() -> str:
+    return f"SELECT {_alone.columns}, {_KNOWN} FROM {_alone.tables} WHERE id = %s AND claim = %s FOR UPDATE"

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import connection
 
+from clarive_monitor import prepared
 from jobs import selectors, variables
 from jobs.choices import NAME_PREFIXES, JobType
 from jobs.dispatch import CREATE_QUEUE
@@ -190,7 +190,7 @@ def number_while_served(job: Job, now: datetime) -> datetime | None:
 
 
 def _numbered(job: Job, statement: str, values: list[Any]) -> datetime:
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(statement, [*values, job.environment_id, job.project_id])
         job.pk, job.clock, job.is_told, job.has_secrets = cursor.fetchone()
     job.asks_slots = False

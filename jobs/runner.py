@@ -41,12 +41,6 @@ from rules.tree import RuleTree
 
 logger = logging.getLogger(__name__)
 
-_DUE: Final = """
-SELECT id FROM jobs_job
-WHERE due_at <= clock_timestamp()
-    AND NOT (status = 'ready' AND step = 'RUN' AND run_began_at IS NULL AND max_start_at < clock_timestamp())
-ORDER BY urgent DESC, due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
-"""
 _LATER: Final = timedelta(minutes=1)
 _MOST_BUNDLED: Final = 1 << 16
 """Bytes of a log that are written into the text of a statement; more goes beside its own."""
@@ -86,26 +80,22 @@ def work(worker: str) -> int:
 def take_due(worker: str) -> Job | None:
     """Claim the next due job, urgent ones first, or return ``None``. Two workers never get the same one, a drained one none."""
     claim = Claim(uuid.uuid4(), worker, lease())
-    taken: Job | None = None
     try:
         with transaction.atomic():
-            taken = _claim_next(claim)
-        return taken
+            return _claim_next(claim)
     except _CannotBeTaken as error:
         _set_aside(error.job_id)
         return take_due(worker)
-    except (OperationalError, InterfaceError):
-        if taken is None:
-            raise
-    # The connection broke at the commit. Was it made, the job is ours, and nobody else would run it.
-    return recalled(lambda: Job.objects.filter(claim=claim.token).first())
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("The connection broke while a job was taken: %s", error)
+        # Perhaps at the commit. Was it made, the job is ours, and nobody else would run it.
+        return recalled(Job.objects.filter(claim=claim.token).first)
 
 
 def _claim_next(claim: Claim) -> Job | None:
-    found = workers.taking_from(claim.worker, _DUE)
-    if found is None:
+    job = transitions.lock_due() if workers.may_take(claim.worker) else None
+    if job is None:
         return None
-    job = transitions.lock(found)
     if Status(job.status) in RUNNER_STATUSES:
         with connection.cursor() as cursor:
             cursor.execute(_TAKE_OVER, [claim.token, claim.worker, claim.lease.total_seconds(), job.pk])

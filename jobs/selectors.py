@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import Exists, Max, Model, OuterRef, Q, QuerySet
 
+from clarive_monitor import prepared
 from jobs.choices import JobType, StatusChoice, StepChoice
 from jobs.exceptions import JobNotFound
 from jobs.models import AuditRecord, DaemonState, Job, JobNature, JobRevision, Nature, Project, WorkerSeen
@@ -318,7 +318,7 @@ SELECT (SELECT max(seen_at) FROM jobs_workerseen WHERE queues @> %s), EXISTS (SE
 
 def signs_of(queue: str) -> Signs:
     """Return the last signs of life of who serves ``queue``, and of the daemon."""
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(_SIGNS, [json.dumps([queue])])
         return Signs(*cursor.fetchone())
 
@@ -353,7 +353,7 @@ def usual_operations(rule_id: int, environment_id: int, *, but: int = 0) -> tupl
     Returns:
         The median of the last 20, rounded up; ``None`` when no job has finished.
     """
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         for basis, place in (("environment", environment_id), ("rule", None)):
             cursor.execute(_USUAL, [rule_id, place, place, but])
             row = cursor.fetchone()

@@ -27,12 +27,22 @@ from jobs.lifecycle import (
     Step,
     next_state,
 )
-from jobs.locking import lock, lock_again, lock_claimed, lock_if_free, save
+from jobs.locking import lock, lock_again, lock_claimed, lock_due, lock_if_free, save
 from jobs.models import Job, JobRevision, OperationRun, StepRun
 from jobs.notifications import outbox
 from jobs.progress import percent
 
-__all__ = ["Change", "Claim", "apply", "begin", "lock", "lock_again", "lock_claimed", "lock_if_free"]
+__all__ = [
+    "Change",
+    "Claim",
+    "apply",
+    "begin",
+    "lock",
+    "lock_again",
+    "lock_claimed",
+    "lock_due",
+    "lock_if_free",
+]
 
 _UNDO_RESULTS: Final = {
     Event.UNDO: "running",
@@ -98,7 +108,7 @@ def apply(
         job: Locked by ``lock`` or ``lock_claimed`` in the present transaction.
         change: The event and what it brings.
         then: Says what happens to the job as it is afterwards, at the same moment: its row is written once for both.
-        bundle: What else is to be written with it, in one round trip; sent here.
+        bundle: What else is to be written with it, in one round trip; sent here, as the last of the present transaction.
 
     Raises:
         TransitionNotAllowed: The table refuses it; nothing was written.
@@ -117,7 +127,7 @@ def apply(
     if then is not None or bundle is not None:
         save(job, bundle)
     if bundle is not None:
-        bundle.send()
+        bundle.send(commits=True)
     if job.due_at is not None and job.due_at <= change.now:
         dispatch.hint_work()
     return job

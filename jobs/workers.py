@@ -8,7 +8,7 @@ worker is and whether or not the broker is there.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from django.db import connection, transaction
 
@@ -32,27 +32,12 @@ def name_of(process: str) -> str:
 
 def may_take(process: str) -> bool:
     """Within a transaction, return whether ``process`` may take new work, and keep it so until the transaction ends."""
-    return taking_from(process, "SELECT true") is not None
-
-
-def taking_from(process: str, query: str) -> Any:
-    """Do as ``may_take``, and ask for work in the same round trip.
-
-    Args:
-        process: Who would take it.
-        query: Gives one row of one column, or none.
-
-    Returns:
-        What the query gave; ``None`` when the process may take nothing, or there is nothing.
-    """
     name = name_of(process)
     with connection.cursor() as cursor:
-        cursor.execute(f"{_SHARED}; {query}", [_key(name), name])
+        cursor.execute(_SHARED, [_key(name), name])
         cursor.nextset()
         (is_drained,) = cursor.fetchone()
-        cursor.nextset()
-        row = cursor.fetchone()
-    return None if is_drained or row is None else row[0]
+    return not is_drained
 
 
 def is_drained(name: str) -> bool:

@@ -10,13 +10,15 @@ Source: product document, "Permisos"; contract, section 5.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.db import connection, transaction
 from django.db.models import Prefetch, Q, QuerySet
 from guardian.shortcuts import assign_perm, remove_perm
 
+from clarive_monitor import prepared
+from clarive_monitor.prepared import Lookup
 from permissions import grant_queries as queries
 from permissions import locks
 from permissions.catalog import BY_CODENAME, EVERYWHERE, Right
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 AnyUser = User | AnonymousUser
 Principal = User | Group
+_by_code: Final = Lookup(Environment, by="code = %s")
 
 
 def rights_of(user: AnyUser) -> Rights:
@@ -60,7 +63,7 @@ def _within(limits: Limits, rights: Rights) -> Rights:
 
 
 def _held_by(user: User) -> Rights:
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(queries.HELD, {"user": user.pk, "codenames": list(BY_CODENAME)})
         rows = cursor.fetchall()
     held: dict[int | None, set[Right]] = {}
@@ -95,6 +98,12 @@ def require(user: AnyUser, right: Right, environment: Environment) -> None:
 def environments_for(user: AnyUser, right: Right = Right.VIEW_MONITOR) -> QuerySet[Environment]:
     """Return the environments in which ``user`` holds ``right``."""
     return Environment.objects.filter(environment_filter(rights_of(user), right, "pk"))
+
+
+def visible_environment(user: AnyUser, code: str) -> Environment | None:
+    """Return the environment of this code, ``None`` when there is none that ``user`` may see."""
+    rights, found = rights_of(user), _by_code.first(code)
+    return found if found is not None and rights.has(Right.VIEW_MONITOR, found.pk) else None
 
 
 def environment_filter(rights: Rights, right: Right, lookup: str) -> Q:

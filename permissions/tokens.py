@@ -11,6 +11,7 @@ from typing import Final
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from clarive_monitor.prepared import Lookup
 from permissions import policy
 from permissions.catalog import Right
 from permissions.exceptions import TokenRefused
@@ -20,6 +21,7 @@ from permissions.names import is_line
 PREFIX: Final = "clv_"
 LONGEST_LIFE: Final = timedelta(days=3650)
 _USED_RESOLUTION: Final = timedelta(minutes=1)
+_by_digest: Final = Lookup(ApiToken, "user", by="digest = %s")
 _LONGEST_NAME: Final = ApiToken._meta.get_field("name").max_length or 0
 
 
@@ -144,7 +146,7 @@ def owner(token: str, *, now: datetime) -> User | None:
 
 def valid(digested: str, *, now: datetime) -> ApiToken | None:
     """Return the token with this digest and its user, ``None`` when it is unknown, expired or its user inactive."""
-    found = ApiToken.objects.select_related("user").filter(digest=digested).first()
+    found = _by_digest.first(digested)
     if found is None or (found.expires_at and found.expires_at <= now) or not found.user.is_active:
         return None
     return found

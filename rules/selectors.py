@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Final
 
 from django.db.models import QuerySet
 
+from clarive_monitor.prepared import Lookup
 from rules.exceptions import RuleInvalid, RuleNotFound
 from rules.models import Rule, RuleVersion
 from rules.parser import Draft, ParseResult, called_rules, draft, link, parse
 from rules.tree import EXECUTED_STEPS, RuleNode, RuleTree, walk
+
+_newest: Final = Lookup(
+    RuleVersion, "rule", by="rule.slug = %s ORDER BY rules_ruleversion.number DESC LIMIT 1"
+)
 
 
 def newest_version(slug: str) -> RuleVersion:
@@ -19,7 +25,7 @@ def newest_version(slug: str) -> RuleVersion:
     Raises:
         RuleNotFound: There is no such rule.
     """
-    found = RuleVersion.objects.select_related("rule").filter(rule__slug=slug).order_by("-number").first()
+    found = _newest.first(slug)
     if found is None:
         raise RuleNotFound(slug)
     return found

@@ -90,7 +90,7 @@ def _environment(wish: Wish, actor: Actor, errors: dict[str, list[str]]) -> Envi
 
     Both are looked for in the same way, so that the time to a refusal tells nothing either.
     """
-    found = policy.environments_for(actor.user).filter(code=wish.environment).first()
+    found = policy.visible_environment(actor.user, wish.environment)
     if found is None:
         errors["environment"] = [str(EnvironmentHidden(wish.environment))]
         return None

@@ -42,9 +42,11 @@ def wait_for(job: Job, keeper: LeaseKeeper) -> None:
         job: Just taken, for its next attempt.
         keeper: Of the new claim; losing it ends the waiting.
     """
+    if job.cancelled_claim is None:
+        return
     mine = Job.objects.filter(pk=job.pk, cancelled_claim__isnull=False)
     until = time.monotonic() + LONGEST_SECONDS
-    while job.cancelled_claim is not None and mine.exists():
+    while mine.exists():
         if time.monotonic() >= until:
             # Its worker died, or the machine is gone; the search for strays deals with what it left.
             mine.update(cancelled_claim=None)

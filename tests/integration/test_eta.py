@@ -56,7 +56,10 @@ def _kept(job: Job, took: dict[str, float], times: int) -> None:
     )
 
 
-def test_what_a_finished_job_took_is_kept_and_the_oldest_forgotten(broker: str) -> None:
+def test_what_a_finished_job_took_is_kept_and_the_oldest_forgotten(
+    broker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(durations, "FORGETS_ONE_IN", 1)
     request = serve(rule("kept", "PRE:\n  - log: once\nRUN:\n  - foreach: {items: [1, 2], do: [{log: x}]}"))
     job = job_of(request)
     _kept(job, {"PRE/0": 1.0}, 25)
