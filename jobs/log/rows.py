@@ -39,8 +39,11 @@ WITH slot AS (
     UPDATE jobs_job SET log_lines = log_lines + %(log_lines)s WHERE id = %(log_job)s RETURNING id, log_lines
 ) {INSERT}"""
 
-_COUNTED: Final = f"""
-WITH slot AS (SELECT %(log_job)s::bigint AS id, %(log_after)s::bigint AS log_lines) {INSERT}"""
+_ROWS: Final = """
+INSERT INTO jobs_logchunk (job_id, first_line, line_count, attempt, step, operation, operation_id, thread, levels,
+                           first_at, last_at, size, username, data) VALUES
+"""
+_ROW: Final = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 _STORED: Final = """
 SELECT EXISTS (SELECT FROM jobs_logchunk WHERE job_id = %(job)s AND attempt = %(attempt)s AND operation = %(operation)s
@@ -139,10 +142,16 @@ class Batch:
             bundle: To be sent in the same transaction as the job's row with its new count of lines.
             lines: How many lines the log has until now.
         """
-        after = lines + self.line_count
-        if self.chunks:
-            bundle.add(_COUNTED, {**self.parameters(), "log_after": after})
-        return after
+        rows: list[tuple[Any, ...]] = []
+        for place, block in ((chunk.place, chunk.block) for chunk in self.chunks):
+            rows.append((
+                self.job_id, lines + 1, block.line_count, self.attempt, place.step, place.operation, place.operation_id,
+                place.thread, block.levels, block.first_at, block.last_at, block.size, place.username, block.data,
+            ))  # fmt: skip
+            lines += block.line_count
+        if rows:
+            bundle.add_rows(_ROWS, _ROW, rows)
+        return lines
 
     def is_stored(self, connection: BaseDatabaseWrapper) -> bool:
         """Return whether these chunks are in the table: the answer after a connection broke at the wrong moment.

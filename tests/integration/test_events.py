@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
-import psycopg
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from jobs.bundle import Bundle
 from jobs.lifecycle import Event as Happening
-from jobs.log.writer import append_entry
+from jobs.log.assembly import Place
+from jobs.log.writer import append_entry, batch_of
 from jobs.models import Event, Job
 from jobs.stream import reading, retention
 from jobs.stream.position import Position
@@ -21,6 +21,7 @@ from permissions import sessions, tokens
 from permissions.catalog import Right
 from permissions.models import ApiToken, User
 from tests.factories import EnvironmentFactory, GroupFactory, JobFactory, UserFactory, grant, happen
+from tests.sessions import other_connection
 
 
 def settled(after: int) -> list[Row]:
@@ -36,16 +37,6 @@ def committed(after: int) -> list[int]:
 
 def newest() -> int:
     return Event.objects.order_by("-id").values_list("id", flat=True).first() or 0
-
-
-@contextmanager
-def other_connection() -> Iterator[psycopg.Connection]:
-    """A session of its own, in a transaction."""
-    parameters = {**connection.get_connection_params(), "cursor_factory": psycopg.Cursor}
-    for name in ("context", "prepare_threshold", "pool"):
-        parameters.pop(name, None)
-    with psycopg.connect(**parameters) as other:
-        yield other
 
 
 @pytest.mark.django_db(transaction=True)
@@ -144,6 +135,31 @@ class TestWhatIsWritten:
         row = Event.objects.get(id__gt=before)
         assert (row.kind, row.data["first"], row.data["last"]) == ("log", 1, 2)
         assert row.data["state"]["status"] == job.status
+
+    def test_lines_that_are_written_together_are_one_event_as_long_as_they_are_few(self) -> None:
+        job = JobFactory.create()
+        before = newest()
+        place = Place("INIT")
+        batch = batch_of(job.pk, 1, place, [("info", "one"), ("info", "two")], timezone.now())
+        big = [replace(chunk, block=replace(chunk.block, size=200_000)) for chunk in batch.chunks]
+        with transaction.atomic():
+            for chunks in ([*batch.chunks] * 3, big * 5):
+                bundle = Bundle()
+                Job.objects.filter(pk=job.pk).update(
+                    log_lines=replace(batch, chunks=chunks).add_to(
+                        bundle, Job.objects.values_list("log_lines", flat=True).get(pk=job.pk)
+                    )
+                )
+                bundle.send()
+        rows = Event.objects.filter(id__gt=before, kind="log").order_by("id")
+        # Those that begin within the same 262,144 bytes are told together.
+        assert [(row.data["first"], row.data["last"]) for row in rows] == [
+            (1, 6),
+            (7, 10),
+            (11, 12),
+            (13, 14),
+            (15, 16),
+        ]
 
     def test_a_job_that_goes_is_told_with_what_lists_are_narrowed_by(self) -> None:
         job = JobFactory.at("END", "finished")
