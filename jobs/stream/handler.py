@@ -29,6 +29,9 @@ LASTING: Final = re.compile(r"/api/v1/(?:stream|jobs/\d+/wait)/\Z", re.ASCII)
 WAITER: Final = "clarive_waiter"
 """Attribute of a response that is not the last word, and of the request from then on."""
 
+MOST_IDLE: Final = 4
+"""How many threads wait for the next request."""
+
 
 class RequestThread(ThreadPoolExecutor):
     """One thread, in which whatever it does has room on the interpreter's own stack."""
@@ -40,6 +43,43 @@ class RequestThread(ThreadPoolExecutor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Do something in the thread."""
         return super().submit(roomy.call, fn, *args, **kwargs)
+
+
+class Threads:
+    """Threads for requests: one that is done with what it did takes the next one.
+
+    What a library keeps by thread, such as a connection that may be opened again or the way to the broker, is made once then and
+    not for each request.
+    """
+
+    def __init__(self, most_idle: int = MOST_IDLE) -> None:
+        """Start nothing yet.
+
+        Args:
+            most_idle: How many may wait for a request; more end when they are done.
+        """
+        self._most_idle = most_idle
+        self._idle: list[RequestThread] = []
+
+    def take(self) -> RequestThread:
+        """Return a thread that does nothing, for one request."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return RequestThread()
+
+    def give_back(self, thread: RequestThread) -> None:
+        """Take a thread back once it has done all it was told so far, and its connections are closed."""
+        thread.submit(connections.close_all).add_done_callback(lambda _closed: self._waits(thread))
+
+    def _waits(self, thread: RequestThread) -> None:
+        if len(self._idle) < self._most_idle:
+            self._idle.append(thread)
+        else:
+            thread.shutdown(wait=False)
+
+
+_threads: Final = Threads()
 
 
 class Handler(ASGIHandler):
@@ -100,10 +140,9 @@ async def _one_thread() -> AsyncIterator[None]:
     request cannot see to it, for while it is being cancelled asgiref may send its words to no thread or to a wrong one. So
     this is said to the thread itself: it does one thing after the other, and this one last. Nobody waits for it.
     """
-    thread = RequestThread()
+    thread = _threads.take()
     try:
         async with ThreadSensitiveContext(executor=thread):
             yield
     finally:
-        thread.submit(connections.close_all)
-        thread.shutdown(wait=False)
+        _threads.give_back(thread)

@@ -22,6 +22,7 @@ from clarive_monitor.client.exits import Exit
 from jobs.lifecycle import Event
 from jobs.log.writer import append_entries
 from jobs.models import Job
+from jobs.stream.handler import MOST_IDLE
 from permissions import policy, tokens
 from permissions.catalog import Right
 from permissions.models import ApiToken, User
@@ -56,7 +57,7 @@ def comment(job: Job, text: str) -> None:
 
 EVENTS_OF_A_JOB = 300
 CHUNKS, LINES = 50, 14
-MOST_THREADS = 12
+MOST_THREADS = 10 + MOST_IDLE
 
 
 def _write(job: Job, seed: int) -> None:
