@@ -34,9 +34,10 @@ _RECORDED: Final = (
 
 _ONE: Final = "jobs_job.id = %s FOR UPDATE OF jobs_job"
 _CLAIMED: Final = "jobs_job.id = %s AND jobs_job.claim = %s FOR UPDATE OF jobs_job"
+# The time at which the statement came, which the index is searched by: a clock that goes on is asked for each job with a date.
 DUE: Final = """
-jobs_job.due_at <= clock_timestamp() AND NOT (jobs_job.status = 'ready' AND jobs_job.step = 'RUN'
-    AND jobs_job.run_began_at IS NULL AND jobs_job.max_start_at < clock_timestamp())
+jobs_job.due_at <= statement_timestamp() AND NOT (jobs_job.status = 'ready' AND jobs_job.step = 'RUN'
+    AND jobs_job.run_began_at IS NULL AND jobs_job.max_start_at < statement_timestamp())
 ORDER BY jobs_job.urgent DESC, jobs_job.due_at, jobs_job.id LIMIT 1 FOR UPDATE OF jobs_job SKIP LOCKED
 """
 
@@ -116,6 +117,11 @@ def _noted(job: Job) -> Job:
     """Note how the job is in the database. Whoever changes plain data of it puts new data in its place."""
     job.as_locked = {field.attname: job.__dict__[field.attname] for field in Job._meta.concrete_fields}
     return job
+
+
+def due_statement() -> str:
+    """Return the statement by which ``lock_due`` finds its job."""
+    return f"{_whole()} WHERE {DUE}"
 
 
 def _locked(condition: str, values: list[Any]) -> Job | None:

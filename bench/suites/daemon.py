@@ -1,4 +1,4 @@
-"""The tick of the daemon: what it costs with a long history, and with thousands of jobs that wait."""
+"""The tick of the daemon and a worker's look for work: what they cost with a long history, and while thousands of jobs wait."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def figures(bench: Bench) -> Iterator[Figure]:
                     one, queries = _ticks(size, count)
                     yield one
                     counts.add(queries)
+                    yield _look(size, count)
             if len(counts) > 1:
                 raise RuntimeError(f"The number of queries of a tick grows with what waits: {sorted(counts)}")
 
@@ -40,6 +41,21 @@ def _ticks(size: int, count: int) -> tuple[Figure, int]:
     ours, floor = alternately(daemon.tick, lambda: nothing_asked(statements), TICKS)
     name = f"daemon: tick, {count:,} jobs wait, beside {statements} statements that ask nothing"
     return figure(name, size, ours, floor, at_most_ms=50), statements
+
+
+def _look(size: int, count: int) -> Figure:
+    """Return what it costs that a worker looks for work and finds none."""
+    from jobs import runner
+
+    def look() -> None:
+        if runner.take_due("bench@here/1") is not None:
+            raise RuntimeError("A job is due that ought to wait.")
+
+    with counted() as asked:
+        look()
+    ours, floor = alternately(look, lambda: nothing_asked(len(asked)), TICKS)
+    name = f"daemon: a worker finds no work, {count:,} jobs wait, beside {len(asked)} statements that ask nothing"
+    return figure(name, size, ours, floor, at_most_ms=5)
 
 
 def nothing_asked(statements: int) -> None:

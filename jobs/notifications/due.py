@@ -33,7 +33,7 @@ MOST_FORGOTTEN: Final = 500
 _TAKE: Final = """
 UPDATE jobs_delivery SET claim = %(claim)s, next_at = clock_timestamp() + make_interval(secs => %(lease)s) WHERE id = (
     SELECT d.id FROM jobs_delivery d LEFT JOIN jobs_noticeserver s ON s.name = d.server
-    WHERE d.next_at <= clock_timestamp() AND (s.rests_until IS NULL OR s.rests_until <= clock_timestamp())
+    WHERE d.next_at <= statement_timestamp() AND (s.rests_until IS NULL OR s.rests_until <= clock_timestamp())
         AND (d.lane = '' OR NOT EXISTS (
             SELECT FROM jobs_delivery e WHERE e.lane = d.lane AND e.id < d.id AND e.next_at IS NOT NULL))
         AND %(at_once)s > (SELECT count(*) FROM jobs_delivery f

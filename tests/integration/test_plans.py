@@ -16,7 +16,7 @@ from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
 from bench import plans
-from jobs import filters, keyset, list_dates, list_rows, lists, selectors
+from jobs import filters, keyset, list_dates, list_rows, lists, locking, selectors
 from jobs.models import Job
 from jobs.representation import represent_job
 from permissions.models import Environment, User
@@ -221,3 +221,13 @@ def test_the_number_of_statements_does_not_depend_on_the_rows(reader: User) -> N
         counted.append(len(captured))
 
     assert counted == [2, 2]
+
+
+def test_a_worker_that_looks_for_work_looks_at_no_job_that_waits_for_its_date(past: None, db: None) -> None:
+    Job.objects.update(due_at=timezone.now() + timedelta(days=1))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE jobs_job")
+        cursor.execute(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {locking.due_statement()}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Index Cond: (due_at <= statement_timestamp())" in plan
+    assert "Rows Removed" not in plan, plan
