@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -98,6 +98,38 @@ def _compared(project: Project, first: Side, second: Side, most: int) -> tuple[A
     return shown, tuple(_problems(found, (first, second)))
 
 
+def coming(
+    project: Project,
+    environment: Environment,
+    there: Brought,
+    shas: Sequence[str],
+    *,
+    most: int,
+    seconds: float,
+) -> tuple[Commits | None, tuple[str, ...]]:
+    """Return the commits that revisions would bring to what an environment has, and what is wrong with them, in sentences.
+
+    Args:
+        project: Has a repository.
+        environment: Where they would go.
+        there: What it has of the project.
+        shas: Commits of the revisions.
+        most: So many are listed.
+        seconds: How long it may take.
+    """
+    repository = repository_of(project)
+    try:
+        found = offering.apart(
+            repository, shas, sorted(there.shas), most=most, seconds=seconds, current=False
+        )
+    except RepositoryError as error:
+        return None, (f"The repository cannot be read: {error}",)
+    if found.gone in shas:
+        return None, (f"There is no tag, branch or commit {found.gone!r} in {repository.public}.",)
+    problems = _problems(found, ((environment, there),))
+    return _hidden(found.ahead, _hiding(project, environment)), tuple(problems)
+
+
 def _hiding(project: Project, *environments: Environment) -> Callable[[str], str]:
     """Return what hides the secrets that jobs of the project in the environments may read; people write them into commits."""
     masks = [vault.open_for(each.pk, project.pk).mask for each in environments]
@@ -117,7 +149,7 @@ def _hidden(commits: Commits | None, hide: Callable[[str], str]) -> Commits | No
     return replace(commits, listed=tuple(listed))
 
 
-def _problems(found: Apart, sides: tuple[Side, Side]) -> Iterator[str]:
+def _problems(found: Apart, sides: Sequence[Side]) -> Iterator[str]:
     lost = "its history was rewritten, or the branch or tag that led to it was deleted"
     if found.gone:
         why = (
@@ -137,7 +169,7 @@ def _problems(found: Apart, sides: tuple[Side, Side]) -> Iterator[str]:
         yield f"It is not known whether the repository still has the same history and tags: {found.outdated}"
 
 
-def _who_brought(sha: str, sides: tuple[Side, Side]) -> str:
+def _who_brought(sha: str, sides: Sequence[Side]) -> str:
     environment, brought = next(side for side in sides if sha in _shas(side[1]))
     assert brought is not None
     return f"which {brought.job_name} brought to {environment.code}"

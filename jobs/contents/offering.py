@@ -267,32 +267,6 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts if part] + final
 
 
-def brought(
-    repository: Repository,
-    bases: Sequence[str],
-    shas: Sequence[str],
-    *,
-    most: int,
-    seconds: float = LOOK_SECONDS,
-) -> Commits | None:
-    """Return the commits that ``shas`` bring to where ``bases`` are; ``None`` when that cannot be known in time.
-
-    Args:
-        repository: Of the project.
-        bases: The commits that are there.
-        shas: Commits to bring, at least one.
-        most: So many are listed.
-        seconds: How long it may take.
-    """
-    try:
-        with _Mirror(repository, [*shas, *bases], seconds) as mirror:
-            if any(mirror.commit(sha) is None for sha in (*bases, *shas)):
-                return None
-            return history.commits(mirror, shas, bases, most)
-    except RepositoryError:
-        return None
-
-
 @dataclass(frozen=True, slots=True)
 class Apart:
     """How far two sets of revisions are apart.
@@ -314,7 +288,15 @@ class Apart:
     outdated: str = ""
 
 
-def apart(repository: Repository, first: Sequence[str], second: Sequence[str], *, most: int) -> Apart:
+def apart(
+    repository: Repository,
+    first: Sequence[str],
+    second: Sequence[str],
+    *,
+    most: int,
+    seconds: float = LOOK_SECONDS,
+    current: bool = True,
+) -> Apart:
     """Return how far two sets of commits are apart; of an empty one all history counts as lacking.
 
     Args:
@@ -322,12 +304,14 @@ def apart(repository: Repository, first: Sequence[str], second: Sequence[str], *
         first: Commits, one at least of these or of ``second``.
         second: Likewise.
         most: So many are listed on each side.
+        seconds: How long it may take.
+        current: Bring this machine's mirror up to date also when it has the commits: its history may be another one by now.
 
     Raises:
         RepositoryError: The repository cannot be read, or not in time, or could not a moment ago.
     """
     shas = [*first, *second]
-    looked = _Mirror(repository, shas, LOOK_SECONDS, current=True)
+    looked = _Mirror(repository, shas, seconds, current=current)
     with looked as mirror:
         gone = next((sha for sha in shas if mirror.commit(sha) is None), "")
         if gone and looked.paused_for:

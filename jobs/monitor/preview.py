@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from jobs import deployments, dispatch, dry_run, durations, planning, selectors, transitions, workers
 from jobs.actions.lookup import lacks_guards
-from jobs.contents import offering
+from jobs.contents import drift, offering
 from jobs.contents.history import Commits
 from jobs.deployments import Brought
 from jobs.dry_run import STATUS_LABELS, Imagined, Subject, sentence
@@ -109,11 +109,13 @@ class There:
         brought: What it is.
         has_job: The job that brought it is still there.
         commits: What would come to it; ``None`` when that is not known.
+        problems: Why they are not known, or perhaps not all, in the reader's language.
     """
 
     brought: Brought
     has_job: bool
     commits: Commits | None
+    problems: Sequence[str] = ()
 
 
 def panel(form: JobForm, user: User, now: datetime) -> dict[str, Any] | None:
@@ -134,6 +136,7 @@ def panel(form: JobForm, user: User, now: datetime) -> dict[str, Any] | None:
     warnings += _of_revisions(chosen, shas, user)
     context: dict[str, Any] = {"chosen": chosen, "warnings": warnings, "refs": refs}
     context |= {"dates": _dates(chosen.environment, data, now), "there": _there(chosen, shas, data)}
+    warnings += context["there"].problems if context["there"] is not None else ()
     if context["there"] is not None and set(shas.values()) & set(context["there"].brought.shas):
         warnings.append(_("This revision is deployed there already."))
     subject = dry_run.published(chosen.version.rule, chosen.version)
@@ -236,11 +239,19 @@ def _there(chosen: Chosen, shas: Mapping[str, str], data: Mapping[str, Any]) -> 
     found = deployments.deployed(chosen.environment.pk, chosen.project.pk)
     if found is None:
         return None
-    commits = None
+    commits: Commits | None = None
+    problems: tuple[str, ...] = ()
     if shas and data.get("type") == "promote" and chosen.project.repository:
-        repository, wanted = repository_of(chosen.project), list(shas.values())
-        commits = offering.brought(repository, found.shas, wanted, most=MOST_COMMITS, seconds=GIT_SECONDS)
-    return There(found, Job.objects.filter(pk=found.job).exists(), commits)
+        commits, problems = drift.coming(
+            chosen.project,
+            chosen.environment,
+            found,
+            list(shas.values()),
+            most=MOST_COMMITS,
+            seconds=GIT_SECONDS,
+        )
+    has_job = Job.objects.filter(pk=found.job).exists()
+    return There(found, has_job, commits, [translated(problem) for problem in problems])
 
 
 def _rows(operations: Iterable[PlannedOperation], depth: int = 0, turn: int | None = None) -> list[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -20,6 +20,8 @@ from jobs.execution.origins import repository_of
 from jobs.models import Project
 from jobs.monitor.gate import reader, signed_in
 from jobs.repositories import RepositoryError
+from jobs.secrets import vault
+from jobs.secrets.masking import Mask
 from jobs.wording import translated
 from permissions import policy
 from permissions.catalog import Right
@@ -89,8 +91,9 @@ def look_up(project: Project, text: str) -> Found:
     except RepositoryError as error:
         said = _("The repository cannot be looked at: %(reason)s You can still write the revision.")
         return Found(problem=said % {"reason": _sentence(translated(str(error)))})
+    mask = vault.mask_of(project.pk)
     groups = [
-        Group(kind, label, found.of(kind), kind in found.more)
+        Group(kind, label, [_without(mask, choice) for choice in found.of(kind)], kind in found.more)
         for kind, label in KINDS.items()
         if found.of(kind)
     ]
@@ -98,6 +101,16 @@ def look_up(project: Project, text: str) -> Found:
         "" if found.are_commits_known else _("Commits cannot be read here yet; names are there all the same.")
     )
     return Found(groups, problem)
+
+
+def _without(mask: Mask, choice: Choice) -> Choice:
+    """Return a choice without secrets: people write them into commits."""
+    commit = choice.commit
+    if commit is None or not mask:
+        return choice
+    return replace(
+        choice, commit=replace(commit, author=mask.text(commit.author), subject=mask.text(commit.subject))
+    )
 
 
 def _sentence(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -111,6 +112,16 @@ def open_for(environment_id: int | None, project_id: int | None) -> Opened:
             every.append(values[row.name])
             unreadable.discard(row.name)
     return Opened(MappingProxyType(values), tuple(sorted(unreadable)), Mask(every)) if rows else NONE
+
+
+def mask_of(project_id: int) -> Mask:
+    """Return what hides every secret that jobs of a project may read, in whatever environment."""
+    ring = key_ring()
+    found: list[str] = []
+    for row in Secret.objects.filter(Q(project=None) | Q(project_id=project_id)):
+        with contextlib.suppress(CannotOpen):
+            found.append(ring.open(bytes(row.ciphertext), row.identity))
+    return Mask(found)
 
 
 def _strength(row: Secret) -> tuple[bool, bool]:

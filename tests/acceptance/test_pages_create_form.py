@@ -403,6 +403,37 @@ def test_the_preview_knows_what_is_there_and_who_is_on_the_way(
     assert f"There now v1.0.0 {there.name}, deleted since" in said(ask(reader))
 
 
+def test_secrets_in_commits_are_hidden_wherever_they_are_shown(
+    reader: Reader, shop: dict[str, str], dev: Environment
+) -> None:
+    publish(RICH)
+    made: dict[str, Any] = {"environment": dev, "project": _project(), "rule": Rule.objects.get()}
+    JobFactory.at("END", "finished", revisions=[("v1.0.0", shop["v1.0.0"])], **made)
+    elsewhere = EnvironmentFactory.create(code="ELSEWHERE")
+    for value, scope in (("Version", vault.Scope(dev, _project())), ("v1.2.0", vault.Scope(elsewhere))):
+        vault.keep(f"s{len(value)}", value, scope, by=Author("ana", "command"), now=timezone.now())
+    page = said(ask(reader))
+    assert "1 commit would go" in page
+    assert "*** v1.1.0 Ana" in page
+    # Where the job will go is not known to the list of revisions.
+    listed = said(text(reader.get("/jobs/new/revisions/?project=shop&q=")))
+    assert "*** v1.1.0" in listed
+    assert "*** ***" in listed
+    assert "Version" not in listed
+
+
+def test_the_preview_says_why_it_does_not_know_what_would_go(
+    reader: Reader, shop: dict[str, str], dev: Environment
+) -> None:
+    publish(RICH)
+    made: dict[str, Any] = {"environment": dev, "project": _project(), "rule": Rule.objects.get()}
+    there = JobFactory.at("END", "finished", revisions=[("v0", "1" * 40)], **made)
+    page = said(ask(reader))
+    assert f"The commit {'1' * 40}, which {there.name} brought to DEV, is no longer in the repository" in page
+    assert "would go" not in page
+    assert f"There is no tag, branch or commit '{'2' * 40}' in" in said(ask(reader, revisions="2" * 40))
+
+
 def test_how_long_it_takes_comes_with_its_basis(
     reader: Reader, shop: dict[str, str], dev: Environment
 ) -> None:

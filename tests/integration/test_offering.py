@@ -151,13 +151,14 @@ def test_commits_by_ref(shop: Repository) -> None:
 
 def test_what_would_go(shop: Repository) -> None:
     tags = offering.refs_of(shop).tags
-    found = offering.brought(shop, [tags["v1.1.0"]], [tags["v1.10.0"]], most=2)
+    found = offering.apart(shop, [tags["v1.10.0"]], [tags["v1.1.0"]], most=2, current=False).ahead
     assert found is not None
     assert (found.count, [commit.subject for commit in found.listed]) == (
         3,
         ["Version v1.10.0", "Version v1.9.0"],
     )
-    assert offering.brought(shop, ["0" * 40], [tags["v1.10.0"]], most=2) is None
+    unknown = offering.apart(shop, [tags["v1.10.0"]], ["0" * 40], most=2, current=False)
+    assert (unknown.ahead, unknown.gone) == (None, "0" * 40)
 
 
 def test_several_may_compare_at_once_though_nothing_was_fetched_before(shop: Repository) -> None:
