@@ -17,6 +17,8 @@ from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connections
 
+from jobs import alarms
+
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 1.0
@@ -33,19 +35,26 @@ class LeaseKeeper:
         self._job_id, self._claim, self._lease = job_id, claim, lease
         self._lost = threading.Event()
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name=f"lease of job {job_id}", daemon=True)
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        """Begin to renew."""
-        self._thread.start()
+        """Begin to renew; most steps are over before it is time to look."""
+        renew_every = self._lease.total_seconds() / 3
+        self._pause, self._renew_every = min(LOOK_SECONDS, renew_every), renew_every
+        self._renew_at = time.monotonic() + renew_every
+        self._alarm = alarms.after(self._pause, self._start)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop renewing."""
-        self._over.set()
-        self._thread.join()
+        self._alarm.cancel()
+        with self._starting:
+            self._over.set()
+        if self._thread is not None:
+            self._thread.join()
 
     @property
     def lost(self) -> bool:
@@ -60,20 +69,26 @@ class LeaseKeeper:
         """Wait until the claim is lost, at most ``seconds``; return whether it is."""
         return self._lost.wait(seconds)
 
+    def _start(self) -> None:
+        with self._starting:
+            if not self._over.is_set():
+                name = f"lease of job {self._job_id}"
+                self._thread = threading.Thread(target=self._keep, name=name, daemon=True)
+                self._thread.start()
+
     def _keep(self) -> None:
-        renew_every = self._lease.total_seconds() / 3
-        renew_at = time.monotonic() + renew_every
         try:
-            while not self._over.wait(min(LOOK_SECONDS, renew_every)):
-                due = time.monotonic() >= renew_at
+            while not self._over.is_set():
+                due = time.monotonic() >= self._renew_at
                 mine = self._still_mine(renew=due)
                 if mine is False:
                     self._lost.set()
                     return
                 if mine is None:
-                    renew_at = 0.0  # nobody could renew meanwhile, so the first who is heard again does
+                    self._renew_at = 0.0  # nobody could renew meanwhile, so the first who is heard again does
                 elif due:
-                    renew_at = time.monotonic() + renew_every
+                    self._renew_at = time.monotonic() + self._renew_every
+                self._over.wait(self._pause)
         finally:
             connections.close_all()
 

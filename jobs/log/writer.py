@@ -20,6 +20,8 @@ from uuid import UUID
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from jobs import alarms
+from jobs.alarms import Alarm
 from jobs.exceptions import StaleClaim
 from jobs.log.assembly import Assembly, FilterFactory, Place
 from jobs.log.codec import BlockBuilder, Level, Stream, encode_lines, join_lines
@@ -80,6 +82,7 @@ class LogWriter:
         self._waiting_since: float | None = None
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
+        self._alarm: Alarm | None = None
         self._closing = False
 
     def __enter__(self) -> Self:
@@ -208,6 +211,8 @@ class LogWriter:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
+            if self._alarm is not None:
+                self._alarm.cancel()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -233,14 +238,27 @@ class LogWriter:
 
     def _wake(self) -> None:
         """Let the writing thread know; called with the lock held."""
-        if self._waiting_since is None:
+        is_new = self._waiting_since is None
+        if is_new:
             self._waiting_since = time.monotonic()
-            self._changed.notify_all()
+        if self._thread is not None:
+            if is_new or self._assembly.has_full_block:
+                self._changed.notify_all()
         elif self._assembly.has_full_block:
-            self._changed.notify_all()
+            self._start()
+        elif self._alarm is None:
+            self._alarm = alarms.after(FLUSH_SECONDS, self._start_late)
+
+    def _start(self) -> None:
+        """Start the writing thread; called with the lock held."""
         if self._thread is None and not self._closing:
             self._thread = threading.Thread(target=self._run, name=f"log of job {self._job_id}", daemon=True)
             self._thread.start()
+
+    def _start_late(self) -> None:
+        """Start the writing thread: what was said so long ago is not written yet, or the step takes its time."""
+        with self._changed:
+            self._start()
 
     def _take(self) -> list[tuple[Place, BlockBuilder]]:
         self._held += self._assembly.size
