@@ -20,11 +20,21 @@ from jobs.actions.create import ask, request_of
 from jobs.actions.lookup import Found, find
 from jobs.audit import Actor
 from jobs.bundle import Bundle
+from jobs.eta.forecast import Sample
 from jobs.execution.database import recalled
 from jobs.lifecycle import Event
 from jobs.log.assembly import Place
 from jobs.log.writer import batch_of
-from jobs.making import draft, name_of, number, number_while_served, require_asker, rule_of, variables_of
+from jobs.making import (
+    draft,
+    name_of,
+    number,
+    numbered,
+    require_asker,
+    rule_of,
+    start_while_served,
+    variables_of,
+)
 from jobs.models import CreationRequest, Job
 from jobs.notifications import outbox
 from jobs.notifications.events import NoticeEvent
@@ -98,16 +108,17 @@ class _Here:
         pins, tree = rule_of(found.plan)
         if _has_something_first(tree):
             return
-        job = draft(request, found.plan, pins, tree)
+        start = start_while_served(found.plan, request.created_at)
+        if start is None:
+            return
+        job = draft(request, found.plan, pins, tree, usual=start.usual)
         job.environment, job.project = found.environment, found.project
         job.rule, job.rule_version = found.version.rule, found.version
-        moment = number_while_served(job, request.created_at)
-        if moment is None:
-            return
+        moment = numbered(job, start.known)
         self._job = job
         # It is made even if a hint that is sent after the commit meets a defect.
         transaction.on_commit(self._note)
-        _insertion(request, found.plan, job, tree, moment, _NOTHING).send(commits=True)
+        _insertion(request, found.plan, job, tree, moment, _NOTHING, start.samples).send(commits=True)
 
     def _note(self) -> None:
         self._is_made = True
@@ -162,7 +173,13 @@ def _has_something_first(tree: RuleTree) -> bool:
 
 
 def _insertion(
-    request: CreationRequest, plan: Plan, job: Job, tree: RuleTree, moment: datetime, said: str
+    request: CreationRequest,
+    plan: Plan,
+    job: Job,
+    tree: RuleTree,
+    moment: datetime,
+    said: str,
+    samples: tuple[Sample, ...] | None = None,
 ) -> Bundle:
     """Return what inserts a job that has its number behind its INIT, with all that is told of it."""
     job.name = name_of(job)
@@ -171,7 +188,7 @@ def _insertion(
         opened = vault.open_for(job.environment_id, job.project_id)
         job.variables = variables.kept(variables_of(plan, tree), opened.mask.value)
         entries += [("warning", each) for each in opened.warnings]
-    durations.forecast_new(job, tree, moment)
+    durations.forecast_new(job, tree, moment, samples)
     bundle = Bundle()
     actor = audit.Actor(request.actor, request.source, request.address)
     bundle.insert(audit.unsaved(actor, "create", job, now=moment, comment=job.comment))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import random
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from threading import Lock
@@ -58,14 +58,18 @@ _SAID: Final = "SELECT id, at FROM jobs_estimate WHERE job_id = %s AND attempt =
 _UNDOES: Final = frozenset({Event.UNDO, Event.ASK_ROLLBACK})
 
 
-def estimator_of(job: Job, tree: RuleTree | None = None) -> Estimator | None:
+def estimator_of(
+    job: Job, tree: RuleTree | None = None, samples: tuple[Sample, ...] | None = None
+) -> Estimator | None:
     """Return what forecasts a job, ``None`` while too few like it have finished. One query of bounded size.
 
     Args:
         job: Saved or not.
         tree: Its linked rule, when it is at hand.
+        samples: What the last jobs like it took, newest first, when that is at hand.
     """
-    samples = _samples(job.rule_id, job.environment_id)
+    if samples is None:
+        samples = _samples(job.rule_id, job.environment_id)
     if len(samples) < FEWEST:
         return None
     known = tree or _tree(job)
@@ -73,22 +77,35 @@ def estimator_of(job: Job, tree: RuleTree | None = None) -> Estimator | None:
 
 
 # What a process has read before is not sent to it again: a sample never changes.
-_NEWEST: Final = """
-SELECT id, job_id, CASE WHEN id = ANY(%s) THEN NULL ELSE seconds::text END
+NEWEST: Final = """
+SELECT id, job_id, CASE WHEN id = ANY(%s) THEN NULL ELSE seconds::text END AS seconds
 FROM jobs_timing WHERE rule_id = %s AND environment_id = %s ORDER BY id DESC LIMIT %s
 """
+"""The last samples of a rule in an environment; values: ``newest_of``."""
 _MOST_REMEMBERED: Final = 256
 _remembered: Final[OrderedDict[tuple[int, int], dict[tuple[int, int], Sample]]] = OrderedDict()
 """Samples by row and job, by rule and environment; those that were used last are at the end."""
 _remembering: Final = Lock()
 
 
+def newest_of(rule_id: int, environment_id: int) -> list[Any]:
+    """Return the values of ``NEWEST``."""
+    known = _remembered.get((rule_id, environment_id), {})
+    return [[row for row, _job in known], rule_id, environment_id, KEPT]
+
+
 def _samples(rule_id: int, environment_id: int) -> tuple[Sample, ...]:
     """Return what the last jobs of a rule in an environment took, newest first."""
-    known = _remembered.get((rule_id, environment_id), {})
     with prepared.cursor() as cursor:
-        cursor.execute(_NEWEST, [[row for row, _job in known], rule_id, environment_id, KEPT])
-        rows = cursor.fetchall()
+        cursor.execute(NEWEST, newest_of(rule_id, environment_id))
+        return samples_in(cursor.fetchall(), rule_id, environment_id)
+
+
+def samples_in(
+    rows: Sequence[tuple[int, int, str | None]], rule_id: int, environment_id: int
+) -> tuple[Sample, ...]:
+    """Return the samples in rows of ``NEWEST``, and remember them."""
+    known = _remembered.get((rule_id, environment_id), {})
     samples = {(row, job): known.get((row, job)) or _sample(row, data) for row, job, data in rows}
     with _remembering:
         _remembered[rule_id, environment_id] = samples
@@ -105,9 +122,9 @@ def _sample(row: int, data: str | None) -> Sample:
     return Sample.from_data(json.loads(data))
 
 
-def forecast_new(job: Job, tree: RuleTree, now: datetime) -> None:
-    """Put the forecast of a job that is being created on it."""
-    estimator = estimator_of(job, tree)
+def forecast_new(job: Job, tree: RuleTree, now: datetime, samples: tuple[Sample, ...] | None = None) -> None:
+    """Put the forecast of a job that is being created on it; arguments as of ``estimator_of``."""
+    estimator = estimator_of(job, tree, samples)
     _put(job, estimator.forecast(job.step, lambda path: None, now) if estimator else None)
 
 

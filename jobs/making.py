@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
 
 from clarive_monitor import prepared
-from jobs import selectors, variables
+from jobs import durations, selectors, variables
 from jobs.choices import NAME_PREFIXES, JobType
 from jobs.dispatch import CREATE_QUEUE
+from jobs.eta.forecast import Sample
 from jobs.exceptions import AskerGone
 from jobs.lifecycle import FIRST
 from jobs.models import CreationRequest, Job, Project, ScheduleRun
@@ -28,6 +30,9 @@ from rules.engine.context import Stash
 from rules.exceptions import RuleInvalid, RuleNotFound
 from rules.models import RuleVersion
 from rules.tree import EXECUTED_STEPS, RuleTree, count_leaves
+
+UNREAD: Final[Any] = object()
+"""Stands for what was not read yet, where ``None`` says that there is nothing."""
 
 VISIBLE_STEPS: Final = EXECUTED_STEPS[1:]
 """Steps whose operations a job records; CHECK runs before it exists."""
@@ -101,7 +106,12 @@ def variables_of(plan: Plan, tree: RuleTree) -> dict[str, Variable]:
 
 
 def draft(
-    request: CreationRequest, plan: Plan, pins: dict[str, int], tree: RuleTree, mask: Mask | None = None
+    request: CreationRequest,
+    plan: Plan,
+    pins: dict[str, int],
+    tree: RuleTree,
+    mask: Mask | None = None,
+    usual: tuple[int, str] | None = UNREAD,
 ) -> Job:
     """Return the job as it would be, not saved, without a number and a forecast.
 
@@ -111,8 +121,9 @@ def draft(
         pins: See ``rule_of``.
         tree: See ``rule_of``.
         mask: Hides secrets in what is shown of its variables; ``None`` where there are none.
+        usual: See ``selectors.usual_operations``, when that is at hand.
     """
-    expected, basis = expectation(plan, tree)
+    expected, basis = expectation(plan, tree) if usual is UNREAD else _expected(usual, tree)
     merged = variables_of(plan, tree)
     return Job(
         type=plan.type,
@@ -143,7 +154,10 @@ def _as_it_is(value: Any) -> Any:
 
 def expectation(plan: Plan, tree: RuleTree) -> tuple[int, str]:
     """Return how many operations to expect, and by what: jobs of the rule in the environment, of the rule, or its tree."""
-    usual = selectors.usual_operations(plan.rule_id, plan.environment_id)
+    return _expected(selectors.usual_operations(plan.rule_id, plan.environment_id), tree)
+
+
+def _expected(usual: tuple[int, str] | None, tree: RuleTree) -> tuple[int, str]:
     return usual if usual is not None else (count_leaves(tree, VISIBLE_STEPS), "tree")
 
 
@@ -161,40 +175,83 @@ def settle_run(request: CreationRequest, job: Job, moment: datetime) -> str:
     return f"By the schedule {run.schedule.name}. "
 
 
-_NUMBER: Final = """
-SELECT CASE WHEN {condition} THEN nextval(pg_get_serial_sequence('jobs_job', 'id')) END, clock_timestamp(),
-    EXISTS (SELECT FROM jobs_subscription WHERE enabled),
+_KNOWN: Final = """nextval(pg_get_serial_sequence('jobs_job', 'id')) AS number, clock_timestamp() AS moment,
+    EXISTS (SELECT FROM jobs_subscription WHERE enabled) AS is_told,
     EXISTS (SELECT FROM jobs_secret WHERE (environment_id IS NULL OR environment_id = %s)
-            AND (project_id IS NULL OR project_id = %s))
+            AND (project_id IS NULL OR project_id = %s)) AS has_secrets"""
+_NUMBER: Final = f"SELECT {_KNOWN}"
+
+# One round trip for all that a new job has to know, and only while somebody is there who makes jobs.
+_START: Final = f"""
+SELECT start.*, CASE WHEN start.here IS NULL THEN ({selectors.USUAL}) END, timing.*
+FROM (
+    SELECT {_KNOWN}, ({selectors.USUAL}) AS here
+    WHERE EXISTS (
+        SELECT FROM jobs_workerseen AS worker WHERE queues @> %s AND seen_at >= %s
+        AND NOT EXISTS (SELECT FROM jobs_workerdrain WHERE name = worker.name)
+    )
+) start LEFT JOIN LATERAL ({durations.NEWEST}) timing ON true
+ORDER BY timing.id DESC
 """
 
 
-_IS_SERVED: Final = """EXISTS (
-    SELECT FROM jobs_workerseen AS worker WHERE queues @> %s AND seen_at >= %s
-    AND NOT EXISTS (SELECT FROM jobs_workerdrain WHERE name = worker.name)
-)"""
-_ALWAYS: Final = _NUMBER.format(condition="true")
-_WHILE_SERVED: Final = _NUMBER.format(condition=_IS_SERVED)
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a new job begins with.
+
+    Attributes:
+        known: Its number, the database's time, whether anybody is told, whether there are secrets it may read.
+        usual: See ``selectors.usual_operations``.
+        samples: What the last jobs like it took, newest first.
+    """
+
+    known: tuple[int, datetime, bool, bool]
+    usual: tuple[int, str] | None
+    samples: tuple[Sample, ...]
+
+    @property
+    def moment(self) -> datetime:
+        """The database's time."""
+        return self.known[1]
 
 
 def number(job: Job) -> datetime:
     """Give a new job its number, and say of it what ``transitions.lock`` says of others; return the database's time."""
-    return _numbered(job, _ALWAYS, [])
-
-
-def number_while_served(job: Job, now: datetime) -> datetime | None:
-    """Do the same when somebody makes jobs: a worker of requests that is not drained has said so within a lease."""
-    since = now - timedelta(seconds=settings.CLARIVE_LEASE_SECONDS)
-    moment = _numbered(job, _WHILE_SERVED, [json.dumps([CREATE_QUEUE]), since])
-    return None if job.pk is None else moment
-
-
-def _numbered(job: Job, statement: str, values: list[Any]) -> datetime:
     with prepared.cursor() as cursor:
-        cursor.execute(statement, [*values, job.environment_id, job.project_id])
-        job.pk, job.clock, job.is_told, job.has_secrets = cursor.fetchone()
+        cursor.execute(_NUMBER, [job.environment_id, job.project_id])
+        return numbered(job, cursor.fetchone())
+
+
+def numbered(job: Job, known: tuple[int, datetime, bool, bool]) -> datetime:
+    """Do the same with what was read before."""
+    job.pk, job.clock, job.is_told, job.has_secrets = known
     job.asks_slots = False
     return job.clock
+
+
+def start_while_served(plan: Plan, now: datetime) -> Start | None:
+    """Return what a new job begins with when somebody makes jobs: a worker that is not drained has said so within a lease."""
+    since = now - timedelta(seconds=settings.CLARIVE_LEASE_SECONDS)
+    rule, environment = plan.rule_id, plan.environment_id
+    values: list[Any] = [
+        *(rule, None, None, 0),
+        *(environment, plan.project_id),
+        *(rule, environment, environment, 0),
+        *(json.dumps([CREATE_QUEUE]), since),
+        *durations.newest_of(rule, environment),
+    ]
+    with prepared.cursor() as cursor:
+        cursor.execute(_START, values)
+        rows = cursor.fetchall()
+    if not rows:
+        return None
+    here, anywhere = rows[0][4:6]
+    usual = (
+        (here, "environment") if here is not None else (anywhere, "rule") if anywhere is not None else None
+    )
+    # Without a sample the join leaves one row with nothing in it.
+    found = [row[6:] for row in rows if row[6] is not None]
+    return Start(rows[0][:4], usual, durations.samples_in(found, rule, environment))
 
 
 def name_of(job: Job) -> str:

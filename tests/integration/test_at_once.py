@@ -262,7 +262,7 @@ def test_what_is_deleted_meanwhile_makes_no_job(monkeypatch: pytest.MonkeyPatch)
     actor = setting()[1]
     staff()
     monkeypatch.setattr(at_once, "ask", lambda request: None)
-    number = making.number_while_served
+    number = making.numbered
 
     def late(*arguments: Any) -> Any:
         moment = number(*arguments)
@@ -271,7 +271,7 @@ def test_what_is_deleted_meanwhile_makes_no_job(monkeypatch: pytest.MonkeyPatch)
         )  # as if the asker had been deleted: the key is looked at by the commit
         return moment
 
-    monkeypatch.setattr(at_once, "number_while_served", late)
+    monkeypatch.setattr(at_once, "numbered", late)
     assert create(wish(), actor) is None
     assert not Job.objects.exists()
     assert not AuditRecord.objects.exists()
