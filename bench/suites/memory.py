@@ -7,10 +7,12 @@ creates and the worker that runs each have something to do with all of them.
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
 from bench import orders
@@ -118,11 +120,17 @@ def _caught_up() -> None:
 
 
 def _slope(points: list[tuple[int, float]]) -> float:
-    """Return by how much it grows for 1,000 more, by least squares over the later half: the first jobs load what all need."""
+    """Return by how much it grows for 1,000 more, by least squares over the later half: the first jobs load what all need.
+
+    The largest step is left out: what is taken once, such as a larger table for names, is no growth.
+    """
     later = points[len(points) // 2 :]
     if len({x for x, _ in later}) < 2:
         return 0.0
-    middle_x = sum(x for x, _ in later) / len(later)
-    middle_y = sum(y for _, y in later) / len(later)
-    above = sum((x - middle_x) * (y - middle_y) for x, y in later)
-    return 1000 * above / sum((x - middle_x) ** 2 for x, _ in later)
+    steps = [after - before for (_, before), (_, after) in itertools.pairwise(later)]
+    step = max(steps)
+    at = steps.index(step)
+    level = [(x, y - step if index > at else y) for index, (x, y) in enumerate(later)]
+    middle_x, middle_y = fmean(x for x, _ in level), fmean(y for _, y in level)
+    above = sum((x - middle_x) * (y - middle_y) for x, y in level)
+    return 1000 * above / sum((x - middle_x) ** 2 for x, _ in level)
