@@ -1,6 +1,6 @@
 """Statements that go to the database together, in the transaction at hand: one round trip for all that is written.
 
-What is sent together is also planned and answered together; none of the statements gives anything back. Rows are written as they
+What is sent together is also planned and answered together; at most the last one gives something back. Rows are written as they
 are: no signals are sent, as for what a runner writes there is nobody who would hear them.
 """
 
@@ -48,6 +48,16 @@ class Bundle:
         columns = ", ".join(f'"{field.column}" = %s' for field in fields)
         statement = f'UPDATE "{row._meta.db_table}" SET {columns} WHERE id = %s'
         self.add(statement, [*(_value(row, field, is_new=False) for field in fields), row.pk])
+
+    def ask(self, statement: str, values: Values) -> list[tuple[Any, ...]]:
+        """Let the statements take effect, and return what one more gives that sees what they did."""
+        self.add(statement, values)
+        written, self._written = self._written, []
+        with connection.cursor() as cursor:
+            cursor.execute(";\n".join(written))
+            while cursor.nextset():
+                pass
+            return list(cursor.fetchall())
 
     def _text(self, statement: str, values: Values) -> str:
         if self._cursor is None:

@@ -177,10 +177,8 @@ def _keep(job: Job, seen: Mapping[str, Seen], bundle: Bundle | None, *, was_esti
     if tree is None:
         return
     shapes, written = shape_of(tree), bundle or Bundle()
-    if was_estimated:
-        # What was said last is in it.
-        written.send()
-    said = _said(job) if was_estimated else []
+    # What was said last is in the bundle.
+    said = written.ask(_SAID, [job.pk, job.attempt]) if was_estimated else []
     like = [job.rule_id, job.environment_id]
     values: list[Any] = [
         job.pk,
@@ -194,13 +192,6 @@ def _keep(job: Job, seen: Mapping[str, Seen], bundle: Bundle | None, *, was_esti
         written.add(_FORGET, [*like, KEPT, *like, ESTIMATES_KEPT])
     if bundle is None:
         written.send()
-
-
-def _said(job: Job) -> list[tuple[int, datetime]]:
-    """Return number and time of what was said in the job's attempt."""
-    with prepared.cursor() as cursor:
-        cursor.execute(_SAID, [job.pk, job.attempt])
-        return [(estimate_id, at) for estimate_id, at in cursor.fetchall()]
 
 
 def seen_by(job: Job) -> dict[str, Seen]:

@@ -35,9 +35,11 @@ _RECORDED: Final = (
 _ONE: Final = "jobs_job.id = %s FOR UPDATE OF jobs_job"
 _CLAIMED: Final = "jobs_job.id = %s AND jobs_job.claim = %s FOR UPDATE OF jobs_job"
 # The time at which the statement came, which the index is searched by: a clock that goes on is asked for each job with a date.
-DUE: Final = """
+_IS_DUE: Final = """
 jobs_job.due_at <= statement_timestamp() AND NOT (jobs_job.status = 'ready' AND jobs_job.step = 'RUN'
     AND jobs_job.run_began_at IS NULL AND jobs_job.max_start_at < statement_timestamp())
+"""
+DUE: Final = f"""{_IS_DUE}
 ORDER BY jobs_job.urgent DESC, jobs_job.due_at, jobs_job.id LIMIT 1 FOR UPDATE OF jobs_job SKIP LOCKED
 """
 
@@ -92,6 +94,13 @@ def lock_again(known: Job, claim: UUID) -> Job:
 def lock_due() -> Job | None:
     """Return the locked job that is next for a worker, urgent ones first, ``None`` when none is due that nobody else holds."""
     return _locked(DUE, [])
+
+
+def is_any_due() -> bool:
+    """Return whether a job waits for a worker; perhaps one that another worker is about to take."""
+    with prepared.cursor() as cursor:
+        cursor.execute(f"SELECT EXISTS (SELECT FROM jobs_job WHERE {_IS_DUE})")
+        return bool(cursor.fetchone()[0])
 
 
 def lock_if_free(job_id: int) -> Job | None:

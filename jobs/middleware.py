@@ -1,8 +1,9 @@
-"""Tells what is written during a request who asked for it, so that the audit can say so."""
+"""Tells what is written during a request who asked for it, so that the audit can say so; who reads sees one state of rights."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, Final
 
 from django.db import transaction
@@ -13,6 +14,7 @@ from jobs import settings_audit
 from jobs.acting import Author, acting_as
 from jobs.audit import together
 from jobs.models import AuditRecord
+from permissions.policy import read_once
 
 ADMIN: Final = "/admin/"
 API: Final = "/api/"
@@ -21,6 +23,8 @@ _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 class ActingMiddleware:
     """Says who acts: the signed-in user, by the door that the address belongs to. Stands after authentication.
+
+    What reads sees one state of rights, from whatever part of it asks; a stream or a wait asks anew, as each begins after this.
 
     What a form of the administration changes in the configuration is one decision: all of it is kept, with its records,
     or none of it.
@@ -32,7 +36,8 @@ class ActingMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer ``request`` on behalf of who asks."""
-        with acting_as(author_of(request)):
+        reads = read_once() if request.method in _READING else nullcontext()
+        with acting_as(author_of(request)), reads:
             return self.get_response(request)
 
     def process_view(

@@ -71,16 +71,23 @@ def work(worker: str) -> int:
         worker: Name of the worker process, shown to people.
     """
     taken = 0
-    while not draining.is_draining() and (job := take_due(worker)) is not None:
+    while not draining.is_draining() and (job := take_due(worker, looks_first=taken > 0)) is not None:
         run(job)
         taken += 1
     return taken
 
 
-def take_due(worker: str) -> Job | None:
-    """Claim the next due job, urgent ones first, or return ``None``. Two workers never get the same one, a drained one none."""
+def take_due(worker: str, *, looks_first: bool = False) -> Job | None:
+    """Claim the next due job, urgent ones first, or return ``None``. Two workers never get the same one, a drained one none.
+
+    Args:
+        worker: Name of the worker process, shown to people.
+        looks_first: Most likely there is none, which is seen without a transaction.
+    """
     claim = Claim(uuid.uuid4(), worker, lease())
     try:
+        if looks_first and not locking.is_any_due():
+            return None
         with transaction.atomic():
             return _claim_next(claim)
     except _CannotBeTaken as error:

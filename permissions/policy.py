@@ -10,6 +10,8 @@ Source: product document, "Permisos"; contract, section 5.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib.auth.models import AnonymousUser, Group, Permission
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 AnyUser = User | AnonymousUser
 Principal = User | Group
+_read: Final = ContextVar[dict[tuple[int, bool, Limits | None], Rights] | None]("_read", default=None)
 _by_code: Final = Lookup(Environment, by="code = %s")
 
 
@@ -39,12 +42,32 @@ def rights_of(user: AnyUser) -> Rights:
     """Read all rights of ``user``, as far as the token that the user came with goes.
 
     An inactive or anonymous user holds nothing. One query, whatever there is, and one more for a token that is
-    limited to environments.
+    limited to environments; none for what was read before within ``read_once``.
     """
     if not isinstance(user, User) or not user.is_active:
         return NOTHING
+    known = _read.get()
+    key = (user.pk, user.is_superuser, user.limits)
+    if known is not None and key in known:
+        return known[key]
     rights = Rights(everything=True) if user.is_superuser else _held_by(user)
-    return rights if user.limits is None else _within(user.limits, rights)
+    rights = rights if user.limits is None else _within(user.limits, rights)
+    if known is not None:
+        known[key] = rights
+    return rights
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """Let rights that are read in the block be those of its beginning: for what changes nothing, and does not last.
+
+    A page asks six times what its reader may see; whoever decides something asks anew each time.
+    """
+    token = _read.set({})
+    try:
+        yield
+    finally:
+        _read.reset(token)
 
 
 def administers(user: AnyUser) -> bool:

@@ -10,9 +10,10 @@ from django.test.utils import CaptureQueriesContext
 from permissions import policy
 from permissions.catalog import Right
 from permissions.exceptions import EnvironmentHidden, RightMissing
-from permissions.models import Environment
-from permissions.rights import NOTHING
-from tests.factories import EnvironmentFactory, GroupFactory, UserFactory
+from permissions.models import Environment, User
+from permissions.rights import NOTHING, Limits
+from tests.factories import EnvironmentFactory, GroupFactory, JobFactory, UserFactory, user_with
+from tests.pages import Reader
 
 pytestmark = pytest.mark.django_db
 
@@ -120,3 +121,44 @@ def test_what_was_granted_to_a_principal_itself_is_listed_by_environment(dev: En
     policy.grant(group, Right.CREATE, dev)
     policy.grant(group, Right.DELETE, None)
     assert policy.granted(group) == {"DEV": {Right.VIEW_MONITOR, Right.CREATE}, "*": {Right.DELETE}}
+
+
+def asked(queries: CaptureQueriesContext) -> int:
+    """Return how often it was asked who holds what."""
+    return sum("permissions_environmentusergrant" in query["sql"] for query in queries)
+
+
+class TestReadOnce:
+    def test_a_page_asks_once_what_its_reader_may_see(self) -> None:
+        reader = Reader(user_with("view_monitor", environments=[EnvironmentFactory.create()]))
+        for address in ("/", "/deployments/", "/inbox/"):
+            with CaptureQueriesContext(connection) as queries:
+                assert reader.get(address).status_code == 200
+            assert asked(queries) == 1, address
+
+    def test_the_next_request_sees_what_has_changed(self) -> None:
+        environment = EnvironmentFactory.create(code="DEV")
+        user = user_with("view_monitor", environments=[environment])
+        reader = Reader(user)
+        job = JobFactory.create(environment=environment)
+        assert reader.get(f"/jobs/{job.pk}/").status_code == 200
+        policy.revoke(user, Right.VIEW_MONITOR, environment)
+        assert reader.get(f"/jobs/{job.pk}/").status_code == 404
+
+    def test_two_users_and_two_tokens_of_one_are_kept_apart(self) -> None:
+        first, second = EnvironmentFactory.create(), EnvironmentFactory.create()
+        ana, eva = (user_with("view_monitor", environments=[each]) for each in (first, second))
+        limited = User.objects.get(pk=ana.pk)
+        limited.limits = Limits.of([Right.CREATE], None)
+        with policy.read_once():
+            for _ in range(2):
+                assert policy.can(ana, Right.VIEW_MONITOR, first)
+                assert not policy.can(eva, Right.VIEW_MONITOR, first)
+                assert not policy.can(limited, Right.VIEW_MONITOR, first)
+
+    def test_whoever_decides_asks_anew(self) -> None:
+        environment = EnvironmentFactory.create()
+        user = user_with("view_monitor", environments=[environment])
+        assert policy.can(user, Right.VIEW_MONITOR, environment)
+        policy.revoke(user, Right.VIEW_MONITOR, environment)
+        assert not policy.can(user, Right.VIEW_MONITOR, environment)
