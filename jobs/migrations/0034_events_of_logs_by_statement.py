@@ -2,8 +2,8 @@
 
 from django.db import migrations
 
-# A step writes a chunk for each of its operations; an event for each took more of the server's time than the chunks. One event
-# tells about as much as the largest chunk at most: whoever tells an event reads all of its lines at once.
+# A step writes a chunk for each of its operations; an event for each took more of the server's time than the chunks. Large ones
+# keep events of their own: whoever tells an event reads all of its lines at once, and keeps them for readers who are slow.
 TOGETHER = """
 CREATE FUNCTION jobs_event_of_lines() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -13,7 +13,7 @@ BEGIN
         SELECT job_id, min(first_line) AS first, max(first_line + line_count - 1) AS last
         FROM (
             SELECT job_id, first_line, line_count,
-                (sum(size) OVER (PARTITION BY job_id ORDER BY first_line) - size) / 262144 AS part
+                (sum(size) OVER (PARTITION BY job_id ORDER BY first_line) - size) / 65536 AS part
             FROM written
         ) chunk
         GROUP BY job_id, part ORDER BY job_id, part

@@ -141,7 +141,7 @@ class TestWhatIsWritten:
         before = newest()
         place = Place("INIT")
         batch = batch_of(job.pk, 1, place, [("info", "one"), ("info", "two")], timezone.now())
-        big = [replace(chunk, block=replace(chunk.block, size=200_000)) for chunk in batch.chunks]
+        big = [replace(chunk, block=replace(chunk.block, size=50_000)) for chunk in batch.chunks]
         with transaction.atomic():
             for chunks in ([*batch.chunks] * 3, big * 5):
                 bundle = Bundle()
@@ -152,7 +152,7 @@ class TestWhatIsWritten:
                 )
                 bundle.send()
         rows = Event.objects.filter(id__gt=before, kind="log").order_by("id")
-        # Those that begin within the same 262,144 bytes are told together.
+        # Those that begin within the same 65,536 bytes are told together.
         assert [(row.data["first"], row.data["last"]) for row in rows] == [
             (1, 6),
             (7, 10),
