@@ -294,7 +294,7 @@ def apart(
     second: Sequence[str],
     *,
     most: int,
-    seconds: float = LOOK_SECONDS,
+    seconds: float | None = None,
     current: bool = True,
 ) -> Apart:
     """Return how far two sets of commits are apart; of an empty one all history counts as lacking.
@@ -304,14 +304,14 @@ def apart(
         first: Commits, one at least of these or of ``second``.
         second: Likewise.
         most: So many are listed on each side.
-        seconds: How long it may take.
+        seconds: How long it may take; ``None`` for ``LOOK_SECONDS``.
         current: Bring this machine's mirror up to date also when it has the commits: its history may be another one by now.
 
     Raises:
         RepositoryError: The repository cannot be read, or not in time, or could not a moment ago.
     """
     shas = [*first, *second]
-    looked = _Mirror(repository, shas, seconds, current=current)
+    looked = _Mirror(repository, shas, LOOK_SECONDS if seconds is None else seconds, current=current)
     with looked as mirror:
         gone = next((sha for sha in shas if mirror.commit(sha) is None), "")
         if gone and looked.paused_for:

@@ -317,7 +317,7 @@ def test_the_queries_are_the_same_with_any_number_of_decisions(
     one_more()
     reader = Reader(op)
     reader.get("/inbox/")
-    with django_assert_num_queries(14) as few:
+    with django_assert_num_queries(13) as few:
         reader.get("/inbox/")
     for _ in range(5):
         one_more()

@@ -17,11 +17,31 @@ def test_a_tree_holds_a_process_and_what_is_below_it_and_uses_as_much_as_both() 
     assert usage([child.pid]).rss == 0
 
 
+HOLDS = """
+input()
+held = bytearray(64 << 20)
+print("held", flush=True)
+input()
+del held
+print("over", flush=True)
+input()
+"""
+
+
 def test_a_peak_is_seen_when_it_is_over() -> None:
-    with Peak(os.getpid()) as peak:
-        held = bytearray(64 << 20)
-        peak.look()
-        del held
+    # Below this process something may end meanwhile that another test has started.
+    holds = [sys.executable, "-c", HOLDS]
+    with subprocess.Popen(holds, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        with Peak(child.pid) as peak:
+            print(file=child.stdin, flush=True)
+            assert child.stdout.readline() == "held\n"
+            peak.look()
+            print(file=child.stdin, flush=True)
+            assert child.stdout.readline() == "over\n"
+        assert usage([child.pid]).rss < 40
+        child.communicate("\n")
     assert 50 < peak.grown_mib < 100
 
 
