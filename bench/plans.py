@@ -36,6 +36,8 @@ LISTS: Final = {
 }
 """Name and query of each list."""
 
+WAITING: Final = 10_000
+
 INTRODUCTION: Final = """\
 # How PostgreSQL answers the hot questions
 
@@ -161,6 +163,13 @@ def plans_of_place(environment_id: int, project_id: int) -> list[Plan]:
     return [explain(sql) for sql in statements(lambda: deployments.deployed(environment_id, project_id))]
 
 
+def plan_of_work() -> Plan:
+    """Return the plan of a worker's look for the next job."""
+    from jobs import locking
+
+    return explain(locking.NEXT)
+
+
 def rows_shown(plans: Sequence[Plan]) -> int:
     """Return how many rows the last of the statements of a list gave back, one at least."""
     return max(1, round(plans[-1].tree["Actual Rows"])) if plans else 1
@@ -187,6 +196,7 @@ def written(plan: Plan) -> list[str]:
 def _document(user: User) -> str:
     from django.db import connection
 
+    from bench.waiting import waiting
     from jobs.models import Job
 
     parts = [
@@ -208,6 +218,9 @@ def _document(user: User) -> str:
         for name, plans in asked.items():
             text = "\n\n".join("\n".join(written(plan)) for plan in plans)
             parts.append(f"## {name}\n\n```text\n{text}\n```\n")
+    with waiting(WAITING):
+        text = "\n".join(written(plan_of_work()))
+    parts.append(f"## What a worker takes next, while {WAITING:,} jobs wait\n\n```text\n{text}\n```\n")
     return "\n".join(parts)
 
 

@@ -39,8 +39,9 @@ _IS_DUE: Final = """
 jobs_job.due_at <= statement_timestamp() AND NOT (jobs_job.status = 'ready' AND jobs_job.step = 'RUN'
     AND jobs_job.run_began_at IS NULL AND jobs_job.max_start_at < statement_timestamp())
 """
-DUE: Final = f"""{_IS_DUE}
-ORDER BY jobs_job.urgent DESC, jobs_job.due_at, jobs_job.id LIMIT 1 FOR UPDATE OF jobs_job SKIP LOCKED
+NEXT: Final = f"""
+SELECT id FROM jobs_job WHERE {_IS_DUE}
+ORDER BY jobs_job.urgent DESC, jobs_job.due_at, jobs_job.id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 
 _shown: Final = Reading(Job, *_SHOWN, but=_LONG)
@@ -93,7 +94,11 @@ def lock_again(known: Job, claim: UUID) -> Job:
 
 def lock_due() -> Job | None:
     """Return the locked job that is next for a worker, urgent ones first, ``None`` when none is due that nobody else holds."""
-    return _locked(DUE, [])
+    # Two statements: what is recorded of a job is seen as it is once the job is locked, not as it was when it was looked for.
+    with prepared.cursor() as cursor:
+        cursor.execute(NEXT)
+        row = cursor.fetchone()
+    return None if row is None else lock(row[0])
 
 
 def is_any_due() -> bool:
@@ -126,11 +131,6 @@ def _noted(job: Job) -> Job:
     """Note how the job is in the database. Whoever changes plain data of it puts new data in its place."""
     job.as_locked = {field.attname: job.__dict__[field.attname] for field in Job._meta.concrete_fields}
     return job
-
-
-def due_statement() -> str:
-    """Return the statement by which ``lock_due`` finds its job."""
-    return f"{_whole()} WHERE {DUE}"
 
 
 def _locked(condition: str, values: list[Any]) -> Job | None:
