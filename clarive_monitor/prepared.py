@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import psycopg
 from django.conf import settings
-from django.db import connection
+from django.db import NotSupportedError, connection
 from django.db.backends.utils import CursorWrapper
 from django.db.models import ForeignKey, Model
 
@@ -30,6 +30,7 @@ def cursor() -> Iterator[CursorWrapper]:
     Places of values are ``%s``. A place whose type the statement does not tell takes that of the value, and each combination
     of types is prepared for itself. Prepared ones live as long as the connection, or until it rolls a transaction back.
     """
+    connection.close_if_health_check_failed()
     connection.ensure_connection()
     if connection.queries_logged:
         # Whoever looks at the statements wants to see their values, too.
@@ -42,6 +43,12 @@ def cursor() -> Iterator[CursorWrapper]:
     try:
         with connection.make_cursor(cast(CursorWrapper, psycopg.Cursor(raw))) as own:
             yield own
+    except NotSupportedError:
+        # A column has another type since the statement was planned. What is planned anew is planned on another connection.
+        if not connection.in_atomic_block:
+            raw.close()
+            connection.close()
+        raise
     finally:
         raw.prepare_threshold = None
 

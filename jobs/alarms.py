@@ -56,8 +56,9 @@ class Clock:
         with self._changed:
             heapq.heappush(self._due, entry)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="alarms", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="alarms", daemon=True)
+                thread.start()
+                self._thread = thread
             elif self._due[0] is entry:
                 self._changed.notify()
         return alarm

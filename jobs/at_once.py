@@ -118,7 +118,7 @@ class _Here:
         self._job = job
         # It is made even if a hint that is sent after the commit meets a defect.
         transaction.on_commit(self._note)
-        _insertion(request, found.plan, job, tree, moment, _NOTHING, start.samples).send(commits=True)
+        _insertion(request, found.plan, job, tree, moment, _NOTHING, start.samples).send()
 
     def _note(self) -> None:
         self._is_made = True

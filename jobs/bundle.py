@@ -66,21 +66,12 @@ class Bundle:
         with connection.wrap_database_errors:
             return self._cursor.mogrify(statement, values)
 
-    def send(self, *, commits: bool = False) -> None:
-        """Let the statements take effect; afterwards there are none.
-
-        Args:
-            commits: Nothing else follows in the transaction at hand, so it is committed in the same round trip, unless it is part
-                of another one. When the connection breaks meanwhile nobody knows whether it was, as with any commit.
-        """
+    def send(self) -> None:
+        """Let the statements take effect; afterwards there are none."""
         written, self._written = self._written, []
-        if not written:
-            return
-        if commits and len(connection.atomic_blocks) == 1:
-            # Django commits once more when its block ends, which then has nothing to do.
-            written.append("COMMIT")
-        with connection.cursor() as cursor:
-            cursor.execute(";\n".join(written))
+        if written:
+            with connection.cursor() as cursor:
+                cursor.execute(";\n".join(written))
 
 
 def _value(row: Model, field: Field[Any, Any], *, is_new: bool) -> Any:

@@ -85,18 +85,21 @@ def take_due(worker: str, *, looks_first: bool = False) -> Job | None:
         looks_first: Most likely there is none, which is seen without a transaction.
     """
     claim = Claim(uuid.uuid4(), worker, lease())
+    taken: Job | None = None
     try:
         if looks_first and not locking.is_any_due():
             return None
         with transaction.atomic():
-            return _claim_next(claim)
+            taken = _claim_next(claim)
+        return taken
     except _CannotBeTaken as error:
         _set_aside(error.job_id)
         return take_due(worker)
-    except (OperationalError, InterfaceError) as error:
-        logger.warning("The connection broke while a job was taken: %s", error)
-        # Perhaps at the commit. Was it made, the job is ours, and nobody else would run it.
-        return recalled(Job.objects.filter(claim=claim.token).first)
+    except (OperationalError, InterfaceError):
+        if taken is None:
+            raise
+    # The connection broke at the commit. Was it made, the job is ours, and nobody else would run it.
+    return recalled(lambda: Job.objects.filter(claim=claim.token).first())
 
 
 def _claim_next(claim: Claim) -> Job | None:

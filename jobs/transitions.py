@@ -108,7 +108,7 @@ def apply(
         job: Locked by ``lock`` or ``lock_claimed`` in the present transaction.
         change: The event and what it brings.
         then: Says what happens to the job as it is afterwards, at the same moment: its row is written once for both.
-        bundle: What else is to be written with it, in one round trip; sent here, as the last of the present transaction.
+        bundle: What else is to be written with it, in one round trip; sent here.
 
     Raises:
         TransitionNotAllowed: The table refuses it; nothing was written.
@@ -127,7 +127,7 @@ def apply(
     if then is not None or bundle is not None:
         save(job, bundle)
     if bundle is not None:
-        bundle.send(commits=True)
+        bundle.send()
     if job.due_at is not None and job.due_at <= change.now:
         dispatch.hint_work()
     return job

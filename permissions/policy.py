@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 AnyUser = User | AnonymousUser
 Principal = User | Group
 _read: Final = ContextVar[dict[tuple[int, bool, Limits | None], Rights] | None]("_read", default=None)
-_by_code: Final = Lookup(Environment, by="code = %s")
+_by_code: Final = Lookup(Environment, by="code = %s::text")
 
 
 def rights_of(user: AnyUser) -> Rights:

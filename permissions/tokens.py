@@ -21,7 +21,7 @@ from permissions.names import is_line
 PREFIX: Final = "clv_"
 LONGEST_LIFE: Final = timedelta(days=3650)
 _USED_RESOLUTION: Final = timedelta(minutes=1)
-_by_digest: Final = Lookup(ApiToken, "user", by="digest = %s")
+_by_digest: Final = Lookup(ApiToken, "user", by="digest = %s::text")
 _LONGEST_NAME: Final = ApiToken._meta.get_field("name").max_length or 0
 
 

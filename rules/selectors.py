@@ -15,7 +15,7 @@ from rules.parser import Draft, ParseResult, called_rules, draft, link, parse
 from rules.tree import EXECUTED_STEPS, RuleNode, RuleTree, walk
 
 _newest: Final = Lookup(
-    RuleVersion, "rule", by="rule.slug = %s ORDER BY rules_ruleversion.number DESC LIMIT 1"
+    RuleVersion, "rule", by="rule.slug = %s::text ORDER BY rules_ruleversion.number DESC LIMIT 1"
 )
 
 

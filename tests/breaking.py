@@ -7,9 +7,6 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connections
-from psycopg.pq import TransactionStatus
-
-from jobs.bundle import Bundle
 
 
 def break_commit(
@@ -24,11 +21,9 @@ def break_commit(
     """
     wrapper: Any = connections["default"]
     commit: Callable[[], None] = wrapper._commit
-    send = Bundle.send
 
     def broken() -> None:
-        is_over = wrapper.connection.info.transaction_status == TransactionStatus.IDLE
-        if is_over or (now is not None and not now()):
+        if now is not None and not now():
             commit()
             return
         monkeypatch.undo()
@@ -37,11 +32,4 @@ def break_commit(
         wrapper.connection.close()
         raise OperationalError("the connection is lost")
 
-    def sent(bundle: Bundle, *, commits: bool = False) -> None:
-        """What is committed with its last statements is so before Django's own commit, which then finds nothing to do."""
-        send(bundle)
-        if commits and len(wrapper.atomic_blocks) == 1:
-            broken()
-
     monkeypatch.setattr(wrapper, "_commit", broken)
-    monkeypatch.setattr(Bundle, "send", sent)

@@ -50,9 +50,9 @@ class LeaseKeeper:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop renewing."""
-        self._alarm.cancel()
         with self._starting:
             self._over.set()
+            self._alarm.cancel()
         if self._thread is not None:
             self._thread.join()
 
@@ -71,10 +71,20 @@ class LeaseKeeper:
 
     def _start(self) -> None:
         with self._starting:
-            if not self._over.is_set():
-                name = f"lease of job {self._job_id}"
-                self._thread = threading.Thread(target=self._keep, name=name, daemon=True)
-                self._thread.start()
+            if self._over.is_set():
+                return
+            thread = threading.Thread(target=self._keep, name=f"lease of job {self._job_id}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                # No thread is to be had. Without one nobody renews: it is tried again while the lease lasts, and then it is lost.
+                logger.warning("The lease of job %s is not looked at: %s", self._job_id, error)
+                if time.monotonic() > self._renew_at + 2 * self._renew_every:
+                    self._lost.set()
+                else:
+                    self._alarm = alarms.after(self._pause, self._start)
+                return
+            self._thread = thread
 
     def _keep(self) -> None:
         try:

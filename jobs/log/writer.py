@@ -252,13 +252,21 @@ class LogWriter:
     def _start(self) -> None:
         """Start the writing thread; called with the lock held."""
         if self._thread is None and not self._closing:
-            self._thread = threading.Thread(target=self._run, name=f"log of job {self._job_id}", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name=f"log of job {self._job_id}", daemon=True)
+            thread.start()
+            self._thread = thread
 
     def _start_late(self) -> None:
         """Start the writing thread: what was said so long ago is not written yet, or the step takes its time."""
         with self._changed:
-            self._start()
+            self._alarm = None
+            try:
+                self._start()
+            except (
+                RuntimeError
+            ) as error:  # no thread is to be had: it goes on in the thread of the runner, at its next call
+                self._failure = error
+                self._changed.notify_all()
 
     def _take(self) -> list[tuple[Place, BlockBuilder]]:
         self._held += self._assembly.size

@@ -12,7 +12,6 @@ from django.utils import timezone
 from jobs.bundle import Bundle
 from jobs.models import AuditRecord, Event, Job
 from tests.factories import JobFactory
-from tests.sessions import other_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,47 +46,6 @@ def test_none_of_it_is_left_when_one_of_it_is_refused() -> None:
     bundle.update(job, ["status"])
     with pytest.raises(IntegrityError), transaction.atomic():
         bundle.send()
-    assert not AuditRecord.objects.exists()
-
-
-def seen_by_others() -> int:
-    """Return how many records another session sees."""
-    with other_connection() as other:
-        row = other.execute("SELECT count(*) FROM jobs_auditrecord").fetchone()
-        assert row is not None
-        return int(row[0])
-
-
-def test_what_nothing_follows_is_committed_with_it() -> None:
-    hints: list[str] = []
-    bundle = Bundle()
-    bundle.insert(record())
-    with transaction.atomic():
-        transaction.on_commit(lambda: hints.append("sent"))
-        bundle.send(commits=True)
-        assert (seen_by_others(), hints) == (1, [])
-    assert (seen_by_others(), hints) == (1, ["sent"])
-
-
-def test_a_transaction_around_it_decides() -> None:
-    bundle = Bundle()
-    bundle.insert(record())
-    with transaction.atomic():
-        with transaction.atomic():
-            bundle.send(commits=True)
-        assert seen_by_others() == 0
-        transaction.set_rollback(True)
-    assert not AuditRecord.objects.exists()
-
-
-def test_what_is_refused_is_not_committed() -> None:
-    job = JobFactory.at("RUN", "ready")
-    bundle = Bundle()
-    bundle.insert(record())
-    job.status = "nonsense"
-    bundle.update(job, ["status"])
-    with pytest.raises(IntegrityError), transaction.atomic():
-        bundle.send(commits=True)
     assert not AuditRecord.objects.exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from datetime import timedelta
 
@@ -195,3 +196,20 @@ def test_a_refused_event_changes_nothing_and_names_the_job() -> None:
         transitions.apply(transitions.lock(job.pk), Change(Event.APPROVE, timezone.now()))
     fresh = Job.objects.get(pk=job.pk)
     assert (fresh.step, fresh.status, fresh.due_at) == (job.step, job.status, job.due_at)
+
+
+def test_where_no_thread_is_to_be_had_a_claim_counts_as_lost_after_its_lease(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = JobFactory.at("RUN", "running")
+    real = threading.Thread.start
+
+    def none_left(thread: threading.Thread) -> None:
+        if thread.name.startswith("lease of job"):
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    with LeaseKeeper(job.pk, claim_of(job), timedelta(seconds=0.6)) as keeper:
+        assert not keeper.wait_lost(0.4)
+        assert keeper.wait_lost(5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import NotSupportedError, OperationalError, close_old_connections, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
@@ -12,6 +12,7 @@ from clarive_monitor.prepared import Lookup, Reading
 from jobs.models import Job
 from permissions.models import Environment
 from tests.factories import EnvironmentFactory, JobFactory
+from tests.sessions import other_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -115,3 +116,31 @@ def test_columns_that_are_left_out_are_read_when_they_are_asked_for() -> None:
     found = reading.of(row)
     assert found.get_deferred_fields() == {"name"}
     assert (found.code, found.name) == ("DEV", environment.name)
+
+
+def test_a_connection_that_ended_meanwhile_is_replaced_before_the_first_statement() -> None:
+    double(1)
+    with other_connection() as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+    close_old_connections()
+    assert double(2) == 4
+
+
+def test_a_column_whose_type_has_changed_is_an_error_once() -> None:
+    def read() -> list[tuple[object, ...]]:
+        with prepared.cursor() as cursor:
+            cursor.execute("SELECT kind FROM prepared_kind WHERE kind = %s::text", ["a"])
+            return list(cursor.fetchall())
+
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE prepared_kind (kind varchar(5))")
+    try:
+        assert read() == []
+        with other_connection() as other:
+            other.execute("ALTER TABLE prepared_kind ALTER COLUMN kind TYPE varchar(9)")
+        with pytest.raises(NotSupportedError):
+            read()
+        assert read() == []
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE prepared_kind")
