@@ -103,7 +103,7 @@ def take_due(worker: str, *, looks_first: bool = False) -> Job | None:
 
 
 def _claim_next(claim: Claim) -> Job | None:
-    job = transitions.lock_due() if workers.may_take(claim.worker) else None
+    job = locking.lock_due() if workers.may_take(claim.worker) else None
     if job is None:
         return None
     if Status(job.status) in RUNNER_STATUSES:

@@ -27,22 +27,12 @@ from jobs.lifecycle import (
     Step,
     next_state,
 )
-from jobs.locking import lock, lock_again, lock_claimed, lock_due, lock_if_free, save
+from jobs.locking import lock, lock_again, lock_claimed, lock_if_free, save
 from jobs.models import Job, JobRevision, OperationRun, StepRun
 from jobs.notifications import outbox
 from jobs.progress import percent
 
-__all__ = [
-    "Change",
-    "Claim",
-    "apply",
-    "begin",
-    "lock",
-    "lock_again",
-    "lock_claimed",
-    "lock_due",
-    "lock_if_free",
-]
+__all__ = ["Change", "Claim", "apply", "begin", "lock", "lock_again", "lock_claimed", "lock_if_free"]
 
 _UNDO_RESULTS: Final = {
     Event.UNDO: "running",

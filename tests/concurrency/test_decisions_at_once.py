@@ -20,7 +20,7 @@ from django.db import close_old_connections, connection, transaction
 from django.db.models import DateTimeField, Func, Value
 from django.utils import timezone
 
-from jobs import daemon, runner, transitions
+from jobs import daemon, locking, runner, transitions
 from jobs.exceptions import JobError, StaleClaim, TransitionNotAllowed
 from jobs.execution.leases import LeaseKeeper
 from jobs.lifecycle import Event
@@ -81,7 +81,7 @@ def unlocked(monkeypatch: pytest.MonkeyPatch, readers: int = 2) -> Iterator[None
     with monkeypatch.context() as patched:
         for name in ("lock", "lock_claimed", "lock_if_free"):
             patched.setattr(transitions, name, read)
-        patched.setattr(transitions, "lock_due", lambda: read(Job.objects.get(due_at__lte=timezone.now()).pk))
+        patched.setattr(locking, "lock_due", lambda: read(Job.objects.get(due_at__lte=timezone.now()).pk))
         yield
 
 
